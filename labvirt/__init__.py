@@ -1,0 +1,123 @@
+"""labvirt: a virtual-machine lab inside a notebook.
+
+Real libvirt machines from cells and forms; every change a plan that can be read, every run a
+record that can be kept, on a lab that starts by itself::
+
+    import labvirt as lv
+
+    lab = lv.Lab.start("demo", hosts=2)
+    spec = lv.DomainSpec(name="web1", memory="256 MiB", source=lv.TinyGuest())
+    web1 = lab["alpha"].plan(spec).apply()
+    web1.wait_for("ready")
+    web1.migrate(lab["beta"])
+
+Importing this loads nothing heavy: names are looked up when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labvirt import errors, model
+    from labvirt.front import connect
+    from labvirt.host import Domain, Host
+    from labvirt.lab import Lab
+    from labvirt.model import (
+        ClockSpec,
+        CpuSpec,
+        DiskSpec,
+        DomainSpec,
+        FileSource,
+        GraphicsSpec,
+        ImportImage,
+        InterfaceSpec,
+        IsoInstall,
+        KernelBoot,
+        NetworkBoot,
+        SerialSpec,
+        Size,
+        TinyGuest,
+        VolumeSource,
+        new_mac,
+        new_uuid,
+    )
+    from labvirt.plan import Job, Plan
+    from labvirt.runbook import run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "labvirt.front": ("connect",),
+    "labvirt.host": ("Domain", "Host"),
+    "labvirt.lab": ("Lab",),
+    "labvirt.model": (
+        "ClockSpec",
+        "CpuSpec",
+        "DiskSpec",
+        "DomainSpec",
+        "FileSource",
+        "GraphicsSpec",
+        "ImportImage",
+        "InterfaceSpec",
+        "IsoInstall",
+        "KernelBoot",
+        "NetworkBoot",
+        "SerialSpec",
+        "Size",
+        "TinyGuest",
+        "VolumeSource",
+        "new_mac",
+        "new_uuid",
+    ),
+    "labvirt.plan": ("Job", "Plan"),
+    "labvirt.runbook": ("run",),
+}
+_ROOMS = ("errors", "model")
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ClockSpec",
+    "CpuSpec",
+    "DiskSpec",
+    "Domain",
+    "DomainSpec",
+    "FileSource",
+    "GraphicsSpec",
+    "Host",
+    "ImportImage",
+    "InterfaceSpec",
+    "IsoInstall",
+    "Job",
+    "KernelBoot",
+    "Lab",
+    "NetworkBoot",
+    "Plan",
+    "SerialSpec",
+    "Size",
+    "TinyGuest",
+    "VolumeSource",
+    "connect",
+    "errors",
+    "model",
+    "new_mac",
+    "new_uuid",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used (PEP 562)."""
+    if name in _ROOMS:
+        return importlib.import_module(f"labvirt.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'labvirt' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion."""
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,195 @@
+"""Virtual networks: reading, defining, starting, stopping, and their DHCP leases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import libvirt
+
+from labvirt.connection.failures import is_code
+from labvirt.connection.handles import SLOW_S, bits, find_uuid, flag, on_network
+from labvirt.connection.xmlfacts import element_text
+from labvirt.status.network import LeaseRecord, NetworkRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labvirt.connection.connection import Connection
+
+__all__ = [
+    "create",
+    "define",
+    "find",
+    "leases",
+    "list_all",
+    "read",
+    "set_autostart",
+    "start",
+    "stop",
+    "undefine",
+    "xml",
+]
+
+
+def list_all(conn: Connection) -> tuple[NetworkRecord, ...]:
+    """Read every network of the host, active or not (``virsh net-list --all``, G15-42)."""
+    records = conn.call("list networks", lambda raw: tuple(_all(raw, conn.now())))
+    for record in records:
+        conn.learn(record.uuid, record.name)
+    return records
+
+
+def _all(raw: Any, now: datetime) -> Iterator[NetworkRecord]:
+    try:
+        networks = raw.listAllNetworks(0)
+    except libvirt.libvirtError as error:
+        if is_code(error, "NO_SUPPORT"):
+            return  # this driver has no networks
+        raise
+    for network in networks:
+        try:
+            yield _record(network, now)
+        except libvirt.libvirtError as error:
+            if not is_code(error, "NO_NETWORK"):
+                raise
+
+
+def _record(network: Any, now: datetime) -> NetworkRecord:
+    xml = network.XMLDesc(0)
+    bridge, forward, mode = element_text(xml, "bridge@name", "forward", "forward@mode")
+    has_forward = "<forward" in xml
+    return NetworkRecord(
+        uuid=network.UUIDString(),
+        name=network.name(),
+        is_active=bool(network.isActive()),
+        persistent=bool(network.isPersistent()),
+        autostart=bool(network.isPersistent() and network.autostart()),
+        bridge=bridge,
+        forward=(mode or forward or "nat") if has_forward else "isolated",
+        read_at=now,
+    )
+
+
+def read(conn: Connection, uuid: str) -> NetworkRecord:
+    """Read one network.
+
+    Raises:
+        NotFoundError: it is gone.
+    """
+    record = on_network(conn, uuid, "read", lambda network: _record(network, conn.now()))
+    conn.learn(record.uuid, record.name)
+    return record
+
+
+def find(conn: Connection, key: str) -> str:
+    """Return the UUID of the network with a name or a UUID, dashed or not (G15-48).
+
+    Raises:
+        NotFoundError: there is none; suggests the nearest name and the right case.
+    """
+    return find_uuid(
+        conn,
+        key,
+        "network",
+        by_name=lambda raw, name: raw.networkLookupByName(name),
+        by_uuid=lambda raw, text: raw.networkLookupByUUIDString(text),
+        by_id=None,
+        names=lambda raw: [network.name() for network in raw.listAllNetworks(0)],
+        missing="NO_NETWORK",
+    )
+
+
+def xml(conn: Connection, uuid: str, *, inactive: bool = False) -> str:
+    """Return a network's XML (``virsh net-dumpxml``, G15-43).
+
+    Args:
+        conn: the connection.
+        uuid: which network.
+        inactive: what it will be at its next start, instead of what it is.
+    """
+    flags = bits(NETWORK_XML_INACTIVE=inactive)
+    return on_network(conn, uuid, "read the XML of", lambda network: str(network.XMLDesc(flags)))
+
+
+def define(conn: Connection, xml: str) -> str:
+    """Store a network's definition, checked against libvirt's schema (G15-46).
+
+    Returns:
+        Its UUID.
+
+    Raises:
+        SpecError: libvirt does not accept the XML.
+        ConflictError: the name, the UUID or the bridge is taken.
+    """
+    flags = flag("NETWORK_DEFINE_VALIDATE")
+    return _made(conn, "define a network", lambda raw: raw.networkDefineXMLFlags(xml, flags))
+
+
+def create(conn: Connection, xml: str) -> str:
+    """Start a transient network, gone when it stops, checked against libvirt's schema (G15-45).
+
+    Returns:
+        Its UUID.
+    """
+    flags = flag("NETWORK_CREATE_VALIDATE")
+    return _made(conn, "create a network", lambda raw: raw.networkCreateXMLFlags(xml, flags))
+
+
+def _made(conn: Connection, asked: str, fn: Any) -> str:
+    def make(raw: Any) -> tuple[str, str]:
+        network = fn(raw)
+        return network.UUIDString(), network.name()
+
+    uuid, name = conn.call(asked, make, timeout_s=SLOW_S)
+    conn.learn(uuid, name)
+    return uuid
+
+
+def start(conn: Connection, uuid: str) -> None:
+    """Start a network that is defined (G15-49).
+
+    Raises:
+        ConflictError: it is active, or its bridge or address is in use.
+    """
+    on_network(conn, uuid, "start", lambda network: network.create())
+
+
+def stop(conn: Connection, uuid: str) -> None:
+    """Stop a network; its definition stays, a transient one is gone (G15-47)."""
+    on_network(conn, uuid, "stop", lambda network: network.destroy())
+
+
+def undefine(conn: Connection, uuid: str) -> None:
+    """Remove a network's definition; an active one goes on as transient (G15-50)."""
+    on_network(conn, uuid, "undefine", lambda network: network.undefine())
+
+
+def set_autostart(conn: Connection, uuid: str, on: bool) -> None:  # noqa: FBT001 - the value itself
+    """Start a network with the host's daemon, or no longer (G15-44)."""
+    on_network(conn, uuid, "set autostart of", lambda network: network.setAutostart(int(on)))
+
+
+def leases(conn: Connection, uuid: str, *, mac: str | None = None) -> tuple[LeaseRecord, ...]:
+    """Return the DHCP leases of a network.
+
+    Args:
+        conn: the connection.
+        uuid: which network.
+        mac: only those of this hardware address.
+    """
+    told = on_network(conn, uuid, "read the leases of", lambda network: network.DHCPLeases(mac, 0))
+    return tuple(_lease(found) for found in told)
+
+
+def _lease(found: dict[str, Any]) -> LeaseRecord:
+    expires = found.get("expirytime") or 0
+    return LeaseRecord(
+        mac=(found.get("mac") or "").lower(),
+        family="ipv6" if found.get("type") == libvirt.VIR_IP_ADDR_TYPE_IPV6 else "ipv4",
+        address=found.get("ipaddr") or "",
+        prefix=found.get("prefix") or 0,
+        hostname=found.get("hostname") or "",
+        client_id=found.get("clientid") or "",
+        expires_at=datetime.fromtimestamp(expires, UTC) if expires > 0 else None,
+    )

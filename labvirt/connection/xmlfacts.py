@@ -1,0 +1,67 @@
+"""A few facts read out of the XML that libvirt itself writes; asking and editing is `model`'s.
+
+The standard library's parser is enough and fast here: the text comes from libvirt's own writer,
+which puts no DTD and no entity into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+__all__ = ["DomainFacts", "domain_facts", "element_text", "name_in"]
+
+#: Where labvirt keeps its tags in a domain's metadata.
+NAMESPACE = "https://labvirt.org/xmlns/domain/1"
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """What a domain's record needs from its XML.
+
+    Attributes:
+        os_type: ``hvm``, ``linux``, ``exe``; empty when not said.
+        title: the title; empty when none.
+        tags: labvirt's tags.
+    """
+
+    os_type: str
+    title: str
+    tags: tuple[str, ...]
+
+
+def _root(xml: str) -> ET.Element:
+    return ET.fromstring(xml)  # noqa: S314 - libvirt's own output, see the docstring
+
+
+def domain_facts(xml: str) -> DomainFacts:
+    """Return the facts of a domain's record."""
+    root = _root(xml)
+    tags = root.iterfind(f"metadata/{{{NAMESPACE}}}labvirt/{{{NAMESPACE}}}tag")
+    return DomainFacts(
+        os_type=root.findtext("os/type", "").strip(),
+        title=root.findtext("title", ""),
+        tags=tuple(text for tag in tags if (text := (tag.text or "").strip())),
+    )
+
+
+def element_text(xml: str, *paths: str) -> tuple[str, ...]:
+    """Return texts or attributes (``target/format@type``) of a document; empty where absent."""
+    root = _root(xml)
+    found = []
+    for path in paths:
+        where, _, attribute = path.partition("@")
+        element = root.find(where) if where else root
+        if element is None:
+            found.append("")
+        else:
+            found.append(element.get(attribute, "") if attribute else (element.text or "").strip())
+    return tuple(found)
+
+
+def name_in(xml: str) -> str:
+    """Return the name in an XML for a message, without parsing what may be broken or hostile."""
+    start = xml.find("<name>")
+    end = xml.find("</name>", start)
+    found = xml[start + 6 : end] if 0 <= start < end else ""
+    return found if len(found) <= 80 and found.isprintable() else ""

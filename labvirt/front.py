@@ -1,0 +1,72 @@
+"""The front door's calls: what puts a host, its media and the labs together."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Literal
+
+from labvirt.errors import SpecError
+from labvirt.host import Host, HostFacts
+from labvirt.install import build_media, probe
+from labvirt.lab import Lab
+from labvirt.model.uri import Uri
+
+if TYPE_CHECKING:
+    from labvirt.plan import Journal
+
+__all__ = ["connect"]
+
+_LAB_HOST = re.compile(r"lab:(?P<lab>[^/]+)(?:/(?P<host>[^/]+))?")
+
+
+def connect(
+    uri: str | None = None,
+    *,
+    readonly: bool = False,
+    keepalive: tuple[int, int] = (3, 3),
+    timeout_s: float = 30.0,
+    journal: Journal | None = None,
+) -> Host:
+    """Open a host.
+
+    Args:
+        uri: any libvirt URI (``qemu:///system``, ``qemu+ssh://root@kvm7/system``; G13.3-07), a bare
+            ``qemu``, ``xen`` or ``test``, or ``lab:NAME/HOST`` for a host of an embedded lab. None
+            takes ``LIBVIRT_DEFAULT_URI``, and without it ``qemu:///system``.
+        readonly: open without the right to change anything.
+        keepalive: seconds between two signs of life, and how many may be missed.
+        timeout_s: limit for opening in seconds.
+        journal: where plans are written down; the user's own journal when None.
+
+    Raises:
+        SpecError: the URI has a fault; says which, and what was probably meant.
+        ConnectionLostError: nobody answers there.
+        AccessDeniedError: the socket or the credentials are refused.
+        LabError: there is no such lab, or it has no such host.
+    """
+    if uri is not None and uri.startswith("lab:"):
+        found = _LAB_HOST.fullmatch(uri)
+        if found is None:
+            raise SpecError(
+                f"{uri!r} is not a host of a lab", hint="lab:NAME/HOST, e.g. lab:demo/alpha"
+            )
+        lab = Lab.attach(found["lab"])
+        return lab[found["host"]] if found["host"] else next(iter(lab))
+    parsed = Uri.parse(uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "qemu:///system")
+    return Host.open(
+        parsed,
+        readonly=readonly,
+        facts=HostFacts(virt=_proved_virt(parsed)),
+        builder=build_media,
+        journal=journal,
+        keepalive=keepalive,
+        timeout_s=timeout_s,
+    )
+
+
+def _proved_virt(uri: Uri) -> Literal["kvm", "qemu"] | None:
+    """Return what guests of a local QEMU can really run under; None when it cannot be proved."""
+    if not uri.is_local or uri.driver != "qemu":
+        return None
+    return "kvm" if probe().works else "qemu"

@@ -1,0 +1,28 @@
+"""A host: what it has, what can be done with it, and every change as a plan."""
+
+from labvirt.host.collection import Collection
+from labvirt.host.console import Console
+from labvirt.host.domain import Domain
+from labvirt.host.evidence import Evidence
+from labvirt.host.facts import HostFacts
+from labvirt.host.host import Host
+from labvirt.host.inside import Answer, GuestOutput
+from labvirt.host.lists import Network, Pool, Volume
+from labvirt.host.media import MediaBuilder
+from labvirt.host.moving import MigrationResult
+
+__all__ = [
+    "Answer",
+    "Collection",
+    "Console",
+    "Domain",
+    "Evidence",
+    "GuestOutput",
+    "Host",
+    "HostFacts",
+    "MediaBuilder",
+    "MigrationResult",
+    "Network",
+    "Pool",
+    "Volume",
+]

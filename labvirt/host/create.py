@@ -1,0 +1,183 @@
+"""Planning a new domain: everything looked at before, every volume and call an action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labvirt.connection import domain as domains
+from labvirt.connection import network as networks
+from labvirt.errors import ConflictError, NotFoundError, Problem, SpecError
+from labvirt.host.actions import (
+    DefineDomain,
+    StartDomain,
+    StartNetwork,
+    require_new_domain,
+)
+from labvirt.host.domain import Domain
+from labvirt.host.spec_text import spec_text
+from labvirt.host.storing import Storing
+from labvirt.host.validate import require_valid
+from labvirt.model.interface import InterfaceSpec
+from labvirt.model.virtinstall import virt_install_line
+from labvirt.model.xml.domain import DomainXml
+from labvirt.plan import Plan
+
+if TYPE_CHECKING:
+    from labvirt.host.host import Host
+    from labvirt.model.domain import DomainSpec
+    from labvirt.plan import Action
+
+__all__ = ["plan_domain"]
+
+
+def plan_domain(
+    host: Host, spec: DomainSpec, *, start: bool, paused: bool, transient: bool
+) -> Plan[Domain]:
+    """Return the plan that makes a domain; see `Host.plan`."""
+    host.require_writable(f"create domain {spec.name}")
+    asked = spec
+    present = _Present(host)
+    present.refuse_twins(spec)
+    storing = Storing(host, spec.name)
+    if spec.source is not None and spec.source.needs_media:
+        spec = storing.place_media(spec)
+    spec = _with_transcript(host, spec).filled(
+        present.macs,
+        present.uuids,
+        virt=host.default_virt(),
+        default_interface=_default_interface(host),
+        default_pool=host.facts.default_pool,
+    )
+    network_actions, problems = _networks(host, spec)
+    spec, disk_problems = storing.place_disks(spec)
+    problems += disk_problems + _sizes(host, spec)
+    if problems:
+        raise SpecError(f"domain {spec.name} cannot be made on {host.name}:", problems)
+    xml = spec.to_xml()
+    require_valid(xml)
+    uuid = str(spec.uuid)
+    actions: list[Action[Any]] = [*storing.actions, *network_actions]
+    log = spec.serial.log_path or "" if spec.serial else ""
+    if transient:
+        actions.append(StartDomain(spec.name, uuid, paused, transient_xml=xml, serial_log=log))
+    else:
+        actions.append(DefineDomain(spec.name, uuid, xml))
+        if start:
+            actions.append(StartDomain(spec.name, uuid, paused, serial_log=log))
+    options = "".join(
+        f", {word}" for word in _options(start=start, paused=paused, transient=transient)
+    )
+    return Plan(
+        title=f"create domain {spec.name}",
+        host=host,
+        actions=tuple(actions),
+        result=lambda: Domain(host, uuid, spec.name),
+        warnings=(*storing.warnings, *_warnings(host, spec)),
+        python=f"{host.python}.plan({spec_text(asked)}{options}).apply()",
+        virt_install=virt_install_line(spec),
+        journal=host.journal,
+    )
+
+
+def _options(*, start: bool, paused: bool, transient: bool) -> list[str]:
+    return ["start=False"] * (not start) + ["paused=True"] * paused + ["transient=True"] * transient
+
+
+class _Present:
+    """What the host has already: names, UUIDs and MAC addresses with their owners."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.uuids: dict[str, str] = {}
+        self.macs: dict[str, str] = {}
+        for record in domains.list_all(host.connection):
+            self.uuids[record.uuid] = record.name
+            try:
+                document = DomainXml.parse(domains.xml(host.connection, record.uuid))
+            except NotFoundError:
+                continue
+            self.macs |= {i.mac: record.name for i in document.interfaces if i.mac}
+
+    def refuse_twins(self, spec: DomainSpec) -> None:
+        """Refuse a name, UUID or MAC address that a domain of the host has already.
+
+        Raises:
+            ConflictError: says who has it.
+        """
+        require_new_domain(self._host, spec.name)
+        taken = {"UUID": self.uuids.get(str(spec.uuid))} if spec.uuid else {}
+        for interface in spec.interfaces:
+            if interface.mac in self.macs:
+                taken[f"MAC address {interface.mac}"] = self.macs[interface.mac]
+        for what, owner in taken.items():
+            if owner is not None:
+                raise ConflictError(
+                    f"create domain {spec.name}",
+                    uri=self._host.label,
+                    libvirt_text=f"the {what} belongs to domain {owner}",
+                    hint="leave it out: a free one is made",
+                )
+
+
+def _with_transcript(host: Host, spec: DomainSpec) -> DomainSpec:
+    """Let QEMU keep a transcript of the serial console where the host has a place for it."""
+    folder = host.facts.serial_folder
+    if folder is None or spec.serial is None or spec.serial.log_path:
+        return spec
+    log = str(folder / f"{spec.name}.log")
+    return spec.replace(serial=spec.serial.replace(log_path=log))
+
+
+def _default_interface(host: Host) -> InterfaceSpec:
+    """Return the interface of a spec that leaves it to the host."""
+    if host.facts.default_interface is not None:
+        return host.facts.default_interface
+    if "default" in {record.name for record in networks.list_all(host.connection)}:
+        return InterfaceSpec(kind="network", source="default")
+    return InterfaceSpec(kind="user")
+
+
+def _networks(host: Host, spec: DomainSpec) -> tuple[list[Action[Any]], list[Problem]]:
+    """Check the networks that the interfaces want; plan to start those that are not active."""
+    actions: list[Action[Any]] = []
+    problems: list[Problem] = []
+    known = {record.name: record for record in networks.list_all(host.connection)}
+    for number, interface in enumerate(spec.interfaces):
+        if interface.kind != "network":
+            continue
+        record = known.get(str(interface.source))
+        if record is None:
+            names = ", ".join(sorted(known)) or "none"
+            problems.append(
+                Problem(
+                    f"interfaces[{number}].source",
+                    str(interface.source),
+                    f"{host.name} has no such network",
+                    f"it has: {names}",
+                )
+            )
+        elif not record.is_active and StartNetwork(record.name) not in actions:
+            actions.append(StartNetwork(record.name))
+    return actions, problems
+
+
+def _sizes(host: Host, spec: DomainSpec) -> list[Problem]:
+    """Check processors against what the hypervisor can give."""
+    limit = host.max_vcpus()
+    wanted = spec.max_vcpus or spec.vcpus
+    if wanted <= limit:
+        return []
+    return [Problem("vcpus", str(wanted), f"{host.name} allows {limit} at most")]
+
+
+def _warnings(host: Host, spec: DomainSpec) -> list[str]:
+    """Say what will work and may hurt (G2.2-10, G2.2-11)."""
+    machine = host.info()
+    found = list(spec.warnings)
+    if spec.memory > machine.memory:
+        found.append(f"{spec.memory} is more than all memory of {host.name} ({machine.memory})")
+    if spec.vcpus > machine.cpus:
+        found.append(f"{spec.vcpus} processors on a host with {machine.cpus}: they will wait")
+    if spec.virt == "qemu":
+        found.append("without KVM the guest runs in software and is many times slower")
+    return found

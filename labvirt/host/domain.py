@@ -1,0 +1,18 @@
+"""Domain: one virtual machine of a host, with all its verbs."""
+
+from __future__ import annotations
+
+from labvirt.host.lifecycle import LifecycleVerbs
+from labvirt.host.moving import MovingVerbs
+from labvirt.host.resources import ResourceVerbs
+from labvirt.host.waiting import WaitingVerbs
+
+__all__ = ["Domain"]
+
+
+class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs):
+    """A domain of a host.
+
+    Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen
+    before: ``web1.shutdown.plan()``, and run in the background: ``web1.shutdown.job()``.
+    """

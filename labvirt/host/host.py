@@ -1,0 +1,422 @@
+"""Host: one libvirt host with what it has, what it can do, and the news about it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from labvirt.connection import Connection, node
+from labvirt.connection import domain as domains
+from labvirt.connection import network as networks
+from labvirt.connection import pool as pools
+from labvirt.errors import AccessDeniedError, LabvirtError, NotFoundError
+from labvirt.host.actions import ACTIONS
+from labvirt.host.create import plan_domain
+from labvirt.host.facts import HostFacts
+from labvirt.host.files import files_of
+from labvirt.host.lists import domains_of, networks_of, pools_of
+from labvirt.host.making import plan_create, plan_define, plan_restore
+from labvirt.model.uri import Uri
+from labvirt.model.xml.capabilities import Capabilities
+from labvirt.model.xml.domain import DomainXml
+from labvirt.plan import Journal, verb
+from labvirt.status import Store
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from labvirt.connection import Event
+    from labvirt.host.collection import Collection
+    from labvirt.host.domain import Domain
+    from labvirt.host.lists import Network, Pool
+    from labvirt.host.media import MediaBuilder
+    from labvirt.model.domain import DomainSpec
+    from labvirt.plan import Plan, Recovered
+    from labvirt.status import Change, NodeRecord, Record, VersionRecord
+
+__all__ = ["Host"]
+
+_log = logging.getLogger("labvirt")
+
+_READERS = {"domain": domains, "network": networks, "pool": pools}
+
+
+class Host:
+    """An open host. Close it, or use it in a ``with`` block.
+
+    Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what
+    its collections give. Records are kept up to date by events; every record carries the time at
+    which it was read, and `stale_since` says when the link was lost.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        facts: HostFacts | None = None,
+        builder: MediaBuilder | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.connection = connection
+        self.facts = facts or HostFacts()
+        self.builder = builder
+        self.journal = journal or Journal()
+        self.serial_marks: dict[str, int] = {}
+        self._name = self.facts.name
+        self._virt: Literal["kvm", "qemu"] | None = None
+        self._store = Store()
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[tuple[Change, ...]], None]] = []
+        self._news: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._subscription = connection.listen(self._news.put)
+        self._reader = threading.Thread(
+            target=self._read_news, name=f"labvirt-news {self.label}"[:60], daemon=True
+        )
+        self._reader.start()
+        self.recovered: tuple[Recovered, ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | Uri,
+        *,
+        readonly: bool = False,
+        facts: HostFacts | None = None,
+        builder: MediaBuilder | None = None,
+        journal: Journal | None = None,
+        keepalive: tuple[int, int] = (3, 3),
+        timeout_s: float = 30.0,
+    ) -> Self:
+        """Open a host by its URI.
+
+        What a process that died in the middle of a plan left half-made on this host is cleaned
+        first; see `recovered`.
+
+        Args:
+            uri: any libvirt URI (G13.3-07); ``qemu``, ``xen`` and ``test`` stand for the local one.
+            readonly: open without the right to change anything.
+            facts: what is known of the host beside its URI.
+            builder: makes guests' media (kernels, images) on this machine.
+            journal: where plans are written down; the user's own journal when None.
+            keepalive: seconds between two signs of life, and how many may be missed.
+            timeout_s: limit for opening.
+
+        Raises:
+            SpecError: the URI has a fault.
+            ConnectionLostError: nobody answers there.
+            AccessDeniedError: the socket or the credentials are refused.
+        """
+        parsed = uri if isinstance(uri, Uri) else Uri.parse(uri)
+        connection = Connection.open(
+            parsed, readonly=readonly, keepalive=keepalive, timeout_s=timeout_s
+        )
+        host = cls(connection, facts=facts, builder=builder, journal=journal)
+        if not readonly:
+            host.recovered = host.journal.recover(host, ACTIONS)
+        return host
+
+    def __repr__(self) -> str:
+        """Return one line, without a call to the host."""
+        return f"<Host {self.name} {self.label} {self.state}>"
+
+    def _repr_html_(self) -> str:
+        stale = self.stale_since
+        words = f", stale since {stale:%H:%M:%S} UTC" if stale else ""
+        counts = ", ".join(f"{len(self._store.all(kind))} {kind}s" for kind in _READERS)
+        return (
+            f"<b>{escape(self.name)}</b> <code>{escape(self.label)}</code> "
+            f"{escape(self.state)}{words}: {counts}"
+        )
+
+    def __enter__(self) -> Self:
+        """Return the host itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the link and end its threads; calling it twice is harmless."""
+        self._subscription.close()
+        self._news.put(None)
+        self.connection.close()
+        if threading.current_thread() is not self._reader:
+            self._reader.join(2.0)
+
+    # -- identity ---------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """The URI without secrets."""
+        return self.connection.uri.redacted()
+
+    @property
+    def uri(self) -> str:
+        """The URI."""
+        return self.connection.uri.build()
+
+    @property
+    def name(self) -> str:
+        """Short name: that of the lab's host, else the machine's own."""
+        if not self._name:
+            try:
+                self._name = node.hostname(self.connection)
+            except LabvirtError:
+                return self.label
+        return self._name
+
+    @property
+    def python(self) -> str:
+        """Python text that opens this host."""
+        if self.facts.lab:
+            return f"lv.Lab.attach({self.facts.lab!r})[{self.name!r}]"
+        return f"lv.connect({self.label!r})"
+
+    @property
+    def is_local(self) -> bool:
+        """True when the host is this machine, so that its files can be read here."""
+        return self.connection.uri.is_local
+
+    @property
+    def readonly(self) -> bool:
+        """True when the host was opened without the right to change anything."""
+        return self.connection.readonly
+
+    @property
+    def state(self) -> str:
+        """State of the link: ``connected``, ``lost``, ``reconnecting`` or ``closed``."""
+        return self.connection.state.value
+
+    @property
+    def stale_since(self) -> dt.datetime | None:
+        """Since when the records are out of date (UTC), None while they are not."""
+        return self._store.stale_since
+
+    def require_writable(self, asked: str) -> None:
+        """Refuse a change on a read-only connection before anything is touched (G2.2-01).
+
+        Raises:
+            AccessDeniedError: the host was opened read-only.
+        """
+        if self.readonly:
+            raise AccessDeniedError(
+                asked, uri=self.label, hint="open the host again without readonly=True"
+            )
+
+    # -- what it has ------------------------------------------------------------------------
+
+    @property
+    def domains(self) -> Collection[Domain]:
+        """The domains, by name, UUID or number."""
+        return domains_of(self)
+
+    @property
+    def networks(self) -> Collection[Network]:
+        """The virtual networks, by name or UUID."""
+        return networks_of(self)
+
+    @property
+    def pools(self) -> Collection[Pool]:
+        """The storage pools, by name or UUID."""
+        return pools_of(self)
+
+    # -- what can be made -------------------------------------------------------------------
+
+    def plan(
+        self, spec: DomainSpec, *, start: bool = True, paused: bool = False, transient: bool = False
+    ) -> Plan[Domain]:
+        """Return the plan that makes the domain of a spec on this host; nothing is changed yet.
+
+        Args:
+            spec: what is asked for.
+            start: start it when it is defined.
+            paused: leave it paused before its first instruction.
+            transient: do not store a definition: the domain is gone when it is off (G15-06).
+
+        Raises:
+            SpecError: it cannot be right on this host (sizes, names, networks, schema).
+            ConflictError: a domain, volume, MAC or UUID of that name exists.
+        """
+        return plan_domain(self, spec, start=start, paused=paused, transient=transient)
+
+    @verb
+    def define(self, xml: str) -> Plan[Domain]:
+        """Store a definition, or change the one of the same name and UUID (G15-09, G15-40).
+
+        Raises:
+            SpecError: the XML is not that of a domain; names element, attribute and value.
+        """
+        return plan_define(self, xml)
+
+    @verb
+    def create(self, xml: str, *, paused: bool = False) -> Plan[Domain]:
+        """Start a transient domain from its XML: it is gone when it is off (G15-06).
+
+        Raises:
+            SpecError: the XML is not that of a domain.
+            ConflictError: a domain of that name or UUID runs already.
+        """
+        return plan_create(self, xml, paused=paused)
+
+    @verb
+    def restore(self, path: str, *, paused: bool | None = None) -> Plan[Domain]:
+        """Bring a saved domain back; name and UUID stay, the number is new (G15-18).
+
+        The file is looked at first: whose it is, and whether that domain runs already.
+
+        Args:
+            path: file that `Domain.save` wrote, on the host.
+            paused: leave it paused, or let it run; None as it was.
+
+        Raises:
+            NotFoundError: no such file, or not a saved domain.
+            ConflictError: the domain runs already.
+        """
+        return plan_restore(self, path, paused=paused)
+
+    # -- the machine ------------------------------------------------------------------------
+
+    def info(self) -> NodeRecord:
+        """Read processors and memory of the machine (``virsh nodeinfo``, G15-38)."""
+        return node.info(self.connection)
+
+    def version(self) -> VersionRecord:
+        """Read the versions of libvirt here, libvirt there, and the hypervisor (G15-37)."""
+        return node.versions(self.connection)
+
+    def capabilities(self) -> Capabilities:
+        """Read what the host can run (``virsh capabilities``, G17.7-02)."""
+        return Capabilities.parse(node.capabilities(self.connection))
+
+    def default_virt(self) -> Literal["kvm", "qemu"]:
+        """Return what guests run under when a spec leaves it open.
+
+        On this machine a probe has proved it; of another one only libvirt's word is known.
+        """
+        if self.facts.virt is not None:
+            return self.facts.virt
+        if self._virt is None:
+            types = {virt for guest in self.capabilities().guests for virt in guest.domain_types}
+            self._virt = "kvm" if "kvm" in types else "qemu"
+        return self._virt
+
+    def max_vcpus(self) -> int:
+        """Return the most virtual processors a domain of this host may have."""
+        return node.max_vcpus(self.connection, self.default_virt())
+
+    def free_memory(self) -> int:
+        """Return the free memory of the machine in bytes."""
+        return node.free_memory(self.connection)
+
+    # -- news -------------------------------------------------------------------------------
+
+    def listen(self, listener: Callable[[tuple[Change, ...]], None]) -> Callable[[], None]:
+        """Call `listener` with real changes of domains, networks and pools, once each.
+
+        Returns:
+            A function that ends the listening.
+        """
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
+
+    def last_record(self, kind: str, uuid: str) -> Any:
+        """Return the record last read, None when there is none; asks nobody."""
+        with self._lock:
+            return self._store.get(kind, uuid)
+
+    def last_records(self, kind: str) -> tuple[Any, ...]:
+        """Return all records last read; asks nobody."""
+        with self._lock:
+            return self._store.all(kind)
+
+    def note(self, kind: str, record: Record | None, uuid: str = "") -> None:
+        """Keep a record that was read (None: it is gone) and tell the listeners if it is news."""
+        with self._lock:
+            changes = self._store.put(record) if record else self._store.drop(kind, uuid)
+        self._tell(changes)
+
+    def note_all(self, kind: str, records: tuple[Any, ...]) -> None:
+        """Keep a complete reading of one kind and tell the listeners what is news."""
+        with self._lock:
+            changes = self._store.replace_all(kind, records)
+        self._tell(changes)
+
+    def _tell(self, changes: tuple[Change, ...]) -> None:
+        if not changes:
+            return
+        for listener in tuple(self._listeners):
+            try:
+                listener(changes)
+            except Exception:  # noqa: BLE001 - a broken view must not stop the news of the others
+                _log.exception("a listener of host %s failed", self.name)
+
+    def _read_news(self) -> None:
+        """Take events as hints: read again, compare, tell."""
+        while (event := self._news.get()) is not None:
+            try:
+                self._take(event)
+            except LabvirtError as error:
+                _log.debug("news of %s: %s", self.label, error.what)
+
+    def _take(self, event: Event) -> None:
+        if event.kind == "link":
+            if event.detail.get("state") == "connected":
+                for kind, calls in _READERS.items():
+                    self.note_all(kind, calls.list_all(self.connection))
+                with self._lock:
+                    self._store.mark_fresh()
+            else:
+                with self._lock:
+                    self._store.mark_stale(event.at)
+            return
+        reader = _READERS.get(event.resource)
+        if reader is None:
+            return
+        try:
+            self.note(event.resource, reader.read(self.connection, event.uuid))
+        except NotFoundError:
+            self.note(event.resource, None, event.uuid)
+
+    # -- what plans need to know ------------------------------------------------------------
+
+    def overwritten(self, path: str) -> tuple[str, ...]:
+        """Return the loss that writing to `path` on the host would be, as far as it can be seen."""
+        if self.is_local and Path(path).exists():
+            return (f"the file {path}",)
+        return ()
+
+    def users_of(self, path: str) -> tuple[str, ...]:
+        """Return the names of the domains that have a file as disk, kernel or backing file."""
+        found = []
+        for record in domains.list_all(self.connection):
+            try:
+                document = DomainXml.parse(domains.xml(self.connection, record.uuid))
+            except NotFoundError:
+                continue
+            if path in files_of(document):
+                found.append(record.name)
+        return tuple(found)
+
+    def mark_serial(self, uuid: str, log: str) -> None:
+        """Remember where the next boot begins in the transcript of a serial console."""
+        if not (log and self.is_local):
+            self.serial_marks.pop(uuid, None)
+            return
+        path = Path(log)
+        self.serial_marks[uuid] = path.stat().st_size if path.exists() else 0

@@ -1,0 +1,99 @@
+"""What is asked for: specs, and libvirt's XML as a table. Pure: no libvirt, no threads, no clock."""
+
+from __future__ import annotations
+
+from labvirt.model.clock import ClockSpec, TimerSpec
+from labvirt.model.cpu import CpuFeature, CpuSpec, CpuTopology
+from labvirt.model.disk import BlockSource, DiskSpec, FileSource, NewVolume, VolumeSource
+from labvirt.model.domain import DomainSpec, NewDiskVolume
+from labvirt.model.features import FeaturesSpec, WatchdogSpec
+from labvirt.model.graphics import GraphicsSpec, VideoSpec
+from labvirt.model.ident import new_mac, new_uuid, normal_mac, normal_uuid
+from labvirt.model.interface import InterfaceSpec
+from labvirt.model.names import check_name, suggest_name
+from labvirt.model.network import DhcpHost, NetworkIp, NetworkSpec
+from labvirt.model.pool import PoolSpec
+from labvirt.model.redact import redact_xml
+from labvirt.model.schema import Schema
+from labvirt.model.serial import SerialSpec
+from labvirt.model.source import (
+    ImportImage,
+    IsoInstall,
+    KernelBoot,
+    Media,
+    NetworkBoot,
+    Source,
+    TinyGuest,
+    parse_source,
+)
+from labvirt.model.spec import Spec
+from labvirt.model.units import Size
+from labvirt.model.uri import Uri
+from labvirt.model.virtinstall import virt_install_line
+from labvirt.model.volume import VolumeSpec
+from labvirt.model.xml import (
+    Capabilities,
+    DiskXml,
+    DomainCapabilities,
+    DomainXml,
+    InterfaceXml,
+    NetworkXml,
+    PoolXml,
+    VolumeXml,
+    XmlDoc,
+)
+
+__all__ = [
+    "BlockSource",
+    "Capabilities",
+    "ClockSpec",
+    "CpuFeature",
+    "CpuSpec",
+    "CpuTopology",
+    "DhcpHost",
+    "DiskSpec",
+    "DiskXml",
+    "DomainCapabilities",
+    "DomainSpec",
+    "DomainXml",
+    "FeaturesSpec",
+    "FileSource",
+    "GraphicsSpec",
+    "ImportImage",
+    "InterfaceSpec",
+    "InterfaceXml",
+    "IsoInstall",
+    "KernelBoot",
+    "Media",
+    "NetworkBoot",
+    "NetworkIp",
+    "NetworkSpec",
+    "NetworkXml",
+    "NewDiskVolume",
+    "NewVolume",
+    "PoolSpec",
+    "PoolXml",
+    "Schema",
+    "SerialSpec",
+    "Size",
+    "Source",
+    "Spec",
+    "TimerSpec",
+    "TinyGuest",
+    "Uri",
+    "VideoSpec",
+    "VolumeSource",
+    "VolumeSpec",
+    "VolumeXml",
+    "WatchdogSpec",
+    "XmlDoc",
+    "check_name",
+    "new_mac",
+    "new_uuid",
+    "normal_mac",
+    "normal_uuid",
+    "parse_source",
+    "redact_xml",
+    "suggest_name",
+    "virt_install_line",
+]

@@ -1,0 +1,1 @@
+"""RELAX NG read and walked, to say in words what a document does that its grammar forbids."""

@@ -1,0 +1,34 @@
+"""What is: frozen records of domains, networks, pools, volumes and hosts, and the store of them."""
+
+from labvirt.status.domain import (
+    AddressRecord,
+    ControlRecord,
+    DomainRecord,
+    DomainState,
+    JobRecord,
+    VcpuRecord,
+)
+from labvirt.status.host import NodeRecord, VersionRecord
+from labvirt.status.network import LeaseRecord, NetworkRecord
+from labvirt.status.pool import PoolRecord, PoolState
+from labvirt.status.store import Change, Record, Store
+from labvirt.status.volume import VolumeRecord
+
+__all__ = [
+    "AddressRecord",
+    "Change",
+    "ControlRecord",
+    "DomainRecord",
+    "DomainState",
+    "JobRecord",
+    "LeaseRecord",
+    "NetworkRecord",
+    "NodeRecord",
+    "PoolRecord",
+    "PoolState",
+    "Record",
+    "Store",
+    "VcpuRecord",
+    "VersionRecord",
+    "VolumeRecord",
+]

@@ -1,0 +1,40 @@
+"""Run the benchmarks and print the table: ``python -m tests.bench [rounds]``."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import create, imports, schema
+
+ALL = (imports.run, schema.run, create.run)
+
+
+def main() -> int:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    table = Table(title=f"labvirt benchmarks, {rounds} interleaved rounds")
+    for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):
+        table.add_column(heading, justify="left" if heading in ("Benchmark", "Way") else "right")
+    missed = 0
+    for run in ALL:
+        result = run(rounds)
+        for way, seconds in result.seconds.items():
+            table.add_row(
+                result.title, way, f"{result.median(way) * 1000:.1f}", f"{min(seconds) * 1000:.1f}"
+            )
+        for goal in result.goals:
+            ratio = result.ratio(goal)
+            met = ratio <= goal.limit
+            missed += not met
+            mark = "met" if met else "MISSED"
+            table.add_row(
+                "", f"{goal.way} / {goal.peer}", "", "", f"{ratio:.3f}", f"<= {goal.limit} {mark}"
+            )
+    Console(width=120).print(table)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

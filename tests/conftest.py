@@ -1,0 +1,48 @@
+"""What every test has: private folders, and a count of what could not be tested here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent.parent
+
+
+def pytest_configure(config):
+    """Keep everything that tests make in one folder; what was downloaded is kept between runs."""
+    if "LABVIRT_CACHE" not in os.environ:
+        os.environ["LABVIRT_CACHE"] = str(_ROOT / ".labvirt" / "cache")
+    # Short, and open to pass through: root's labs run daemons as an ordinary user.
+    home = Path(tempfile.mkdtemp(prefix="lvt-", dir="/tmp"))
+    home.chmod(0o755)
+    os.environ["LABVIRT_HOME"] = str(home)
+    config._labvirt_home = home
+
+
+def pytest_unconfigure(config):
+    home = getattr(config, "_labvirt_home", None)
+    if home is not None:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Count the skips: each names what this machine lacks."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons: dict[str, int] = {}
+    for report in skipped:
+        reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else "?"
+        reasons[reason] = reasons.get(reason, 0) + 1
+    terminalreporter.write_line(f"{len(skipped)} tests skipped")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"  {count} x {reason}")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A LABVIRT_HOME of the test's own."""
+    monkeypatch.setenv("LABVIRT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

@@ -1,0 +1,85 @@
+"""The runbook install on a real lab: a guest that proves itself, and refusals that change nothing."""
+
+from __future__ import annotations
+
+import os
+
+import nbformat
+import pytest
+
+import labvirt as lv
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with lv.Lab.start(f"book-{os.getpid()}", hosts=1, backend="session", ephemeral=True) as lab:
+        yield lab
+
+
+def text_of(path):
+    notebook = nbformat.read(path, as_version=4)
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            found.append(str(output.get("text", "")))
+            found += [str(value) for value in output.get("data", {}).values()]
+    return "\n".join(found)
+
+
+def test_a_guest_with_a_disk_is_installed_and_proved(lab, tmp_path):
+    record = lv.run(
+        "install",
+        {"host": f"lab:{lab.name}/alpha", "name": "web1", "disk_size": "32 MiB", "vcpus": "2"},
+        folder=tmp_path,
+    ).require_ok()
+    text = text_of(record.notebook)
+    assert "Plan: create domain web1 on alpha" in text
+    assert "virsh define --validate web1.xml" in text
+    assert "READY" in text or "guest agent answers" in text
+    assert "(told by the guest agent)" in text
+    assert "web1" in text.split("(told by")[0]
+    domain = lab["alpha"].domains["web1"]
+    assert domain.is_active
+    assert domain.info().vcpus == 2
+    assert record.html.exists()
+
+    again = lv.run(
+        "install", {"host": f"lab:{lab.name}/alpha", "name": "web1"}, folder=tmp_path / "again"
+    )
+    assert again.exit_code == 3
+    assert "exists already" in again.error
+    assert domain.is_active
+
+
+def test_the_tiny_disk_boots_too(lab, tmp_path):
+    record = lv.run(
+        "install",
+        {"host": f"lab:{lab.name}/alpha", "name": "disk1", "source": "tiny-disk"},
+        folder=tmp_path,
+    ).require_ok()
+    assert "disk1" in text_of(record.notebook)
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"name": "bad name"}, "bad name"),
+        ({"name": "x" * 300}, "name"),
+        ({"memory": "12 parsecs"}, "parsecs"),
+        ({"memory": "-1"}, "-1"),
+        ({"disk_size": "900 TiB"}, "900 TiB"),
+        ({"network": "nosuchnet"}, "nosuchnet"),
+        ({"source": "floppy:/x"}, "floppy"),
+        ({"source": "image:/nowhere/x.qcow2"}, "/nowhere/x.qcow2"),
+    ],
+)
+def test_what_cannot_work_is_a_precondition_and_changes_nothing(lab, tmp_path, given, word):
+    before = lab["alpha"].domains.names
+    record = lv.run(
+        "install", {"host": f"lab:{lab.name}/alpha", "name": "no1", **given}, folder=tmp_path
+    )
+    assert record.exit_code == 3, record.error
+    assert word in record.error
+    assert lab["alpha"].domains.names == before
