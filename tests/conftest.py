@@ -7,7 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no fault of the code, and a checkout may belong to somebody else.
+hypothesis.settings.register_profile("labvirt", deadline=None, database=None)
+hypothesis.settings.load_profile("labvirt")
 
 _ROOT = Path(__file__).parent.parent
 

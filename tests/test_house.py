@@ -33,7 +33,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "places": ({"errors"}, {"platformdirs"}),
     "model": ({"errors"}, {"lxml", "pydantic", "pydantic_core"}),
     "status": ({"errors", "model"}, {"numpy"}),
-    "connection": ({"errors", "model", "status"}, {"libvirt"}),
+    "connection": ({"errors", "model", "status"}, {"libvirt", "libvirt_qemu"}),
     "install": ({"errors", "model", "places"}, {"elftools"}),
     "plan": ({"errors", "model", "places"}, set()),
     "host": ({"errors", "model", "status", "connection", "plan", "places"}, {"pandas"}),

@@ -51,8 +51,8 @@ class Connection:
         ask: Ask | None,
         clock: Clock,
     ) -> None:
-        """Prepare; use `open`."""
         self._uri = uri
+        self._where = uri.redacted()
         self._readonly = readonly
         self._clock = clock
         self._pid = os.getpid()
@@ -140,10 +140,6 @@ class Connection:
     def uri(self) -> Uri:
         """Where it goes."""
         return self._uri
-
-    @property
-    def _where(self) -> str:
-        return self._uri.redacted()
 
     @property
     def readonly(self) -> bool:

@@ -62,12 +62,14 @@ class ConsoleStream:
         self._stream = stream
         self._ear = _Ear(self._on_event)
         self._name = name
+        # Whoever touches the stream holds this: libvirt frees parts of it when it is finished, under
+        # the feet of another thread that reads. It is taken before `_changed`, never after it.
+        self._using = threading.Lock()
         self._changed = threading.Condition()
         self._received = bytearray()
         self._unsent = bytearray()
         self._why_ended = ""
         self._closed = False
-        self._released = False
         self.dropped = 0
 
     def __repr__(self) -> str:
@@ -133,6 +135,7 @@ class ConsoleStream:
                     likely_cause="the guest does not read its serial line",
                 )
             self._unsent += data
+        with self._using:
             self._watch(_READABLE | _WRITABLE)
 
     def _ended_error(self, verb: str) -> ConnectionLostError:
@@ -145,25 +148,25 @@ class ConsoleStream:
         )
 
     def _watch(self, events: int) -> None:
-        stream = self._stream
-        if stream is not None:
+        if self._stream is not None:
             with contextlib.suppress(libvirt.libvirtError):  # it broke; the callback hears of it
-                stream.eventUpdateCallback(events)
+                self._stream.eventUpdateCallback(events)
 
     def _on_event(self, events: int) -> None:
-        stream = self._stream
-        if stream is None:
-            return
-        # An exception here would come again for ever: the event stays until somebody deals with it.
-        try:
-            if events & _READABLE:
-                self._receive(stream)
-            if events & _WRITABLE:
-                self._send(stream)
-            if events & ~(_READABLE | _WRITABLE):
-                self._hang_up(stream, "the other side hung up")
-        except libvirt.libvirtError as error:
-            self._hang_up(stream, str(error))
+        with self._using:
+            stream = self._stream
+            if stream is None:
+                return
+            # An exception here would come again for ever: the event stays until it is dealt with.
+            try:
+                if events & _READABLE:
+                    self._receive(stream)
+                if events & _WRITABLE:
+                    self._send(stream)
+                if events & ~(_READABLE | _WRITABLE):
+                    self._hang_up(stream, "the other side hung up")
+            except libvirt.libvirtError as error:
+                self._hang_up(stream, str(error))
 
     def _receive(self, stream: Any) -> None:
         data = stream.recv(_PIECE)
@@ -187,9 +190,10 @@ class ConsoleStream:
         with self._changed:
             if sent > 0:
                 del self._unsent[:sent]
-            if not self._unsent:
-                self._watch(_READABLE)
+            all_sent = not self._unsent
             self._changed.notify_all()
+        if all_sent:  # `write` adds first and asks for this event again after us
+            self._watch(_READABLE)
 
     def _hang_up(self, stream: Any, why: str) -> None:
         # Only what cannot block may be done on the event thread; the rest is for `release`.
@@ -205,19 +209,21 @@ class ConsoleStream:
 
     def release(self) -> None:
         """Give the stream back to libvirt, once; may block, so it is called on a worker."""
-        with self._changed:
-            released, self._released = self._released, True
-        if released:
-            return
-        stream, raw = self._stream, self._raw
+        with self._using:
+            stream, self._stream = self._stream, None
+            if stream is None:
+                return
+            self._ear.hear = _ignore
+            with contextlib.suppress(libvirt.libvirtError):  # it hung up before
+                stream.eventRemoveCallback()
         # Finishing waits until the guest has taken everything; what it refuses must not hold us.
-        end = stream.abort if self._why_ended or self._unsent else stream.finish
-        for step in (stream.eventRemoveCallback, end):
-            with contextlib.suppress(libvirt.libvirtError):  # it was broken off already
-                step()
-        self._ear.hear = _ignore
-        self._stream = self._raw = None  # a stream that is still known keeps its link open
-        del stream, end, step
+        with contextlib.suppress(libvirt.libvirtError):
+            if self._why_ended or self._unsent:
+                stream.abort()
+            else:
+                stream.finish()
+        del stream  # a stream that is still known keeps its link open
+        raw, self._raw = self._raw, None
         close_raw(raw)
         self._conn.streams.discard(self)
 

@@ -9,6 +9,7 @@ import libvirt
 
 from labvirt.connection.domain_jobs import abort_job
 from labvirt.connection.handles import bits, flag
+from labvirt.connection.opening import is_alive
 from labvirt.errors import LabvirtError, SpecError, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -81,18 +82,13 @@ def migrate(
         ConflictError: unsafe, aborted, or in the wrong state.
         WaitTimeoutError: aborted because of `timeout_s`.
     """
-    unknown = sorted(set(options) - set(MIGRATE_OPTIONS))
-    if unknown:
-        raise SpecError(
-            f"migrate option {unknown[0]!r} is not known", hint=", ".join(MIGRATE_OPTIONS)
-        )
-    flags = bits(
+    flags = _flags(options) | bits(
         MIGRATE_LIVE=live,
         MIGRATE_PERSIST_DEST=persistent,
         MIGRATE_UNDEFINE_SOURCE=undefine_source,
         MIGRATE_UNSAFE=unsafe,
         MIGRATE_PEER2PEER=p2p,
-    ) | sum({flag(f"MIGRATE_{MIGRATE_OPTIONS[option]}") for option in options})
+    )
     wanted: dict[str, Any] = dict(params or {})
     if migrate_uri is not None:
         wanted[libvirt.VIR_MIGRATE_PARAM_URI] = migrate_uri
@@ -105,9 +101,8 @@ def migrate(
         domain = raw.lookupByUUIDString(uuid)
         if p2p:
             domain.migrateToURI3(dest.uri.build(), wanted, flags)
-            return
-        with dest.lease(f"receive domain {name}") as there:
-            domain.migrate3(there, wanted, flags)
+        else:
+            _migrate_by_us(domain, dest, f"receive domain {name}", wanted, flags)
 
     try:
         conn.call(asked, run, timeout_s=timeout_s)
@@ -118,3 +113,30 @@ def migrate(
         raise
     dest.learn(uuid, name)
     return uuid
+
+
+def _flags(options: Collection[str]) -> int:
+    unknown = sorted(set(options) - set(MIGRATE_OPTIONS))
+    if unknown:
+        known = ", ".join(MIGRATE_OPTIONS)
+        raise SpecError(f"migrate option {unknown[0]!r} is not known", hint=known)
+    return sum({flag(f"MIGRATE_{MIGRATE_OPTIONS[option]}") for option in options})
+
+
+def _migrate_by_us(
+    domain: Any, dest: Connection, asked: str, params: dict[str, Any], flags: int
+) -> None:
+    """Migrate with this process between the two daemons.
+
+    A failure is the destination's only when its link broke; else the source tells of it.
+    """
+    with dest.lease(asked) as there:
+        try:
+            domain.migrate3(there, params, flags)
+        except libvirt.libvirtError as error:
+            if not is_alive(there):
+                raise
+            failure = error
+        else:
+            return
+    raise failure

@@ -6,8 +6,10 @@ import contextlib
 import grp
 import os
 import pwd
+import shutil
 import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import libvirt
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from labvirt.model.uri import Uri
 
 __all__ = ["Ask", "is_alive", "open_raw"]
+
+#: Runs ssh where ^C does not reach it.
+_SSH_APART = Path(__file__).with_name("ssh-apart")
 
 #: Answers a question of the log-in: kind (``username``, ``password`` ...) and prompt; None refuses.
 Ask = Callable[[str, str], str | None]
@@ -48,10 +53,6 @@ def open_raw(uri: Uri, *, readonly: bool, keepalive: tuple[int, int], ask: Ask |
     Raises:
         LabvirtError: it cannot be opened; says why and what to try.
     """
-    quiet = uri
-    if uri.effective_transport == "ssh" and uri.param("no_tty") is None:
-        # Nobody sits at the terminal of a notebook: fail at once instead of asking there (G13.3-20).
-        quiet = uri.with_param("no_tty", "1")
 
     def answer(questions: list[list[Any]], _: None) -> int:
         for question in questions:
@@ -63,7 +64,7 @@ def open_raw(uri: Uri, *, readonly: bool, keepalive: tuple[int, int], ask: Ask |
 
     flags = libvirt.VIR_CONNECT_RO if readonly else 0
     try:
-        raw = libvirt.openAuth(quiet.build(), [list(_QUESTIONS), answer, None], flags)
+        raw = libvirt.openAuth(_unattended(uri).build(), [list(_QUESTIONS), answer, None], flags)
     except libvirt.libvirtError as error:
         asked = "open a read-only connection" if readonly else "open a connection"
         failure = translate(error, asked, uri=uri.redacted(), opening=True)
@@ -71,6 +72,17 @@ def open_raw(uri: Uri, *, readonly: bool, keepalive: tuple[int, int], ask: Ask |
     with contextlib.suppress(libvirt.libvirtError):  # drivers in this process have no keepalive
         raw.setKeepAlive(*keepalive)
     return raw
+
+
+def _unattended(uri: Uri) -> Uri:
+    """Return the URI as it is opened from a notebook, where nobody sits at a terminal."""
+    if uri.effective_transport != "ssh":
+        return uri
+    if uri.param("no_tty") is None:
+        uri = uri.with_param("no_tty", "1")  # fail at once instead of asking there (G13.3-20)
+    if uri.param("command") is None and os.access(_SSH_APART, os.X_OK) and shutil.which("setsid"):
+        uri = uri.with_param("command", str(_SSH_APART))
+    return uri
 
 
 def is_alive(raw: Any) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from labvirt.model.xml.view import NAMESPACES
+
 __all__ = ["DomainFacts", "domain_facts", "element_text", "name_in"]
 
-#: Where labvirt keeps its tags in a domain's metadata.
-NAMESPACE = "https://labvirt.org/xmlns/domain/1"
+_LABVIRT = f"{{{NAMESPACES['labvirt']}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def _root(xml: str) -> ET.Element:
 def domain_facts(xml: str) -> DomainFacts:
     """Return the facts of a domain's record."""
     root = _root(xml)
-    tags = root.iterfind(f"metadata/{{{NAMESPACE}}}labvirt/{{{NAMESPACE}}}tag")
+    tags = root.iterfind(f"metadata/{_LABVIRT}labvirt/{_LABVIRT}tag")
     return DomainFacts(
         os_type=root.findtext("os/type", "").strip(),
         title=root.findtext("title", ""),

@@ -14,6 +14,7 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
+from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
 from labvirt.model.units import Size
 from labvirt.model.xml.text import XmlDoc
@@ -53,8 +54,8 @@ class StartPool(Action["Host"]):
         return f"start pool {self.name}"
 
     @property
-    def virsh(self) -> str:
-        return f"virsh pool-start {shlex.quote(self.name)}"
+    def virsh(self) -> tuple[str, ...]:
+        return (shlex.join(["pool-start", self.name]),)
 
     def do(self, host: Host, control: JobControl) -> None:
         pools.start(host.connection, pools.find(host.connection, self.name))
@@ -84,8 +85,8 @@ class DefinePool(Action["Host"]):
         return f"define pool {self.name}"
 
     @property
-    def virsh(self) -> str:
-        return f"virsh pool-define {shlex.quote(self.name)}.xml; virsh pool-build {shlex.quote(self.name)}"
+    def virsh(self) -> tuple[str, ...]:
+        return (fed("pool-define", self.xml), shlex.join(["pool-build", self.name]))
 
     @property
     def diff(self) -> str:
@@ -115,8 +116,8 @@ class StartNetwork(Action["Host"]):
         return f"start network {self.name}"
 
     @property
-    def virsh(self) -> str:
-        return f"virsh net-start {shlex.quote(self.name)}"
+    def virsh(self) -> tuple[str, ...]:
+        return (shlex.join(["net-start", self.name]),)
 
     def do(self, host: Host, control: JobControl) -> None:
         networks.start(host.connection, networks.find(host.connection, self.name))
@@ -182,16 +183,8 @@ class CreateVolume(Action["Host"]):
         return f"create volume {self.name} ({size}, {self.format}) in pool {self.pool}"
 
     @property
-    def virsh(self) -> str:
-        words = [
-            "vol-create-as",
-            self.pool,
-            self.name,
-            f"{self.capacity}b",
-            "--format",
-            self.format,
-        ]
-        return shlex.join(["virsh", *words])
+    def virsh(self) -> tuple[str, ...]:
+        return (fed(shlex.join(["vol-create", self.pool]), self.xml),)
 
     @property
     def diff(self) -> str:
@@ -246,10 +239,9 @@ class UploadVolume(Action["Host"]):
         return f"upload {Path(self.path).name} ({Size(self.capacity)}) to pool {self.pool}"
 
     @property
-    def virsh(self) -> str:
-        create = ["vol-create-as", self.pool, self.name, f"{self.capacity}b", "--format", "raw"]
+    def virsh(self) -> tuple[str, ...]:
         upload = ["vol-upload", self.name, self.path, "--pool", self.pool]
-        return f"{shlex.join(['virsh', *create])}\n{shlex.join(['virsh', *upload])}"
+        return (fed(shlex.join(["vol-create", self.pool]), self.xml), shlex.join(upload))
 
     def check(self, host: Host) -> None:
         require_new_volume(host, self.pool, self.name)
@@ -284,8 +276,8 @@ class DefineDomain(Action["Host"]):
         return f"define domain {self.name}"
 
     @property
-    def virsh(self) -> str:
-        return f"virsh define --validate {shlex.quote(self.name)}.xml"
+    def virsh(self) -> tuple[str, ...]:
+        return (fed("define --validate", self.xml),)
 
     @property
     def diff(self) -> str:
@@ -343,11 +335,11 @@ class StartDomain(Action["Host"]):
         return f"start domain {self.name}{' paused' if self.paused else ''}"
 
     @property
-    def virsh(self) -> str:
-        paused = " --paused" if self.paused else ""
+    def virsh(self) -> tuple[str, ...]:
+        paused = ("--paused",) * self.paused
         if self.transient_xml:
-            return f"virsh create --validate {shlex.quote(self.name)}.xml{paused}"
-        return f"virsh start {shlex.quote(self.name)}{paused}"
+            return (fed(shlex.join(["create", "--validate", *paused]), self.transient_xml),)
+        return (shlex.join(["start", self.name, *paused]),)
 
     @property
     def diff(self) -> str:

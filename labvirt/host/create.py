@@ -14,7 +14,7 @@ from labvirt.host.actions import (
     require_new_domain,
 )
 from labvirt.host.domain import Domain
-from labvirt.host.spec_text import spec_text
+from labvirt.model.spec_text import spec_text
 from labvirt.host.storing import Storing
 from labvirt.host.validate import require_valid
 from labvirt.model.interface import InterfaceSpec
@@ -71,12 +71,19 @@ def plan_domain(
         title=f"create domain {spec.name}",
         host=host,
         actions=tuple(actions),
-        result=lambda: Domain(host, uuid, spec.name),
+        result=lambda: _made(host, uuid, spec.name),
         warnings=(*storing.warnings, *_warnings(host, spec)),
         python=f"{host.python}.plan({spec_text(asked)}{options}).apply()",
-        virt_install=virt_install_line(spec),
+        virt_install=virt_install_line(spec, uri=host.label),
         journal=host.journal,
     )
+
+
+def _made(host: Host, uuid: str, name: str) -> Domain:
+    """Return the new domain with a record that is up to date."""
+    domain = Domain(host, uuid, name)
+    domain.info()
+    return domain
 
 
 def _options(*, start: bool, paused: bool, transient: bool) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from labvirt.connection import domain as calls
 from labvirt.connection import network as networks
 from labvirt.errors import HostError, LabvirtError
+from labvirt.host.inside import reachable
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Observer:
             )
         except LabvirtError:
             return None
-        usable = [a for a in told if not a.address.startswith(("127.", "::1", "fe80:"))]
+        usable = reachable(told)
         if not usable:
             return None
         self.addresses = tuple(a.address for a in usable)

@@ -71,7 +71,7 @@ class DomainHandle:
 
     def _repr_html_(self) -> str:
         """Return one line as HTML, from the last record read."""
-        record = self.host.last_record("domain", self.uuid)
+        record = self.host.news.record("domain", self.uuid)
         state = escape(record.state.text) if record is not None else "not read yet"
         return f"<b>{escape(self._name)}</b> on {escape(self.host.name)}: {state}"
 
@@ -112,7 +112,7 @@ class DomainHandle:
         """
         record = calls.read(self._link, self.uuid)
         self._name = record.name
-        self.host.note("domain", record)
+        self.host.news.note("domain", record)
         return record
 
     def xml(self, *, inactive: bool = False, secure: bool = False) -> str:
@@ -166,8 +166,8 @@ class DomainHandle:
         return bool(live), bool(config)
 
     def virsh(self, *words: object) -> str:
-        """Return a virsh line for this host; words are quoted for the shell."""
-        return shlex.join(["virsh", "-c", self.host.label, *(str(word) for word in words)])
+        """Return a virsh command; words are quoted for the shell."""
+        return shlex.join(str(word) for word in words)
 
     def one_call(  # the shape of every simple verb
         self,

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import queue
-import threading
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from labvirt.connection import Connection, node
 from labvirt.connection import domain as domains
-from labvirt.connection import network as networks
-from labvirt.connection import pool as pools
 from labvirt.errors import AccessDeniedError, LabvirtError, NotFoundError
 from labvirt.host.actions import ACTIONS
 from labvirt.host.create import plan_domain
@@ -20,31 +15,26 @@ from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
+from labvirt.host.news import KINDS, News
 from labvirt.model.uri import Uri
 from labvirt.model.xml.capabilities import Capabilities
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Journal, verb
-from labvirt.status import Store
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
     from types import TracebackType
 
-    from labvirt.connection import Event
     from labvirt.host.collection import Collection
     from labvirt.host.domain import Domain
     from labvirt.host.lists import Network, Pool
     from labvirt.host.media import MediaBuilder
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
-    from labvirt.status import Change, NodeRecord, Record, VersionRecord
+    from labvirt.status import Change, NodeRecord, VersionRecord
 
 __all__ = ["Host"]
-
-_log = logging.getLogger("labvirt")
-
-_READERS = {"domain": domains, "network": networks, "pool": pools}
 
 
 class Host:
@@ -70,15 +60,7 @@ class Host:
         self.serial_marks: dict[str, int] = {}
         self._name = self.facts.name
         self._virt: Literal["kvm", "qemu"] | None = None
-        self._store = Store()
-        self._lock = threading.Lock()
-        self._listeners: list[Callable[[tuple[Change, ...]], None]] = []
-        self._news: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._subscription = connection.listen(self._news.put)
-        self._reader = threading.Thread(
-            target=self._read_news, name=f"labvirt-news {self.label}"[:60], daemon=True
-        )
-        self._reader.start()
+        self.news = News(connection)
         self.recovered: tuple[Recovered, ...] = ()
 
     @classmethod
@@ -126,9 +108,12 @@ class Host:
         return f"<Host {self.name} {self.label} {self.state}>"
 
     def _repr_html_(self) -> str:
+        """Return one line as HTML, from the last reading; the first time it reads."""
         stale = self.stale_since
+        if stale is None and self.news.is_empty:
+            self.news.read_all()
         words = f", stale since {stale:%H:%M:%S} UTC" if stale else ""
-        counts = ", ".join(f"{len(self._store.all(kind))} {kind}s" for kind in _READERS)
+        counts = ", ".join(f"{len(self.news.records(kind))} {kind}s" for kind in KINDS)
         return (
             f"<b>{escape(self.name)}</b> <code>{escape(self.label)}</code> "
             f"{escape(self.state)}{words}: {counts}"
@@ -148,11 +133,8 @@ class Host:
 
     def close(self) -> None:
         """Close the link and end its threads; calling it twice is harmless."""
-        self._subscription.close()
-        self._news.put(None)
+        self.news.close()
         self.connection.close()
-        if threading.current_thread() is not self._reader:
-            self._reader.join(2.0)
 
     # -- identity ---------------------------------------------------------------------------
 
@@ -201,7 +183,7 @@ class Host:
     @property
     def stale_since(self) -> dt.datetime | None:
         """Since when the records are out of date (UTC), None while they are not."""
-        return self._store.stale_since
+        return self.news.stale_since
 
     def require_writable(self, asked: str) -> None:
         """Refuse a change on a read-only connection before anything is touched (G2.2-01).
@@ -319,79 +301,15 @@ class Host:
         """Return the free memory of the machine in bytes."""
         return node.free_memory(self.connection)
 
-    # -- news -------------------------------------------------------------------------------
-
     def listen(self, listener: Callable[[tuple[Change, ...]], None]) -> Callable[[], None]:
         """Call `listener` with real changes of domains, networks and pools, once each.
+
+        It is called on a thread of the host.
 
         Returns:
             A function that ends the listening.
         """
-        self._listeners.append(listener)
-
-        def stop() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return stop
-
-    def last_record(self, kind: str, uuid: str) -> Any:
-        """Return the record last read, None when there is none; asks nobody."""
-        with self._lock:
-            return self._store.get(kind, uuid)
-
-    def last_records(self, kind: str) -> tuple[Any, ...]:
-        """Return all records last read; asks nobody."""
-        with self._lock:
-            return self._store.all(kind)
-
-    def note(self, kind: str, record: Record | None, uuid: str = "") -> None:
-        """Keep a record that was read (None: it is gone) and tell the listeners if it is news."""
-        with self._lock:
-            changes = self._store.put(record) if record else self._store.drop(kind, uuid)
-        self._tell(changes)
-
-    def note_all(self, kind: str, records: tuple[Any, ...]) -> None:
-        """Keep a complete reading of one kind and tell the listeners what is news."""
-        with self._lock:
-            changes = self._store.replace_all(kind, records)
-        self._tell(changes)
-
-    def _tell(self, changes: tuple[Change, ...]) -> None:
-        if not changes:
-            return
-        for listener in tuple(self._listeners):
-            try:
-                listener(changes)
-            except Exception:  # noqa: BLE001 - a broken view must not stop the news of the others
-                _log.exception("a listener of host %s failed", self.name)
-
-    def _read_news(self) -> None:
-        """Take events as hints: read again, compare, tell."""
-        while (event := self._news.get()) is not None:
-            try:
-                self._take(event)
-            except LabvirtError as error:
-                _log.debug("news of %s: %s", self.label, error.what)
-
-    def _take(self, event: Event) -> None:
-        if event.kind == "link":
-            if event.detail.get("state") == "connected":
-                for kind, calls in _READERS.items():
-                    self.note_all(kind, calls.list_all(self.connection))
-                with self._lock:
-                    self._store.mark_fresh()
-            else:
-                with self._lock:
-                    self._store.mark_stale(event.at)
-            return
-        reader = _READERS.get(event.resource)
-        if reader is None:
-            return
-        try:
-            self.note(event.resource, reader.read(self.connection, event.uuid))
-        except NotFoundError:
-            self.note(event.resource, None, event.uuid)
+        return self.news.listen(listener)
 
     # -- what plans need to know ------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,14 @@ from labvirt.host.handle import DomainHandle, python_call
 from labvirt.plan import Plan, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from labvirt.connection import Connection
     from labvirt.connection.domain import Screenshot
     from labvirt.plan import JobControl
     from labvirt.status import AddressRecord
 
-__all__ = ["Answer", "GuestOutput", "InsideVerbs"]
+__all__ = ["Answer", "GuestOutput", "InsideVerbs", "reachable"]
 
 _SHORT_KEYS = {
     "ctrl": "KEY_LEFTCTRL",
@@ -129,9 +130,9 @@ class InsideVerbs(DomainHandle):
             return Answer(console.run(command, timeout_s=timeout_s), "serial console")
 
     def known_addresses(self) -> tuple[AddressRecord, ...]:
-        """Return the addresses that are known, none when nobody can tell."""
+        """Return the addresses by which others can reach the guest, none when nobody can tell."""
         try:
-            return self.addresses()
+            return reachable(self.addresses())
         except HostError:
             return ()
 
@@ -229,6 +230,16 @@ class InsideVerbs(DomainHandle):
         except LabvirtError:
             return False
         return True
+
+
+def reachable(addresses: Iterable[AddressRecord]) -> tuple[AddressRecord, ...]:
+    """Return those by which others can reach the guest: neither loopback nor link-local."""
+
+    def is_own(text: str) -> bool:
+        address = ipaddress.ip_address(text)
+        return address.is_loopback or address.is_link_local
+
+    return tuple(record for record in addresses if not is_own(record.address))
 
 
 def _key_name(key: str) -> str:

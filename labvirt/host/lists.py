@@ -168,11 +168,11 @@ def _collection(
 ) -> Collection[T]:
     def read() -> Sequence[Any]:
         records: tuple[Any, ...] = calls.list_all(host.connection)
-        host.note_all(kind, records)
+        host.news.note_all(kind, records)
         return records
 
     def cached() -> tuple[Sequence[Any], dt.datetime | None]:
-        return host.last_records(kind), host.stale_since
+        return host.news.records(kind), host.stale_since
 
     return Collection(kind, host.name, records=read, wrap=wrap, table=table, cached=cached)
 

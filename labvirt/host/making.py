@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from labvirt.connection import domain as domains
 from labvirt.errors import ConflictError, NotFoundError, Problem, SpecError
 from labvirt.host.domain import Domain
 from labvirt.host.handle import python_call, xml_diff
+from labvirt.host.shell import fed
 from labvirt.host.validate import require_valid
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Call, Plan
@@ -84,7 +86,7 @@ def plan_define(host: Host, xml: str) -> Plan[Domain]:
         host,
         f"{'change the definition of' if known else 'define'} domain {name}",
         lambda target, _: Domain(target, domains.define(target.connection, xml), name),
-        line=f"virsh -c {host.label} define --validate {name}.xml",
+        line=fed("define --validate", xml),
         diff=xml_diff(before, xml, name),
         python=python_call("", "define", (document.redacted(),), {}),
         warnings=(f"takes effect at the next start of {name}",) if waits else (),
@@ -110,7 +112,7 @@ def plan_create(host: Host, xml: str, *, paused: bool) -> Plan[Domain]:
         lambda target, _: Domain(
             target, domains.create(target.connection, xml, paused=paused), name
         ),
-        line=f"virsh -c {host.label} create --validate {name}.xml" + " --paused" * paused,
+        line=fed("create --validate" + " --paused" * paused, xml),
         diff=xml_diff("", xml, name),
         python=python_call("", "create", (document.redacted(),), {"paused": paused}),
         warnings=(f"{name} is transient: it is gone when it is off",),
@@ -147,7 +149,7 @@ def plan_restore(host: Host, path: str, *, paused: bool | None) -> Plan[Domain]:
         host,
         f"restore domain {name}",
         run,
-        line=f"virsh -c {host.label} restore {path}",
+        line=shlex.join(["restore", path]),
         diff="",
         python=python_call("", "restore", (path,), {"paused": paused}),
         warnings=_age_of_disks(host, saved, path),

@@ -163,7 +163,7 @@ class MovingVerbs(DomainHandle):
                 f"{destination.name}: {moved.state.text}",
             )
         if left is None:
-            self.host.note("domain", None, self.uuid)
+            self.host.news.note("domain", None, self.uuid)
         stats = _stats(destination, self.uuid) or _stats(self.host, self.uuid)
         return MigrationResult(
             domain=moved,

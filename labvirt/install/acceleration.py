@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import subprocess
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,25 +114,28 @@ def _refused(device: Path) -> str:
 
 
 def _run(qemu: str, accel: str, timeout_s: float, *more: str) -> tuple[bool, str]:
-    with tempfile.NamedTemporaryFile(prefix="labvirt-probe-") as sector:
-        sector.write(_BOOT_SECTOR)
-        sector.flush()
-        drive = f"file={sector.name.replace(',', ',,')},format=raw,if=ide"
+    # A file in memory: nothing is left behind, also when this process is killed meanwhile.
+    sector = os.memfd_create("labvirt-probe")
+    try:
+        os.write(sector, _BOOT_SECTOR)
+        drive = f"file=/proc/self/fd/{sector},format=raw,if=ide"
         command = [qemu, "-accel", accel, "-machine", "pc", "-m", "1", "-display", "none"]
         command += ["-nodefaults", "-no-user-config", "-no-reboot", *more, "-drive", drive]
         command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
-        try:
-            done = subprocess.run(
-                leashed(command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=timeout_s,
-            )
-        except subprocess.TimeoutExpired:
-            return False, f"a boot sector under {accel} timed out after {timeout_s:g} s"
-        except OSError as error:
-            return False, f"{qemu} does not start: {error.strerror}"
+        done = subprocess.run(
+            leashed(command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=timeout_s,
+            pass_fds=(sector,),
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"a boot sector under {accel} timed out after {timeout_s:g} s"
+    except OSError as error:
+        return False, f"{qemu} does not start: {error.strerror}"
+    finally:
+        os.close(sector)
     if done.returncode == _EXIT:
         return True, f"a boot sector ran under {accel}"
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()

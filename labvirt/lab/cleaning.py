@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["end_lab", "remains_of"]
 
-_GRACE_S, _KILL_S = 15.0, 10.0
-_ROUNDS = 5
+_GRACE_S, _KILL_S = 5.0, 10.0
+_QUIET, _PAUSE_S = 2, 0.01
 
 
 def remains_of(record: LabRecord) -> tuple[Process, ...]:
@@ -48,14 +49,7 @@ def end_lab(shelf: Shelf) -> None:
     record = shelf.record()
     _end_keeper(shelf, record)
     if record is not None:
-        left: tuple[Process, ...] = ()
-        for _ in range(_ROUNDS):
-            # Whoever is killed may just have started somebody else, so look again.
-            left = remains_of(record)
-            if not left:
-                break
-            kill_all(left, _KILL_S)
-        if left := remains_of(record):
+        if left := _kill_remains(record):
             numbers = ", ".join(str(process.pid) for process in left)
             raise LabError(
                 f"processes {numbers} of lab {shelf.name} cannot be ended",
@@ -68,6 +62,21 @@ def end_lab(shelf: Shelf) -> None:
         _remove(shelf.folder)
 
 
+def _kill_remains(record: LabRecord) -> tuple[Process, ...]:
+    """Kill what is left of a lab; return what would not go away."""
+    deadline = time.monotonic() + _KILL_S
+    quiet = 0
+    while True:
+        # Whoever is killed may just have started somebody else, and a program that is just being
+        # started has no environment for a moment: look again.
+        left = remains_of(record)
+        quiet = 0 if left else quiet + 1
+        if quiet == _QUIET or time.monotonic() > deadline:
+            return left
+        kill_all(left, _KILL_S)
+        time.sleep(_PAUSE_S)
+
+
 def _end_keeper(shelf: Shelf, record: LabRecord | None) -> None:
     keeper = shelf.keeper()
     if keeper is None:
@@ -76,8 +85,8 @@ def _end_keeper(shelf: Shelf, record: LabRecord | None) -> None:
         try:
             request(record, {"op": "stop"}, timeout_s=_GRACE_S)
         except LabError:
-            # It hangs or has just gone; either way the kernel ends it now.
-            keeper.send(signal.SIGKILL)
+            # It is not up yet, it hangs, or it has just gone.
+            keeper.send(signal.SIGTERM)
     else:
         keeper.send(signal.SIGTERM)
     if not keeper.wait(_GRACE_S):

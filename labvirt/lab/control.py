@@ -33,6 +33,7 @@ SOCKET_NAME = "keeper"
 _LARGEST_REQUEST = 1024 * 1024
 _LARGEST_OUTPUT = 8 * 1024 * 1024
 _PATIENCE_S = 10.0
+_MOST_CALLERS = 200
 _LONGEST_S = 3600.0
 _SIGNALS = {
     "KILL": signal.SIGKILL,
@@ -65,7 +66,7 @@ class ControlServer:
             self._listener.bind(str(path))
         finally:
             os.umask(mask)
-        self._listener.listen(64)
+        self._listener.listen(512)
         self._listener.settimeout(0)
         lab.loop.add(self._listener.fileno(), self._accept)
 
@@ -78,14 +79,20 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
+        # All that wait: a burst of callers must not fill the queue.
         with contextlib.suppress(OSError):
-            connection, _ = self._listener.accept()
-            connection.settimeout(0)
-            fd = connection.fileno()
-            self._pending[fd] = (connection, bytearray())
-            self._lab.loop.add(fd, lambda: self._read(fd))
-            # Somebody who connects and says nothing is not kept for ever.
-            self._lab.loop.later(_PATIENCE_S, lambda: self._expire(fd, connection))
+            while True:
+                self._welcome(self._listener.accept()[0])
+
+    def _welcome(self, connection: socket.socket) -> None:
+        # Somebody who connects and says nothing is not kept for ever, and not beside too many.
+        if len(self._pending) >= _MOST_CALLERS:
+            self._drop(next(iter(self._pending)))
+        connection.settimeout(0)
+        fd = connection.fileno()
+        self._pending[fd] = (connection, bytearray())
+        self._lab.loop.add(fd, lambda: self._read(fd))
+        self._lab.loop.later(_PATIENCE_S, lambda: self._expire(fd, connection))
 
     def _expire(self, fd: int, connection: socket.socket) -> None:
         if self._pending.get(fd, (None,))[0] is connection:
@@ -165,6 +172,7 @@ def _status(
 
 
 def _stop(lab: RunningLab, _request: dict[str, Any], _connection: socket.socket) -> dict[str, Any]:
+    lab.stopper_has_lock = True
     lab.loop.stop()
     return {"ok": True}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TOOLS",
+    "TUN",
     "address_of",
     "missing_traffic_control",
     "prove_tap",
@@ -31,6 +32,9 @@ __all__ = [
 
 TOOLS = {"ip": "iproute2", "dnsmasq": "dnsmasq-base", "iptables": "iptables"}
 """Programs that the system back end needs -> the package that has them."""
+
+TUN = "/dev/net/tun"
+"""The device by which taps are made."""
 
 _SUBNET = "10.99.0"
 _FIRST_HOST = 10
@@ -44,7 +48,11 @@ def address_of(host: HostRecord) -> str:
 
 
 def write_hosts_file(hosts: Iterable[HostRecord], path: Path) -> None:
-    """Write the ``/etc/hosts`` by which hosts find each other (migration goes by host name)."""
+    """Write the ``/etc/hosts`` by which hosts find each other (migration goes by host name).
+
+    An empty ``resolv.conf`` is put beside it: the lab has no name servers.
+    """
+    path.with_name("resolv.conf").touch()
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost"]
     lines += [f"{address_of(host)} {host.name}" for host in hosts]
     path.write_text("\n".join([*lines, ""]), encoding="ascii")
@@ -60,17 +68,16 @@ def prove_tap(uid: int) -> None:
     Raises:
         Refusal: this machine does not allow it.
     """
-    device = "/dev/net/tun"
     request = struct.pack("16sH22x", b"probe%d", _IFF_TAP | _IFF_NO_PI)
     try:
-        handle = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        remedy = f"as root, once: chmod 0666 {device}"
+        remedy = f"as root, once: chmod 0666 {TUN}"
         if isinstance(error, FileNotFoundError):
-            remedy = f"as root: modprobe tun (in a container: pass the device {device})"
+            remedy = f"as root: modprobe tun (in a container: pass the device {TUN})"
         elif uid == 0:
-            remedy = f"in a container: pass the device {device} and the capability NET_ADMIN"
-        raise Refusal(f"{device} cannot be opened ({error.strerror})", remedy) from error
+            remedy = f"in a container: pass the device {TUN} and the capability NET_ADMIN"
+        raise Refusal(f"{TUN} cannot be opened ({error.strerror})", remedy) from error
     try:
         fcntl.ioctl(handle, _TUNSETIFF, request)
     except OSError as error:

@@ -28,17 +28,18 @@ def acceleration_limit(outcome: Outcome) -> Limit | None:
     Args:
         outcome: what came of the lab's start.
     """
-    what, remedy = "hardware acceleration (KVM)", "guests run under TCG, several times slower"
+    what = "hardware acceleration (KVM); guests run under TCG, several times slower"
+    remedy = "a machine, or a virtual machine with nested virtualisation, on which KVM runs"
     if not outcome.kvm:
         return Limit(
             what,
             "the user of the lab's daemons may not open /dev/kvm",
-            f"add that user to the group kvm; until then {remedy}",
+            "add that user to the group kvm, if this machine has /dev/kvm",
         )
     try:
         found = probe()
     except LabvirtError as error:
-        return Limit(what, error.what, remedy)
+        return Limit(what, error.what, error.hint)
     return None if found.works else Limit(what, found.why, remedy)
 
 

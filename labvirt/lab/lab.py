@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Literal, Self
 
 from labvirt.errors import LabError
@@ -52,6 +53,7 @@ class Lab:
         self._started_here = started_here
         self._hosts: dict[str, Host] = {}
         self._limits: tuple[Limit, ...] | None = None
+        self._lifeline: int | None = None
 
     # -- labs as a whole --------------------------------------------------------------------
 
@@ -100,7 +102,9 @@ class Lab:
                 lock=lock,
                 progress=progress,
             )
-        return cls(name, birth.record, birth.outcome, started_here=True)
+        lab = cls(name, birth.record, birth.outcome, started_here=True)
+        lab._lifeline = birth.lifeline
+        return lab
 
     @classmethod
     def _running(
@@ -187,6 +191,9 @@ class Lab:
         self.close()
         with locked(self.name, doing="stop"):
             end_lab(Shelf(self.name))
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
 
     def reset(self) -> None:
         """Bring the lab back to its beginning: same hosts, none of what was made on them.
@@ -215,6 +222,7 @@ class Lab:
                 progress=None,
             )
         self._record, self._outcome, self._limits = birth.record, birth.outcome, None
+        self._lifeline = birth.lifeline
 
     def close(self) -> None:
         """Close the links to the hosts; the lab itself runs on. Twice is harmless."""

@@ -42,10 +42,13 @@ class Birth:
     Attributes:
         record: what was asked for.
         outcome: what came of it.
+        lifeline: descriptor whose closing, at the latest with this process, ends an ephemeral
+            lab; None for others.
     """
 
     record: LabRecord
     outcome: Outcome
+    lifeline: int | None = None
 
 
 def _daemon_user() -> tuple[int, int, str]:
@@ -102,9 +105,7 @@ def start_lab(
         with _keeper(shelf, record, lock) as line:
             _follow(shelf, line, timeout_s, progress)
             outcome = _outcome_of(shelf)
-            if ephemeral:
-                # Never closed: it is the end of this process that closes it, and ends the lab.
-                os.dup(line.fileno())
+            lifeline = os.dup(line.fileno()) if ephemeral else None
     except BaseException as error:
         # Also on an interrupt: a half-started lab is nobody's.
         end_lab(shelf)
@@ -114,7 +115,7 @@ def start_lab(
                 hint="set LABVIRT_HOME to a folder that you can write to",
             ) from error
         raise
-    return Birth(record, outcome)
+    return Birth(record, outcome, lifeline)
 
 
 def _outcome_of(shelf: Shelf) -> Outcome:
@@ -192,6 +193,10 @@ def _keeper(shelf: Shelf, record: LabRecord, lock: int) -> Iterator[socket.socke
             )
         try:
             yield ours
+        except BaseException:
+            # The keeper sees that nobody waits for it any more, and cleans up.
+            ours.close()
+            raise
         finally:
             try:
                 midwife.wait(_MIDWIFE_S)

@@ -15,16 +15,16 @@ from labvirt.lab.locks import is_held
 from labvirt.lab.processes import Process, outer_pids
 from labvirt.lab.records import HostStatus, LabStatus, Outcome
 from labvirt.lab.requests import request
-from labvirt.lab.store import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labvirt.lab.records import LabRecord
+    from labvirt.lab.store import Shelf
 
 __all__ = ["look_at", "wait_for_daemon"]
 
-_ASK_S, _PING_S, _DYING_S = 3.0, 0.5, 0.3
+_ASK_S, _PING_S, _DYING_S = 2.0, 0.5, 0.3
 _STATE_FOLDERS = {"session": "run/libvirt/qemu/run", "system": "run/qemu"}
 _PID_FILES = {"session": "run/libvirtd.pid", "system": "run/libvirtd.pid"}
 

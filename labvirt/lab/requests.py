@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import LabError
+from labvirt.lab import wire
 from labvirt.lab.control import SOCKET_NAME
 
 if TYPE_CHECKING:
@@ -122,8 +123,7 @@ def _converse(
     handles: list[int] = []
     try:
         with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(timeout_s)
-            link.connect(str(path))
+            wire.connect(link, str(path), timeout_s)
             link.sendall(json.dumps(question).encode() + b"\n")
             received = bytearray()
             while not received.endswith(b"\n"):

@@ -6,6 +6,7 @@ the kernel ends all others. In a session lab it is their subreaper.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -33,7 +34,7 @@ __all__ = ["RunningLab"]
 
 _ANSWER_LIMIT_S, _PROBE_LIMIT_S, _KILL_LIMIT_S = 20.0, 60.0, 8.0
 _LOCK_LIMIT_S = 0.5
-_STEP_S, _PING_S, _LOOK_S = 0.002, 0.1, 5.0
+_STEP_S, _PING_S, _LOOK_S = 0.002, 0.1, 2.0
 
 
 class RunningLab:
@@ -58,6 +59,7 @@ class RunningLab:
         self._reporter = reporter
         self._refused = refused
         self._lock: int | None = None
+        self.stopper_has_lock = False
         self.loop = Loop(self._child_ended)
         self.daemons = {host.name: Daemon(host, backend, self.loop) for host in record.hosts}
         kind = f"{backend.name}/{backend.rootless}/{record.uid}/{backend.kvm()}"
@@ -184,7 +186,7 @@ class RunningLab:
         home = Path(self.record.folder)
         deadline = time.monotonic() + _LOCK_LIMIT_S
         with contextlib.suppress(OSError):
-            while self._lock is None and time.monotonic() < deadline:
+            while self._lock is None and not self.stopper_has_lock and time.monotonic() < deadline:
                 # Whoever lists labs looks at the lock for a moment.
                 self._lock = locks.take(home)
                 time.sleep(_STEP_S)

@@ -112,9 +112,9 @@ def furnish_lab(scratch: Path, keep: Sequence[str], *, uid: int) -> None:
                 if not place.startswith(("/etc", "/run")):
                     _mirror(str(Path(place).parent))
                 Path(place).mkdir()
-        hosts = Path("/etc/hosts")
-        if not hosts.exists():
-            hosts.touch()
+        for name in ("hosts", "resolv.conf"):
+            if not Path("/etc", name).exists() and not Path("/etc", name).is_symlink():
+                Path("/etc", name).touch()
         _lend_accounts(scratch)
     except OSError as error:
         raise Refusal(f"the kernel refuses private mounts ({error})", _mount_remedy(uid)) from error
@@ -159,6 +159,8 @@ def _replace_run(keep: Sequence[str]) -> None:
         kernel.bind(f"/proc/self/fd/{handle}", folder)
         os.close(handle)
     Path("/run/libvirt").mkdir()
+    # Where ``/var/lock`` points: libvirt keeps the locks of serial consoles there.
+    Path("/run/lock").mkdir(exist_ok=True)
 
 
 def _is_below(folder: str, top: str) -> bool:
@@ -210,7 +212,7 @@ def furnish_host(name: str, folder: Path, hosts_file: Path, keep: Sequence[str])
     Args:
         name: the host's name.
         folder: the host's own folder with its ``etc run lib cache log``.
-        hosts_file: the lab's ``/etc/hosts``.
+        hosts_file: the lab's ``/etc/hosts``, with an empty ``resolv.conf`` beside it.
         keep: folders that must stay at the same path.
 
     Raises:
@@ -225,3 +227,18 @@ def furnish_host(name: str, folder: Path, hosts_file: Path, keep: Sequence[str])
     for own, place in _PLACES.items():
         kernel.bind(str(folder / own), place)
     kernel.bind(str(hosts_file), "/etc/hosts")
+    _forget_name_servers(hosts_file.with_name("resolv.conf"))
+
+
+def _forget_name_servers(empty: Path) -> None:
+    """Let names that are not in ``/etc/hosts`` fail at once: no name server can be reached.
+
+    Else every look-up, also of dnsmasq on behalf of a guest, waits for the machine's servers.
+    """
+    # Often a link into /run, which is empty here.
+    shown = Path("/etc/resolv.conf").resolve()
+    if shown.exists():
+        kernel.bind(str(empty), str(shown))
+    elif shown.is_relative_to("/run"):
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown.touch()

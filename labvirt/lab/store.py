@@ -135,7 +135,6 @@ def new_socket_folder(owner: Path) -> Path:
         owner: the lab's folder.
 
     Raises:
-        LabError: the folder for sockets is not private.
         OSError: no folder can be made.
     """
     folder = _new_folder()
@@ -154,10 +153,11 @@ def _new_folder() -> Path:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
-        except OSError:
+        except (OSError, LabError):
             break
         return folder
-    # Large user ids make long names, and some containers have no /run that root may write to.
+    # Large user ids make long names, some containers have no /run that root may write to, and
+    # the root of a user namespace finds that of the machine's root there.
     return Path(tempfile.mkdtemp(prefix="lv", dir="/tmp"))
 
 

@@ -12,13 +12,41 @@ import struct
 import time
 from typing import Self
 
-__all__ = ["answers", "ask_capabilities"]
+__all__ = ["answers", "ask_capabilities", "connect"]
 
 _PROGRAM, _VERSION = 0x20008086, 1
 _CALL, _OK = 0, 0
 _OPEN, _CLOSE, _CAPABILITIES, _AUTH_LIST = 1, 2, 7, 66
 _HEADER = struct.Struct(">7I")
+_RETRY_S = 0.005
 _LARGEST = 32 * 1024 * 1024
+
+
+def connect(link: socket.socket, path: str, timeout_s: float) -> None:
+    """Connect to a socket whose owner may be busy.
+
+    A full queue refuses a socket that has a time limit at once (``EAGAIN``) and does not let it
+    wait, see unix(7).
+
+    Args:
+        link: the socket.
+        path: path of the owner's socket.
+        timeout_s: how long to try, also set on the socket.
+
+    Raises:
+        OSError: nobody listens there, or not in time (``TimeoutError``).
+    """
+    deadline = time.monotonic() + timeout_s
+    link.settimeout(timeout_s)
+    while True:
+        try:
+            link.connect(path)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError("nobody takes the connection") from error
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 class _Link:
@@ -29,8 +57,7 @@ class _Link:
         self._serial = 0
         self._socket = socket.socket(socket.AF_UNIX)
         try:
-            self._socket.settimeout(timeout_s)
-            self._socket.connect(path)
+            connect(self._socket, path, timeout_s)
         except BaseException:
             self._socket.close()
             raise

@@ -104,19 +104,35 @@ def _devices(spec: DomainSpec, domain: DomainXml) -> None:
     if spec.serial is not None:
         domain.serials.append(spec.serial.device_xml())
         domain.consoles.append(spec.serial.console_xml())
-    if spec.agent:
-        channel = ChannelXml.new(
-            type="unix", target_type="virtio", target_name="org.qemu.guest_agent.0"
-        )
-        domain.channels.append(channel)
-    if spec.graphics is not None:
-        domain.graphics.append(spec.graphics.device_xml())
-    video = spec.video or (VideoSpec() if spec.graphics is not None else None)
-    if video is not None:
-        domain.videos.append(video.device_xml())
+    _channels(spec, domain)
+    _picture(spec, domain)
     if spec.watchdog is not None:
         domain.watchdogs.append(spec.watchdog.device_xml())
     domain.memballoons.append(MemballoonXml.new(model="virtio" if spec.balloon else "none"))
     if spec.rng:
         rng = RngXml.new(model="virtio", backend="/dev/urandom", backend_model="random")
         domain.rngs.append(rng)
+
+
+def _channels(spec: DomainSpec, domain: DomainXml) -> None:
+    if spec.agent:
+        agent = ChannelXml.new(
+            type="unix", target_type="virtio", target_name="org.qemu.guest_agent.0"
+        )
+        domain.channels.append(agent)
+    if spec.graphics is not None and spec.graphics.kind == "spice":
+        spice = ChannelXml.new(
+            type="spicevmc", target_type="virtio", target_name="com.redhat.spice.0"
+        )
+        domain.channels.append(spice)
+
+
+def _picture(spec: DomainSpec, domain: DomainXml) -> None:
+    if spec.graphics is not None:
+        domain.graphics.append(spec.graphics.device_xml())
+        is_pc = spec.arch in {"x86_64", "i686"}
+        if spec.graphics.kind == "spice" and spec.features.vmport is None and is_pc:
+            domain.vmport = False  # it would take the mouse from SPICE's agent
+    video = spec.video or (VideoSpec() if spec.graphics is not None else None)
+    if video is not None:
+        domain.videos.append(video.device_xml())

@@ -72,7 +72,7 @@ def _firmware(spec: DomainSpec) -> Iterator[Problem]:
     machine = spec.usual_machine or ""
     if spec.secure_boot and spec.firmware != "efi":
         yield Problem("secure_boot", "True", "needs firmware efi", "firmware='efi'")
-    if spec.secure_boot and not machine.startswith(("q35", "pc-q35")):
+    if spec.secure_boot and spec.firmware == "efi" and not machine.startswith(("q35", "pc-q35")):
         yield Problem("machine", machine, "has no Secure Boot", "machine='q35'")
     if spec.secure_boot and spec.features.smm is False:
         yield Problem("features.smm", "False", "is needed by Secure Boot")

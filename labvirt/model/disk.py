@@ -177,6 +177,9 @@ class DiskSpec(Spec):
             )
         if (self.device == "floppy") != (self.bus == "fdc") and self.bus is not None:
             problems.append(Problem("bus", self.bus, f"does not go with a {self.device}"))
+        if self.device == "disk" and self.readonly and self.bus in {"ide", "sata"}:
+            why = f"{self.bus} has no read-only disks"
+            problems.append(Problem("readonly", "True", why, "bus virtio or scsi"))
         if self.bus and self.target and not self.target.startswith(_PREFIX[self.bus]):
             why = f"disks on bus {self.bus} are called {_PREFIX[self.bus]}a, {_PREFIX[self.bus]}b"
             problems.append(Problem("target", self.target, why))

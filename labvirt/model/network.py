@@ -14,7 +14,7 @@ from labvirt.model.xml.network import DhcpHostXml, DhcpRangeXml, NetworkIpXml, N
 
 __all__ = ["DhcpHost", "NetworkIp", "NetworkSpec"]
 
-_RANGE_LIMIT = 2**16 - 1  # addresses of one range; libvirt refuses more
+_RANGE_MASK = 0xFFFF  # libvirt wants first and last address equal but for their last 16 bits
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -123,7 +123,7 @@ class NetworkIp(Spec):
         # The larger of the two stretches beside the host's own address.
         low, high = (first, own - 1), (own + 1, last)
         start, end = max((low, high), key=lambda stretch: stretch[1] - stretch[0])
-        end = min(end, start + _RANGE_LIMIT - 1)
+        end = min(end, start | _RANGE_MASK)
         kind = type(self.interface.ip)
         return (str(kind(start)), str(kind(end))) if start <= end else None
 

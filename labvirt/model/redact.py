@@ -6,14 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from labvirt.errors import SpecError
+from labvirt.model.spec import MASK
 from labvirt.model.xml.text import XmlDoc
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 __all__ = ["MASK", "redact_words", "redact_xml"]
-
-MASK: Final = "***"
 
 _NAMES: Final = re.compile(
     r"(?:passw(?:or)?d|passphrase|passwd|secret|token|api[_-]?key|private[_-]?key|dh-?cert)",

@@ -16,7 +16,9 @@ from lxml import etree
 from labvirt.errors import Problem, SpecError
 from labvirt.model.grammar.explain import Explainer
 from labvirt.model.grammar.load import Grammar
+from labvirt.model.grammar.words import problem_at
 from labvirt.model.spec import did_you_mean
+from labvirt.model.xml.order import ORDER
 from labvirt.model.xml.text import XmlDoc
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class Schema:
         if grammar.accepts(doc.root):
             return ()
         # Lines and paths are those of the text as it will be sent.
-        root = doc.root if doc.source is not None else XmlDoc.parse(doc.text()).root
+        root = XmlDoc.parse(doc.text()).root
         return grammar.explainer.explain(root) or (grammar.raw_problem(root),)
 
     def require(self, document: str | bytes | XmlDoc, kind: str = "domain") -> None:
@@ -116,15 +118,27 @@ class _Grammar:
         return bool(self._judge(root))
 
     def raw_problem(self, root: Element) -> Problem:
-        """Return libxml2's own words, for want of better ones."""
+        """Return why libxml2 refuses what RELAX NG allows.
+
+        Libxml2 wants the parts of one group of a nested interleave side by side, such as <name>
+        and <uuid> of a running domain. Where libvirt's own order cures it, that place is named;
+        libxml2's own words are the last resort.
+        """
         self._judge(root)
         errors = list(self._judge.error_log)
         said = errors[-1].message if errors else "the schema refuses it"
-        line = errors[-1].line if errors else 0
-        # Known case: libxml2 wants parts of one nested interleave, such as <name> and <uuid>, side
-        # by side, which RELAX NG does not ask for.
-        hint = "bring the elements into the order in which libvirt writes them"
-        return Problem(f"/{root.tag}", "", f"line {line}: {said}", hint)
+        for element in [one for one in root.iter() if one.tag in ORDER]:
+            order = ORDER[str(element.tag)]
+            before = list(element)
+            element[:] = sorted(before, key=lambda one: _rank(one, order))
+            cured = self.accepts(root)
+            wanted = ", ".join(dict.fromkeys(str(one.tag) for one in element if one.tag in order))
+            element[:] = before
+            if cured:
+                return problem_at(
+                    element, "", "its elements stand in another order than libvirt's", wanted
+                )
+        return problem_at(root, "", said, "compare with what virsh dumpxml shows")
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -141,6 +155,10 @@ class _Grammar:
                 problem = Problem("schema", str(path), "cannot be read", "install libvirt-daemon")
                 raise SpecError("libvirt's schema cannot be read", (problem,)) from failure
         return self._files[name]
+
+
+def _rank(element: Element, order: tuple[str, ...]) -> int:
+    return order.index(element.tag) if element.tag in order else len(order)
 
 
 @cache

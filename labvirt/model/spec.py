@@ -14,11 +14,11 @@ from labvirt.errors import Problem, SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Spec", "did_you_mean", "shorten", "spec_error"]
+__all__ = ["MASK", "Spec", "did_you_mean", "is_secret", "shorten", "spec_error"]
 
 _SHOWN: Final = 60  # characters of a value in a message
 _SECRET_WORDS: Final = ("password", "passwd", "secret", "token")
-_MASK: Final = "***"
+MASK: Final = "***"
 
 
 class Spec(BaseModel):
@@ -144,7 +144,7 @@ def _below(path: str, problem: Problem) -> Problem:
     # Size and name checks know no field; they name themselves.
     inner = "" if own in {"size", "name", "mac", "uuid", last} else own
     field = ".".join(part for part in (path, inner) if part) or own
-    value = _MASK if _is_secret(field) else problem.value
+    value = MASK if is_secret(field) else problem.value
     return Problem(field, value, problem.why, problem.hint)
 
 
@@ -203,7 +203,8 @@ def _tagged(tag: str) -> type[BaseModel] | None:
     return None
 
 
-def _is_secret(path: str) -> bool:
+def is_secret(path: str) -> bool:
+    """Tell whether a field or attribute of this name holds a secret."""
     return any(word in path.lower() for word in _SECRET_WORDS)
 
 
@@ -211,8 +212,8 @@ def _shown(path: str, error: ErrorDetails) -> str:
     value = error["input"]
     if error["type"] == "missing" or value is PydanticUndefined:
         return ""
-    if _is_secret(path):
-        return _MASK
+    if is_secret(path):
+        return MASK
     if isinstance(value, Mapping):
         return ""
     return shorten(value)

@@ -15,124 +15,20 @@ from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from labvirt.errors import Problem, SpecError
+from labvirt.model.uri_table import (
+    BARE,
+    DRIVERS,
+    OWN_HOST,
+    PARAMETERS,
+    PATHS,
+    TRANSPORTS,
+    Parameter,
+    Transport,
+)
 
 __all__ = ["DRIVERS", "PARAMETERS", "TRANSPORTS", "Parameter", "Transport", "Uri"]
 
 
-@dataclass(frozen=True, slots=True)
-class Transport:
-    """One way to reach a host (G13.3-01 to -05).
-
-    Attributes:
-        text: what it is, for people.
-        port: the port used when none is given; None where ports mean nothing.
-        needs_host: whether a host must (True), may (None) or must not (False) be named.
-        warning: what is dangerous about it; empty when nothing is.
-    """
-
-    text: str
-    port: int | None = None
-    needs_host: bool | None = True
-    warning: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One extra parameter of table 13.1, or one that libvirt has added since (G13.3-15 to -20).
-
-    Attributes:
-        text: what it does.
-        transports: transports that understand it; empty means all.
-        values: the values it may have; empty means any text.
-        is_flag: whether it is a number that means yes (not 0) or no (0).
-    """
-
-    text: str
-    transports: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    is_flag: bool = False
-
-
-TRANSPORTS: dict[str, Transport] = {
-    "unix": Transport("local socket, not encrypted, this machine only", needs_host=False),
-    "ssh": Transport("the ssh program, with nc or virt-ssh-helper on the host", 22),
-    "tls": Transport("TLS 1.2 or later, certificates on both sides", 16514),
-    "tcp": Transport(
-        "plain TCP",
-        16509,
-        warning="tcp is not encrypted: anybody on the way can read it and join in; "
-        "use it in tests and trusted networks only",
-    ),
-    "ext": Transport("an external program makes the connection", needs_host=None),
-    "libssh": Transport("SSH by the libssh library, without the ssh program", 22),
-    "libssh2": Transport("SSH by the libssh2 library, without the ssh program", 22),
-}
-_SSH = ("ssh", "libssh", "libssh2")
-
-PARAMETERS: dict[str, Parameter] = {
-    "name": Parameter("the URI that the remote daemon opens, instead of one made from this URI"),
-    "command": Parameter("the program that makes the connection", ("ssh", "ext")),
-    "socket": Parameter("path of the daemon's socket on the host", ("unix", *_SSH)),
-    "netcat": Parameter("name or path of nc on the host", _SSH),
-    "keyfile": Parameter("private key to log in with", _SSH),
-    "no_verify": Parameter(
-        "do not check the host's certificate (tls), accept unknown host keys (ssh)",
-        ("tls", "ssh"),
-        is_flag=True,
-    ),
-    "no_tty": Parameter("never ask for a password on the terminal", ("ssh",), is_flag=True),
-    "pkipath": Parameter("folder with cacert.pem, clientcert.pem and clientkey.pem", ("tls",)),
-    "tls_priority": Parameter("GnuTLS priority string", ("tls",)),
-    "no_sanity": Parameter("do not check our own certificates first", ("tls",), is_flag=True),
-    "known_hosts": Parameter("file with the host keys", ("libssh", "libssh2")),
-    "known_hosts_verify": Parameter(
-        "what to do with an unknown host key", ("libssh", "libssh2"), ("normal", "auto", "ignore")
-    ),
-    "sshauth": Parameter(
-        "login methods in order: agent, privkey, password, keyboard-interactive",
-        ("libssh", "libssh2"),
-    ),
-    "proxy": Parameter("helper on the host", _SSH, ("auto", "netcat", "native")),
-    "mode": Parameter(
-        "which daemon: one for all or one per driver", (), ("auto", "legacy", "direct")
-    ),
-    "auth": Parameter("old name of sshauth", ("libssh", "libssh2")),
-    "authfile": Parameter("file with user names and passwords for the daemon"),
-}
-
-#: Drivers of libvirt; True when they work inside this process, without a daemon.
-DRIVERS: dict[str, bool] = {
-    "qemu": False,
-    "xen": False,
-    "lxc": False,
-    "ch": False,
-    "bhyve": False,
-    "vz": False,
-    "parallels": False,
-    "network": False,
-    "storage": False,
-    "interface": False,
-    "nodedev": False,
-    "nwfilter": False,
-    "secret": False,
-    "vbox": False,
-    "test": True,
-    "esx": True,
-    "gsx": True,
-    "vpx": True,
-    "hyperv": True,
-    "openvz": True,
-    "vmwareplayer": True,
-    "vmwarews": True,
-    "vmwarefusion": True,
-}
-#: What a bare driver name means (G15-39).
-_BARE = {name: f"{name}:///system" for name in ("qemu", "xen", "lxc", "ch", "bhyve")} | {
-    "test": "test:///default"
-}
-_PATHS = {"qemu": ("/system", "/session", "/embed")}
-#: The drivers that take a host of their own, without any transport of libvirt's.
-_OWN_HOST = ("esx", "gsx", "vpx", "hyperv")
 _SHAPE = re.compile(
     r"(?P<driver>[A-Za-z0-9.-]*)(?:\+(?P<transport>[^:/?#]*))?://"
     r"(?:(?P<user>[^@/?#]*)@)?(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]*)(?::(?P<port>[^/?#]*))?"
@@ -178,24 +74,25 @@ class Uri:
         Raises:
             SpecError: it has a typo or parts that cannot go together; suggests the nearest.
         """
-        source = _BARE.get(text, text)
+        source = BARE.get(text, text)
         found = _SHAPE.fullmatch(source)
         bad = next((char for char in source if char <= " " or char == "\x7f"), None)
         if found is None or bad is not None:
+            shown = _shortened(_masked(text))
             raise SpecError(
-                f"{_shortened(text)!r} is not a connection URI",
-                (Problem("uri", _shortened(text), _shape_trouble(source, bad)),),
+                f"{shown!r} is not a connection URI",
+                (Problem("uri", shown, _shape_trouble(source, bad)),),
                 hint="e.g. qemu:///system, qemu+ssh://user@host/system, test:///default",
             )
-        port = found["port"]
-        if port and not (port.isascii() and port.isdigit() and len(port) <= 5):
-            raise SpecError(
-                f"the URI {_masked(text)!r} cannot be right",
-                (Problem("port", _shortened(port), "is not a number", "1 to 65535"),),
-            )
-        query = found["query"] or ""
+        port, host, query = found["port"], found["host"], found["query"] or ""
+        wrong = None
+        if port and not (port.isascii() and port.isdigit() and len(port) <= 8):
+            wrong = Problem("port", _shortened(port), "is not a number", "1 to 65535")
+        elif host.startswith("[") and ":" not in host:
+            wrong = Problem("host", host, "only an IPv6 address stands in brackets")
+        if wrong is not None:
+            raise SpecError(f"the URI {_masked(text)!r} cannot be right", (wrong,))
         pairs = [pair.partition("=") for pair in re.split("[&;]", query) if pair]
-        host = found["host"]
         return cls(
             driver=found["driver"].lower(),
             transport=found["transport"],
@@ -247,7 +144,7 @@ class Uri:
     @property
     def is_in_process(self) -> bool:
         """Whether the driver works inside this process: no daemon, no transport."""
-        if self.transport is not None or (self.host and self.driver not in _OWN_HOST):
+        if self.transport is not None or (self.host and self.driver not in OWN_HOST):
             return False
         return DRIVERS[self.driver] or self.path == "/embed"
 
@@ -346,9 +243,10 @@ class Uri:
         words += ["-p", str(self.port)] if self.port else []
         words += ["-l", self.user] if self.user else []
         words += ["-i", str(self.param("keyfile"))] if self.param("keyfile") else []
+        words += ["-T", "-e", "none"]
         words += ["-o", "BatchMode=yes"] if self.flag("no_tty") else []
         words += ["-o", "StrictHostKeyChecking=no"] if self.flag("no_verify") else []
-        words += ["-e", "none", "--", self.host]
+        words += ["--", self.host]
         words += [self.param("netcat") or "nc", "-U", self.sockets(readonly=readonly)[-1]]
         return shlex.join(words)
 
@@ -382,8 +280,8 @@ def _shape_trouble(text: str, bad: str | None) -> str:
     if not text:
         return "it is empty"
     if "://" not in text:
-        near = get_close_matches(text.split(":", maxsplit=1)[0], _BARE, 1)
-        return "there is no '://'" + (f"; did you mean {_BARE[near[0]]!r}?" if near else "")
+        near = get_close_matches(text.split(":", maxsplit=1)[0], BARE, 1)
+        return "there is no '://'" + (f"; did you mean {BARE[near[0]]!r}?" if near else "")
     if "#" in text:
         return "'#' must be written as %23"
     return "host and port cannot be told apart; an IPv6 address stands in [brackets]"
@@ -405,7 +303,7 @@ def _problems(uri: Uri) -> list[Problem]:
         found.append(Problem("port", str(uri.port), "is out of range", "1 to 65535"))
     if uri.path and not uri.path.startswith("/"):
         found.append(Problem("path", uri.path, "must begin with '/'"))
-    paths = _PATHS.get(uri.driver, ())
+    paths = PATHS.get(uri.driver, ())
     if paths and uri.path not in paths and not uri.param("name"):
         found.append(
             Problem("path", uri.path, f"{uri.driver} has no such service", _near(uri.path, paths))

@@ -89,6 +89,8 @@ def _options(spec: DomainSpec) -> Iterator[tuple[str, str]]:
         yield "console", f"{spec.serial.kind},target.type=serial,target.port=0"
     if spec.agent:
         yield "channel", "unix,target.type=virtio,target.name=org.qemu.guest_agent.0"
+    if spec.graphics is not None and spec.graphics.kind == "spice":
+        yield "channel", "spicevmc,target.type=virtio,target.name=com.redhat.spice.0"
     yield "graphics", _graphics(spec.graphics) if spec.graphics else "none"
     video = spec.video or (VideoSpec() if spec.graphics else None)
     yield "video", _video(video) if video else "none"

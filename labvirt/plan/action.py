@@ -53,9 +53,9 @@ class Action(ABC, Generic[H]):
         """What is done to which object, as a phrase: ``define domain web1``."""
 
     @property
-    def virsh(self) -> str:
-        """The same thing as a shell line; empty when virsh cannot do it."""
-        return ""
+    def virsh(self) -> tuple[str, ...]:
+        """The same thing as virsh commands, quoted for the shell; none when virsh cannot do it."""
+        return ()
 
     @property
     def diff(self) -> str:
@@ -110,7 +110,7 @@ class Call(Action[H], Generic[H, R]):
     Attributes:
         text: the title.
         run: the call.
-        line: the virsh line.
+        line: the virsh command; empty when virsh has none.
         change: the XML diff.
         loses: what is destroyed.
         before: the check.
@@ -132,9 +132,9 @@ class Call(Action[H], Generic[H, R]):
         return self.text
 
     @property
-    def virsh(self) -> str:
-        """The same thing as a virsh line."""
-        return self.line
+    def virsh(self) -> tuple[str, ...]:
+        """The same thing as a virsh command."""
+        return (self.line,) if self.line else ()
 
     @property
     def diff(self) -> str:

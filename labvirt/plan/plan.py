@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -57,8 +58,9 @@ class Plan(Generic[R]):
 
     @property
     def virsh(self) -> str:
-        """The same thing as shell lines, one per action that has one."""
-        return "\n".join(action.virsh for action in self.actions if action.virsh)
+        """The same thing as shell lines that can be pasted into a terminal."""
+        virsh = shlex.join(["virsh", "-c", self.host.label])
+        return "\n".join(f"{virsh} {line}" for action in self.actions for line in action.virsh)
 
     @property
     def diff(self) -> str:

@@ -8,13 +8,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from labvirt.connection import Connection, domain, node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _spec = importlib.util.spec_from_file_location(
     "labvirt_test_daemons", Path(__file__).with_name("daemons.py")

@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -199,9 +200,19 @@ class Daemon:
         self._supervisor.stdin.flush()
         self.pid = int(self._supervisor.stdout.readline())
         deadline = time.monotonic() + timeout_s
-        while not self.socket.exists():
+        while not self._listens():
             assert time.monotonic() < deadline, f"libvirtd did not come up: {self.log}"
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(self.socket))
+            for port in filter(None, (self.tcp_port, self.tls_port)):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return False
+        return True
 
     def kill(self, number: signal.Signals = signal.SIGKILL, wait_s: float = 5.0) -> None:
         """Send libvirtd a signal; wait for its end when the signal ends it."""

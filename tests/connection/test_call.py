@@ -51,9 +51,8 @@ def test_an_error_that_is_kept_does_not_keep_the_link_open(shared_daemon):
         held.append(weakref.ref(raw))
         raw.lookupByName("nobody")
 
-    with Connection.open(shared_daemon.uri) as conn:
-        with pytest.raises(NotFoundError) as caught:
-            conn.call("look", fail)
+    with Connection.open(shared_daemon.uri) as conn, pytest.raises(NotFoundError) as caught:
+        conn.call("look", fail)
     gc.collect()
     assert caught.value.__cause__ is not None
     assert held[0]() is None
@@ -158,7 +157,7 @@ def test_a_hung_guest_blocks_neither_the_others_nor_the_link(start_daemon, domai
                 assert time.monotonic() - began < 2.0
                 time.sleep(1.0)
             assert conn.generation == 1
-            assert not domain.control_info(conn, other).state == "occupied"
+            assert domain.control_info(conn, other).state != "occupied"
         finally:
             os.kill(pid, signal.SIGCONT)
         for thread in stuck:

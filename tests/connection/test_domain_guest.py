@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import libvirt
 import libvirt_qemu
@@ -67,9 +68,9 @@ def test_key_codes_are_those_of_the_kernel():
 
 
 def test_key_codes_agree_with_the_kernels_header():
-    header = "/usr/include/linux/input-event-codes.h"
+    header = Path("/usr/include/linux/input-event-codes.h")
     try:
-        with open(header) as text:
+        with header.open() as text:
             defined = {
                 words[1]: words[2]
                 for line in text

@@ -123,13 +123,12 @@ SAID = [
     ),
     (
         "INTERNAL_ERROR", "QEMU",
-        "internal error: process exited while connecting to monitor: Failed to get shared \"write\" lock",
+        'internal error: process exited while connecting to monitor: Failed to get shared "write" lock',
         ConflictError, "another QEMU uses this image",
     ),
     (
         "INTERNAL_ERROR", "QEMU",
-        "internal error: qemu unexpectedly closed the monitor: cannot set up guest memory 'pc.ram': "
-        "Cannot allocate memory",
+        "internal error: qemu closed the monitor: cannot set up guest memory: Cannot allocate memory",
         HostError, "too little free memory",
     ),
     (

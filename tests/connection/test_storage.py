@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_a_volume_is_created_read_listed_found_and_deleted(conn, shelf):
     assert "<capacity" in volume.xml(conn, shelf, "disk.qcow2")
     volume.delete(conn, shelf, "disk.qcow2")
     assert volume.list_all(conn, shelf) == ()
-    assert not os.path.exists(made.path)
+    assert not Path(made.path).exists()
 
 
 def test_a_volume_over_another_names_its_backing(conn, shelf):
@@ -125,7 +126,7 @@ def test_an_existing_volume_is_never_overwritten(conn, shelf):
     volume.upload(conn, shelf, "a", io.BytesIO(b"precious").read)
     with pytest.raises(ConflictError, match="choose another name"):
         make(conn, shelf)
-    with open(made.path, "rb") as kept:
+    with Path(made.path).open("rb") as kept:
         assert kept.read(8) == b"precious"
 
 
@@ -248,7 +249,7 @@ def test_an_interrupt_stops_the_bytes(conn, shelf, eventually):
 
 def test_a_volume_in_use_by_a_domain_is_seen_by_its_path(conn, shelf, domain_xml):
     made = make(conn, shelf, "root.img", 1)
-    os.chmod(made.path, 0o666)
+    Path(made.path).chmod(0o666)
     disk = (
         "<disk type='volume' device='disk'><driver name='qemu' type='raw'/>"
         "<source pool='shelf' volume='root.img'/><target dev='vda' bus='virtio'/></disk>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,11 @@ from labvirt.model import DomainXml
 from labvirt.plan import Journal
 
 pytestmark = pytest.mark.lab
+
+
+def remove(host, name):
+    host.domains[name].destroy(confirm=True)
+    host.domains[name].undefine(confirm=True)
 
 
 def pool_names(host, pool="shared"):
@@ -46,8 +52,8 @@ def test_plan_tells_everything_and_changes_nothing(alpha, name):
         "define-domain",
         "start-domain",
     ]
-    assert f"virsh define --validate {name}.xml" in plan.virsh
-    assert f"vol-create-as shared {name}-vda.qcow2" in plan.virsh
+    assert f"virsh -c '{alpha.label}' define --validate /dev/stdin" in plan.virsh
+    assert "vol-create shared /dev/stdin" in plan.virsh
     assert plan.virt_install.startswith("virt-install")
     assert "<title>A web server</title>" in plan.diff
     assert f"lv.DomainSpec(name='{name}', title='A web server', memory='256 MiB'" in plan.python
@@ -74,6 +80,28 @@ def test_apply_makes_a_running_domain_with_its_volume(alpha, name):
     assert volume.info().capacity == 64 * 2**20
     assert volume.users() == (name,)
     assert alpha.journal.entries()[-1]["title"] == f"create domain {name}"
+
+
+@pytest.mark.skipif(shutil.which("virsh") is None, reason="virsh is missing")
+def test_the_shell_lines_of_a_plan_do_the_same_thing(alpha, name):
+    spec = lv.DomainSpec(
+        name=name,
+        title="It's <new>",
+        memory="32 MiB",
+        interfaces=("user",),
+        disks=(lv.DiskSpec(size="1 MiB"),),
+    )
+    plan = alpha.plan(spec)
+    subprocess.run(["bash", "-e", "-c", plan.virsh], check=True, capture_output=True, timeout=60)
+    by_shell = alpha.domains[name]
+    assert by_shell.is_active
+    shell_xml = by_shell.xml(inactive=True)
+    remove(alpha, name)
+    alpha.pools["shared"].refresh()
+    from labvirt.connection import volume as volumes
+
+    volumes.delete(alpha.connection, alpha.pools["shared"].uuid, f"{name}-vda.qcow2")
+    assert plan.apply().xml(inactive=True) == shell_xml
 
 
 def test_define_only(alpha, spec):

@@ -276,4 +276,4 @@ def test_every_verb_is_journaled(blank):
     blank.suspend()
     entry = blank.host.journal.entries()[-1]
     assert entry["title"] == f"suspend domain {blank.name}"
-    assert "suspend" in entry["actions"][0]["virsh"]
+    assert entry["actions"][0]["virsh"] == [f"suspend {blank.name}"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -92,3 +95,28 @@ def test_a_disk_that_is_not_shared_is_named(alpha, beta, name):
 def test_to_itself_is_refused(guest, alpha):
     with pytest.raises(PreconditionError, match="same host"):
         guest.migrate(alpha)
+
+
+def test_interrupting_the_call_aborts_the_migration_at_once(guest, alpha, beta, lab):
+    """As the stop button of a notebook does, in a process of its own."""
+    script = f"""
+import labvirt as lv
+lab = lv.Lab.attach({lab.name!r})
+guest = lab["alpha"].domains[{guest.name!r}]
+print("moving", flush=True)
+try:
+    guest.migrate(lab["beta"], bandwidth_mib_s=1)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "moving\n"
+    time.sleep(2)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert out == "interrupted\n"
+    assert time.monotonic() - began < 20
+    assert guest.state.text == "running"
+    assert guest.name not in beta.domains
+    assert counter(guest)[1] > 0

@@ -15,12 +15,14 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 REPO = Path(__file__).parents[2]
 TUN = Path("/dev/net/tun")
@@ -112,7 +114,7 @@ def traces_of(home: Path) -> dict[str, list[str]]:
         ours = any(each.startswith(("LABVIRT_LAB=", f"HOME={mark}")) for each in settings)
         if state not in "ZX" and (ours and mark in "".join(settings) + words):
             processes.append(f"{entry.name} {words.replace(chr(0), ' ')}")
-            namespaces.append(os.readlink(entry / "ns" / "net"))
+            namespaces.append(str((entry / "ns" / "net").readlink()))
     mounts = [
         line for line in Path("/proc/self/mountinfo").read_text().splitlines() if mark in line
     ]
@@ -142,7 +144,7 @@ def socket_folders(home: Path) -> set[str]:
     for base in (Path("/run/labvirt"), *Path("/tmp").glob("labvirt-*"), Path("/tmp")):
         if base.is_dir() and os.access(base, os.R_OK):
             for link in base.glob("*/lab"):
-                if link.is_symlink() and str(home) in os.readlink(link):
+                if link.is_symlink() and str(home) in str(link.readlink()):
                     found.add(str(link.parent))
     return found
 

@@ -65,7 +65,7 @@ def test_identities_differ_between_hosts_and_stay_after_a_reset(tmp_path):
 
 def settings(path: Path) -> dict[str, str]:
     pairs = (line.split(" = ", 1) for line in path.read_text().splitlines())
-    return {name: value for name, value in pairs}
+    return dict(pairs)
 
 
 def test_every_host_has_its_own_identity_and_migration_ports(tmp_path):
@@ -104,5 +104,5 @@ def test_libvirt_reads_what_was_written(tmp_path):
             for name, value in settings(tmp_path / file).items():
                 assert name.isidentifier(), (lens, name)
                 assert value.isdigit() or (value[0], value[-1]) in {('"', '"'), ("[", "]")}
-    done = subprocess.run(["libvirtd", "--version"], capture_output=True, text=True)
+    done = subprocess.run(["libvirtd", "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 0

@@ -32,9 +32,8 @@ def test_an_interrupted_start_leaves_nothing(stage):
     player.play("interrupted", backend=backend)
 
 
-def test_a_keeper_that_hangs_is_told_from_one_that_is_gone(stage):
-    player, backend = stage
-    player.play("keeper_hangs", backend=backend)
+def test_a_keeper_that_hangs_is_told_from_one_that_is_gone(user):
+    user.play("keeper_hangs", backend="session")
 
 
 def test_a_daemon_that_dies_again_and_again_is_given_up(user):
@@ -43,3 +42,7 @@ def test_a_daemon_that_dies_again_and_again_is_given_up(user):
 
 def test_a_lab_whose_record_was_removed_ends_by_itself(user):
     user.play("folder_removed", backend="session")
+
+
+def test_whatever_is_said_to_a_keeper_it_goes_on(user):
+    user.play("nonsense", backend="session")

@@ -101,5 +101,7 @@ def test_the_loop_wakes_for_children_while_it_has_nothing_else_to_do():
         "loop.run()\n"
         "print('woken')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=False
+    )
     assert done.stdout == "woken\n", done.stderr

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_zombie_is_not_alive(sleeper):
     os.kill(sleeper.pid, signal.SIGKILL)
     assert process.wait(5)
     # Nobody has waited for it yet.
-    assert os.path.exists(f"/proc/{sleeper.pid}")
+    assert Path(f"/proc/{sleeper.pid}").exists()
     assert not process.is_alive
 
 
@@ -106,7 +107,7 @@ def test_a_process_never_finds_itself():
         "import sys; sys.exit(len(carrying(['MARK=me'])))"
     )
     environment = {**os.environ, "MARK": "me"}
-    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_who_resists_is_named(sleeper):

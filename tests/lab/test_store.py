@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -146,10 +147,23 @@ def test_a_long_base_is_replaced_by_a_short_one(runtime, monkeypatch):
             "/libvirt/qemu/channel/target/domain-999-12345678901234567890/org.qemu.guest_agent.0"
         )
         assert len(f"{folder}/a{longest}") <= 107
-        assert folder.stat().st_mode & 0o077 == 0
+        assert folder.stat().st_mode & 0o066 == 0
     finally:
         (folder / store.OWNER_LINK).unlink()
         folder.rmdir()
+
+
+@pytest.mark.parametrize("reason", [PermissionError("no"), LabError("not private")])
+def test_a_base_that_cannot_be_used_is_replaced_too(home, monkeypatch, reason):
+    def refuse() -> Path:
+        raise reason
+
+    monkeypatch.setattr(places, "runtime", refuse)
+    folder = new_socket_folder(home)
+    assert folder.parent == Path(tempfile.gettempdir())
+    (folder / store.OWNER_LINK).unlink()
+    folder.rmdir()
+    forget_orphaned_sockets()
 
 
 def test_folders_for_sockets_are_removed_when_their_lab_is_lost(runtime, home, monkeypatch):

@@ -7,12 +7,15 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from labvirt.lab import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -89,3 +92,23 @@ def test_a_daemon_that_answers_answers(path):
 def test_whatever_else_is_said_is_no_answer(path, said):
     with listening(path, said):
         assert wire.answers(str(path), 0.5) is False
+
+
+def take_one(server: socket.socket) -> None:
+    server.accept()[0].close()
+
+
+def test_a_full_queue_is_waited_for_until_there_is_room(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(0)
+        with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            wire.connect(first, str(path), 1)
+            began = time.monotonic()
+            with pytest.raises(TimeoutError, match="nobody takes"):
+                wire.connect(second, str(path), 0.05)
+            assert time.monotonic() - began < 3
+            room = threading.Timer(0.1, take_one, [server])
+            room.start()
+            wire.connect(second, str(path), 5)
+            room.join()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -16,12 +20,12 @@ DATA = HERE / "data"
 DOMAIN_FILES = sorted((DATA / "domains").glob("*.xml"))
 
 
-class LibvirtTestDriver:
+class LibvirtChild:
     """libvirt's own parser in a child process, so that no libvirt is loaded into the tests."""
 
-    def __init__(self):
+    def __init__(self, *uri):
         self._child = subprocess.Popen(
-            [sys.executable, str(HERE / "driver_child.py")],
+            [sys.executable, str(HERE / "driver_child.py"), *uri],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -36,6 +40,12 @@ class LibvirtTestDriver:
         answer = self._ask("domain", xml)
         assert answer["error"] == ""
         return answer["memory_kib"]
+
+    def reads(self, xml):
+        """Return a domain's XML as libvirt writes it after reading it."""
+        answer = self._ask("domain", xml)
+        assert answer["error"] == ""
+        return answer["xml"]
 
     def _ask(self, kind, xml):
         self._child.stdin.write(json.dumps({"kind": kind, "xml": xml}) + "\n")
@@ -57,9 +67,51 @@ def schema():
 
 @pytest.fixture(scope="session")
 def driver():
-    child = LibvirtTestDriver()
+    child = LibvirtChild()
     yield child
     child.close()
+
+
+@pytest.fixture(scope="module")
+def qemu_driver():
+    """libvirt's real QEMU driver: a private session daemon of an ordinary user."""
+    folder = Path(tempfile.mkdtemp(prefix="lv-model-"))
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    for name in ("run", "home"):
+        (folder / name).mkdir(mode=0o700)
+        if user:
+            os.chown(folder / name, 65534, 65534)
+    folder.chmod(0o711)
+    env = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(folder / "home"),
+        "XDG_RUNTIME_DIR": str(folder / "run"),
+        **{f"XDG_{kind}_HOME": str(folder / "home" / kind) for kind in ("CONFIG", "CACHE", "DATA")},
+    }
+    daemon = subprocess.Popen(
+        ["libvirtd", "--timeout", "120"],
+        env=env,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **user,
+    )
+    child = None
+    try:
+        socket = folder / "run" / "libvirt" / "libvirt-sock"
+        end = time.monotonic() + 30
+        while not socket.exists():
+            assert daemon.poll() is None, "libvirtd ended before it listened"
+            assert time.monotonic() < end, "libvirtd did not listen within 30 s"
+            time.sleep(0.05)
+        child = LibvirtChild(f"qemu+unix:///session?socket={socket}")
+        yield child
+    finally:
+        if child is not None:
+            child.close()
+        daemon.terminate()
+        daemon.wait(timeout=30)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=DOMAIN_FILES, ids=lambda path: path.stem)

@@ -48,7 +48,7 @@ class Make(Action[Host]):
 
     @property
     def virsh(self):
-        return f"touch {self.file}"
+        return (f"touch {self.file}",)
 
     @property
     def diff(self):
@@ -196,7 +196,7 @@ def test_text_and_html_show_all_forms_and_escape(host, journal):
     )
     text, html = str(made), made._repr_html_()
     assert "1. make <b>" in text
-    assert "touch <b>" in text
+    assert "virsh -c folder:///here touch <b>" in text
     for part in ("&lt;b&gt;", "be &lt;careful&gt;", "x&lt;y", "vi", "virsh"):
         assert part in html
     assert "<b>&lt;" not in html.replace("<b>Plan", "")
@@ -212,7 +212,7 @@ def test_the_journal_says_who_did_what_where_and_how_it_ended(host, journal):
     assert first["uri"] == "folder:///here"
     assert first["user"]
     assert dt.datetime.fromisoformat(first["when"]).tzinfo
-    assert first["actions"][0] == {"title": "make a", "virsh": "touch a", "diff": "+a"}
+    assert first["actions"][0] == {"title": "make a", "virsh": ["touch a"], "diff": "+a"}
     assert second["outcome"] == "failed"
     assert "disk full" in second["error"]
     assert (journal.folder / "journal.jsonl").stat().st_mode & 0o077 == 0

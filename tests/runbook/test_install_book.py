@@ -36,7 +36,7 @@ def test_a_guest_with_a_disk_is_installed_and_proved(lab, tmp_path):
     ).require_ok()
     text = text_of(record.notebook)
     assert "Plan: create domain web1 on alpha" in text
-    assert "virsh define --validate web1.xml" in text
+    assert "define --validate /dev/stdin" in text
     assert "READY" in text or "guest agent answers" in text
     assert "(told by the guest agent)" in text
     assert "web1" in text.split("(told by")[0]

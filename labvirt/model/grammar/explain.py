@@ -28,13 +28,17 @@ from labvirt.model.grammar.words import (
     allowed_text,
     listed,
     name_hint,
+    problem_at,
+    shown_attributes,
     tag_name,
     values_of,
 )
-from labvirt.model.spec import did_you_mean, shorten
+from labvirt.model.spec import did_you_mean
 from labvirt.model.xml.source import is_element
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lxml.etree import _Element as Element
 
 __all__ = ["Explainer"]
@@ -91,7 +95,7 @@ class _Walk:
         if not wanted:
             names = [one.name or "" for one in elements_in(start)]
             hint = did_you_mean(str(element.tag), names)
-            return (_problem(element, "", f"{tag_name(element.tag)} is no such document", hint),)
+            return (problem_at(element, "", f"{tag_name(element.tag)} is no such document", hint),)
         return self._best(element, wanted)[1]
 
     def _best(
@@ -99,7 +103,13 @@ class _Walk:
     ) -> tuple[ElementPattern, tuple[Problem, ...]]:
         """Return the pattern that fits best, with what is wrong all the same."""
         tried = [(pattern, self._explain(element, pattern)) for pattern in patterns]
-        return min(tried, key=lambda one: len(one[1]))
+        own = element.getroottree().getpath(element) + "/@"
+
+        def faults(one: tuple[ElementPattern, tuple[Problem, ...]]) -> int:
+            # An attribute that does not fit tells that another kind was meant: it counts twice.
+            return sum(2 if problem.field.startswith(own) else 1 for problem in one[1])
+
+        return min(tried, key=faults)
 
     def _explain(self, element: Element, pattern: ElementPattern) -> tuple[Problem, ...]:
         key = (id(element), id(pattern))
@@ -126,7 +136,7 @@ class _Walk:
         left = content
         for key, raw in element.attrib.items():
             name, value = str(key), str(raw)
-            after = after_attribute(left, lambda one, n=name, v=value: _fits(one, n, v))  # type: ignore[misc]  # mypy cannot type a lambda with defaults
+            after = after_attribute(left, _fitting(name, value))
             if after is not NOT_ALLOWED:
                 left = after
                 continue
@@ -136,7 +146,7 @@ class _Walk:
         if closed is NOT_ALLOWED:
             missing = _missing_attributes(left)
             problems.append(
-                _problem(
+                problem_at(
                     element,
                     "",
                     f"attribute {listed(repr(one.name) for one in missing)} is missing",
@@ -158,12 +168,10 @@ class _Walk:
             if value != value.strip() and _value_fits(content, name, value.strip()):
                 hint = "remove the white space around it"
             why = "is empty" if not value else "is not allowed"
-            return _problem(element, value, why, hint, attribute=name)
-        others = [
-            f"{key!s}='{shorten(other)}'" for key, other in element.attrib.items() if key != name
-        ]
+            return problem_at(element, value, why, hint, attribute=name)
+        others = shown_attributes(element, but=name)
         why = f"does not go with {listed(others)}" if others else "does not go with the rest"
-        return _problem(element, value, why, "", attribute=name)
+        return problem_at(element, value, why, "", attribute=name)
 
     def _unknown_attribute(
         self, element: Element, content: Pattern, name: str, value: str
@@ -176,13 +184,13 @@ class _Walk:
             if any(one.name == name for one in attributes_in(child.content))
         )
         if not names and not inner:
-            return _problem(element, value, why, "it has none at all", attribute=name)
+            return problem_at(element, value, why, "it has none at all", attribute=name)
         near = difflib.get_close_matches(name, names, n=1)
         if inner and not near:
             hint = f"{name!r} belongs to {listed(inner)} in it"
         else:
             hint = name_hint(name, names)
-        return _problem(element, value, why, hint, attribute=name)
+        return problem_at(element, value, why, hint, attribute=name)
 
     # -- text ---------------------------------------------------------------------------------
 
@@ -192,7 +200,7 @@ class _Walk:
             odd = next((piece for piece in pieces if piece.strip()), "")
             if odd and after_text(left, odd) is NOT_ALLOWED:
                 why = f"{tag_name(element.tag)} holds elements, no text"
-                return [_problem(element, odd.strip(), why, "remove the text")]
+                return [problem_at(element, odd.strip(), why, "remove the text")]
             return []
         text = "".join(pieces)
         if matches_text(left, text) or (not text.strip() and any(elements_in(left))):
@@ -201,11 +209,11 @@ class _Walk:
         if not hint:
             has_elements = any(elements_in(left))
             why = "holds elements, no text" if has_elements else "must be empty"
-            return [_problem(element, text.strip(), f"{tag_name(element.tag)} {why}", "")]
+            return [problem_at(element, text.strip(), f"{tag_name(element.tag)} {why}", "")]
         why = "is not allowed" if text.strip() else f"{tag_name(element.tag)} is empty"
         if text != text.strip() and matches_text(left, text.strip()):
             hint = "remove the white space around it"
-        return [_problem(element, text, why, hint)]
+        return [problem_at(element, text, why, hint)]
 
     # -- children -----------------------------------------------------------------------------
 
@@ -229,7 +237,7 @@ class _Walk:
             if after is NOT_ALLOWED:
                 first = listed(tag_name(one.name) for one in _next_elements(left))
                 why = "stands in the wrong place"
-                problems.append(_problem(child, "", why, f"{first} must come before it"))
+                problems.append(problem_at(child, "", why, f"{first} must come before it"))
             else:
                 left = after
         problems += self._missing_children(
@@ -259,7 +267,7 @@ class _Walk:
         ]
         if not cures:
             return found
-        has = [f"{key!s}='{shorten(value)}'" for key, value in element.attrib.items()]
+        has = shown_attributes(element)
         why = f" with {tag_name(element.tag)} {' '.join(has)}".rstrip()
         hint = f"{tag_name(element.tag)} {listed(cures)} would allow it"
         return tuple(Problem(one.field, one.value, one.why + why, hint) for one in found)
@@ -271,7 +279,7 @@ class _Walk:
         attributes = {str(key): str(raw) for key, raw in element.attrib.items()}
         left = content
         for key, raw in {**attributes, name: value}.items():
-            after = after_attribute(left, lambda one, k=key, r=raw: _fits(one, k, r))  # type: ignore[misc]  # mypy cannot type a lambda with defaults
+            after = after_attribute(left, _fitting(key, raw))
             left = left if after is NOT_ALLOWED else after
         closed = close_attributes(left, lenient=lambda _: False)
         fitting = [one for one in elements_in(closed) if one.name == child.tag]
@@ -286,12 +294,14 @@ class _Walk:
             if any(
                 one is not child and one.tag == tag for one in child.itersiblings(preceding=True)
             ):
-                return _problem(child, "", f"may stand only once in {inside}", "remove one of them")
+                return problem_at(
+                    child, "", f"may stand only once in {inside}", "remove one of them"
+                )
             why = "does not go with the elements before it"
-            return _problem(child, "", why, "only one of them is allowed")
+            return problem_at(child, "", why, "only one of them is allowed")
         if any(one.name == tag for one in elements_in(content)):
-            has = [f"{key!s}='{shorten(value)}'" for key, value in element.attrib.items()]
-            return _problem(child, "", f"is not allowed in {inside} with {listed(has)}", "")
+            has = shown_attributes(element)
+            return problem_at(child, "", f"is not allowed in {inside} with {listed(has)}", "")
         return self._unknown(child, whole, inside)
 
     def _unknown(self, child: Element, whole: Pattern, inside: str) -> Problem:
@@ -301,16 +311,16 @@ class _Walk:
         space, _, word = tag.rpartition("}")
         why = f"there is no such element in {inside}"
         if any(one.name in {word, tag} for one in elements_in(whole)):
-            return _problem(child, "", why, "its namespace is another one")
+            return problem_at(child, "", why, "its namespace is another one")
         near = difflib.get_close_matches(word, names, n=1, cutoff=0.75)
         homes = sorted(tag_name(one) for one in self._explainer.parents_of(tag))
         if inside in homes and not near:
-            return _problem(child, "", f"is not allowed in {inside} of this kind", "")
+            return problem_at(child, "", f"is not allowed in {inside} of this kind", "")
         if homes and not near:
-            return _problem(child, "", why, f"it belongs in {listed(homes)}")
+            return problem_at(child, "", why, f"it belongs in {listed(homes)}")
         if space and not homes:
-            return _problem(child, "", why, "elements of your own belong in <metadata>")
-        return _problem(child, "", why, name_hint(word, names))
+            return problem_at(child, "", why, "elements of your own belong in <metadata>")
+        return problem_at(child, "", why, name_hint(word, names))
 
     def _missing_children(
         self, element: Element, left: Pattern, *, had_text: bool
@@ -320,11 +330,21 @@ class _Walk:
         some = [one for one in elements_in(left) if is_nullable(after_child(left, {one}))]
         names = dict.fromkeys(tag_name(one.name) for one in some or _next_elements(left))
         why = f"{listed(names)} is missing in {tag_name(element.tag)}"
-        return [_problem(element, "", why, "")]
+        return [problem_at(element, "", why, "")]
 
 
 def _fits(one: Attribute, name: str, value: str) -> bool:
     return one.name in {name, None} and matches_text(one.value, value)
+
+
+def _fitting(name: str, value: str) -> Callable[[Attribute], bool]:
+    """Return the question whether an attribute of this name and value fits a pattern."""
+    return lambda one: _fits(one, name, value)
+
+
+def _called(name: str | None) -> Callable[[Attribute], bool]:
+    """Return the question whether a pattern is of this name, whatever the value."""
+    return lambda one: one.name == name
 
 
 def _value_fits(content: Pattern, name: str, value: str) -> bool:
@@ -338,11 +358,11 @@ def _mended(element: Element, content: Pattern, left: Pattern, name: str, value:
         near = difflib.get_close_matches(name, names, n=1)
         if not near or near[0] in element.attrib:
             return left
-        after = after_attribute(left, lambda one: _fits(one, near[0], value))
+        after = after_attribute(left, _fitting(near[0], value))
     elif _value_fits(content, name, value):
         return left
     else:
-        after = after_attribute(left, lambda one: one.name == name)
+        after = after_attribute(left, _called(name))
     return left if after is NOT_ALLOWED else after
 
 
@@ -358,8 +378,7 @@ def _missing_attributes(left: Pattern) -> list[Attribute]:
     enough = [
         one
         for one in all_of.values()
-        if close_attributes(left, lenient=lambda other, n=one.name: other.name == n)  # type: ignore[misc]  # mypy cannot type a lambda with defaults
-        is not NOT_ALLOWED
+        if close_attributes(left, lenient=_called(one.name)) is not NOT_ALLOWED
     ]
     # An attribute that chooses between kinds (type=...) is what people forget.
     deciding = [one for one in enough if one.name == "type" and len(values_of(one.value)) >= 1]
@@ -369,12 +388,3 @@ def _missing_attributes(left: Pattern) -> list[Attribute]:
 def _next_elements(left: Pattern) -> list[ElementPattern]:
     """Return the elements that may come next."""
     return [one for one in elements_in(left) if after_child(left, {one}) is not NOT_ALLOWED]
-
-
-def _problem(
-    element: Element, value: str, why: str, hint: str, *, attribute: str | None = None
-) -> Problem:
-    path = element.getroottree().getpath(element)
-    field = f"{path}/@{attribute}" if attribute else path
-    where = f"line {element.sourceline}: "
-    return Problem(field, shorten(value), where + why, hint)

@@ -1,10 +1,11 @@
-"""What a pattern allows, in words."""
+"""What a pattern allows and what a document does instead, in words."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING, Final
 
+from labvirt.errors import Problem
 from labvirt.model.grammar.patterns import (
     TEXT,
     Choice,
@@ -15,12 +16,22 @@ from labvirt.model.grammar.patterns import (
     Value,
     integer_limits,
 )
-from labvirt.model.spec import did_you_mean
+from labvirt.model.spec import MASK, did_you_mean, is_secret, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["allowed_text", "listed", "name_hint", "tag_name", "values_of"]
+    from lxml.etree import _Element as Element
+
+__all__ = [
+    "allowed_text",
+    "listed",
+    "name_hint",
+    "problem_at",
+    "shown_attributes",
+    "tag_name",
+    "values_of",
+]
 
 _MEANINGS: Final[Mapping[str, str]] = {
     "UUID": "a UUID, e.g. 4a4c59a7-ee3f-c781-96e4-288f2862f011",
@@ -40,6 +51,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "macAddr": "a MAC address, e.g. 52:54:00:12:34:56",
     "objectName": "a name without '/'",
     "objectNameWithSlash": "one line of text",
+    "octalMode": "access rights in octal, e.g. 0711",
     "uniMacAddr": "a unicast MAC address, e.g. 52:54:00:12:34:56",
     "unit": "a unit: bytes, KiB, MiB, GiB ...",
     "volName": "a file name",
@@ -69,7 +81,7 @@ def allowed_text(patterns: Iterable[Pattern], written: str) -> str:
         else:
             kinds.append(_ANY_TEXT)
     values, kinds = list(dict.fromkeys(values)), list(dict.fromkeys(kinds))
-    hint = did_you_mean(written, values) if values else ""
+    hint = did_you_mean(written, values, limit=20) if values else ""
     if not kinds:
         return hint
     wanted = " or ".join(kinds)
@@ -105,6 +117,26 @@ def listed(names: Iterable[str], *, limit: int = 8) -> str:
     if len(some) > limit:
         return ", ".join(some[:limit]) + " ..."
     return " or ".join(filter(None, (", ".join(some[:-1]), some[-1] if some else "")))
+
+
+def shown_attributes(element: Element, *, but: str = "") -> list[str]:
+    """Return the attributes as they are written; secrets are left out."""
+    return [
+        f"{key!s}='{shorten(value)}'"
+        for key, value in element.attrib.items()
+        if key != but and not is_secret(str(key))
+    ]
+
+
+def problem_at(
+    element: Element, value: str, why: str, hint: str, *, attribute: str | None = None
+) -> Problem:
+    """Return a problem with an element, or with one of its attributes, with its line."""
+    path = element.getroottree().getpath(element)
+    field = f"{path}/@{attribute}" if attribute else path
+    where = f"line {element.sourceline}: "
+    secret = is_secret(attribute or str(element.tag))
+    return Problem(field, MASK if value and secret else shorten(value), where + why, hint)
 
 
 def _leaves(pattern: Pattern) -> Iterator[Pattern]:

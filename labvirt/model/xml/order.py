@@ -26,7 +26,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
             seclabel {_QEMU}commandline {_QEMU}capabilities {_QEMU}override keywrap
             launchSecurity""",
         "os": """type firmware init initarg initenv initdir inituser initgroup loader nvram kernel
-            initrd cmdline dtb acpi boot bootmenu smbios bios""",
+            initrd cmdline dtb root acpi boot bootmenu smbios bios""",
         "features": """pae acpi apic hap viridian privnet hyperv kvm xen pvspinlock pmu vmport gic
             smm ioapic hpt htm nested-hv ccf-assist capabilities vmcoreinfo msrs cfpc sbbc ibs
             tcg async-teardown ras ps2""",
@@ -39,17 +39,17 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
             watchdog memballoon rng nvram panic shmem memory iommu vsock crypto""",
         "disk": """driver auth source backingStore backenddomain geometry blockio mirror target
             iotune readonly shareable transient serial wwn vendor product encryption boot alias
-            address""",
+            acpi address""",
         "interface": """mac source vlan virtualport bandwidth port portForward ip route script
             backenddomain target guest model driver backend filterref tune link mtu coalesce
-            teaming rom boot acpi alias address""",
+            teaming boot alias rom acpi address""",
         "graphics": "listen channel image jpeg zlib playback streaming clipboard mouse filetransfer gl",
         "serial": "source protocol log target alias address",
         "parallel": "source protocol log target alias address",
         "console": "source protocol log target alias address",
         "channel": "source protocol log target alias address",
         "video": "driver model alias address",
-        "controller": "driver master model target pcihole64 alias address",
+        "controller": "driver model target pcihole64 alias master address",
         "memballoon": "stats driver alias address",
         "rng": "rate backend driver alias address",
         "input": "driver source alias address",
@@ -57,7 +57,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
         "watchdog": "alias address",
         "filesystem": """driver binary source target readonly space_hard_limit space_soft_limit
             alias address""",
-        "hostdev": "driver source model teaming readonly shareable boot rom alias address",
+        "hostdev": "driver source teaming readonly shareable boot alias rom acpi address",
         "network": """name uuid title description metadata forward bridge mtu mac domain dns vlan
             bandwidth ip route portgroup virtualport""",
         "ip": "tftp dhcp",

@@ -19,7 +19,7 @@ from typing import (
 from lxml import etree
 
 from labvirt.errors import Problem, SpecError
-from labvirt.model.spec import did_you_mean, shorten
+from labvirt.model.spec import MASK, did_you_mean, is_secret, shorten
 from labvirt.model.xml.order import insert_in_order
 from labvirt.model.xml.source import is_element
 from labvirt.model.xml.text import XmlDoc
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 __all__ = [
+    "NAMESPACES",
     "Fact",
     "View",
     "drop",
@@ -217,13 +218,16 @@ class Fact(Generic[T]):
     def problem(self, view: View, raw: str, why: str) -> SpecError:
         """Return the error for a value that cannot be read."""
         here = view.element.getroottree().getpath(view.element)
-        problem = Problem(f"{here}/{self.path}", shorten(raw), why, self.about)
+        problem = Problem(f"{here}/{self.path}", self._shown(raw), why, self.about)
         return SpecError(f"{self.name} cannot be read", (problem,))
 
     def refuse(self, value: object, why: str, hint: str = "") -> SpecError:
         """Return the error for a value that cannot be written."""
-        problem = Problem(self.name, shorten(value), why, hint or self.about)
+        problem = Problem(self.name, self._shown(value), why, hint or self.about)
         return SpecError(f"{self.name} cannot be set", (problem,))
+
+    def _shown(self, value: object) -> str:
+        return MASK if is_secret(self.name) else shorten(value)
 
     def _equals(self, raw: str, value: T, view: View) -> bool:
         try:
