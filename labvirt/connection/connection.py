@@ -14,7 +14,7 @@ import libvirt
 from labvirt.connection.events import Clock, Listener, Multiplexer, Subscription
 from labvirt.connection.failures import translate
 from labvirt.connection.lanes import Lane, Lanes
-from labvirt.connection.links import Linker, close_raw
+from labvirt.connection.links import Linker
 from labvirt.connection.loop import event_loop
 from labvirt.connection.opening import Ask, is_alive
 from labvirt.connection.reconnect import LinkState, Reconnector
@@ -308,7 +308,10 @@ class Connection:
 
     def _attach(self) -> None:
         with contextlib.suppress(ConnectionLostError), self.lease("listen", first=True) as raw:
-            self._events.attach(raw)
+            if self._events.wanted:
+                self._events.attach(raw)
+            if not is_alive(raw):
+                self._link_broke(raw, "it broke at once")
 
     def extra_link(self) -> Any:
         """Open a link of one's own, for a stream; whoever opens it closes it. Blocks."""
@@ -321,7 +324,7 @@ class Connection:
         lanes = Lanes(
             raw,
             open_more=self._links.open,
-            close_one=close_raw,
+            close_one=self._links.dispose,
             calls_each=1 << 30 if self._uri.is_in_process else 1,
             patience_s=0.02 if self._uri.is_local else 0.2,
         )
@@ -335,10 +338,7 @@ class Connection:
             self._lost_since = None
             self._changed.notify_all()
         self._events.post_link(state="connected", generation=self._generation, why="")
-        if self._events.wanted:
-            self._attach()  # somebody may have begun to listen while the link was made
-        if not is_alive(raw):
-            self._link_broke(raw, "it broke at once")
+        self._attach()  # somebody may have begun to listen while the link was made
         return True
 
     def _link_broke(self, raw: Any, why: str) -> None:

@@ -11,6 +11,7 @@ import libvirt
 
 from labvirt.connection.handles import bits
 from labvirt.connection.links import close_raw
+from labvirt.connection.reconnect import LinkState
 from labvirt.errors import ConnectionLostError, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -277,13 +278,17 @@ def open_console(
         # A link of its own: what is typed must not wait for another call (see `lanes`).
         raw = conn.extra_link()
         console = ConsoleStream(conn, raw, raw.newStream(libvirt.VIR_STREAM_NONBLOCK), name)
-        conn.streams.add(console)
         try:
             console.begin(raw.lookupByUUIDString(uuid), device, flags)
         except libvirt.libvirtError:
             console.break_off("it could not be opened")
             console.release()
             raise
+        # Known to the connection only now: it must not be released while it is being opened.
+        conn.streams.add(console)
+        if conn.generation != generation or conn.state is not LinkState.CONNECTED:
+            console.break_off("the link was lost meanwhile")
         return console
 
+    generation = conn.generation
     return conn.call(f"open the console of domain {name}", connect, late=ConsoleStream.release)

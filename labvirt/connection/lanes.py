@@ -9,6 +9,8 @@ Calls share no link, for two reasons:
   keepalive included: five long calls would stop every other one and break the link.
 
 So a further link to the same daemon is opened when all are busy for longer than usual.
+
+A link is closed only when no call is under way on it: libvirt frees it under the feet of the call.
 """
 
 from __future__ import annotations
@@ -138,15 +140,22 @@ class Lanes:
             self._close_one(raw)
 
     def give_back(self, lane: Lane) -> None:
-        """Say that the call on a link has ended."""
+        """Say that the call on a link has ended; closes the link when it is no longer wanted."""
         with self._room:
             lane.calls -= 1
+            unwanted = self._closed and not lane.calls
             self._room.notify()
+        if unwanted:
+            self._close_one(lane.raw)
 
     def close(self) -> tuple[Any, ...]:
-        """Let no further call in and return all links, the first one first; the caller closes them."""
+        """Let no further call in.
+
+        Returns:
+            The links without a call, the first one first; the caller closes them. The others are
+            closed when their calls end.
+        """
         with self._room:
-            self._closed = True
-            raws = tuple(lane.raw for lane in self._lanes)
+            already, self._closed = self._closed, True
             self._room.notify_all()
-        return raws
+            return () if already else tuple(lane.raw for lane in self._lanes if not lane.calls)

@@ -14,10 +14,10 @@ from labvirt.host.actions import (
     require_new_domain,
 )
 from labvirt.host.domain import Domain
-from labvirt.model.spec_text import spec_text
 from labvirt.host.storing import Storing
 from labvirt.host.validate import require_valid
 from labvirt.model.interface import InterfaceSpec
+from labvirt.model.spec_text import spec_text
 from labvirt.model.virtinstall import virt_install_line
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Plan

@@ -1,8 +1,8 @@
 """Runbooks: notebooks with typed parameters, run to leave an executed notebook as the record."""
 
 from labvirt.runbook.books import Book, find_book, list_books
+from labvirt.runbook.execute import RunRecord, run
 from labvirt.runbook.parameters import Parameter, read_parameters, settle
-from labvirt.runbook.run import RunRecord, run
 
 __all__ = [
     "Book",

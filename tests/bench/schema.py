@@ -8,9 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labvirt.model.schema import Schema
-
 import labvirt as lv
+from labvirt.model.schema import Schema
 from tests.bench.measure import Goal, interleave, timed
 
 if TYPE_CHECKING:

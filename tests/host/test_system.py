@@ -71,7 +71,7 @@ def test_a_network_that_is_not_active_is_started_by_the_plan_and_stopped_by_the_
     try:
         spec = lv.DomainSpec(name="needs-net", memory="32 MiB", interfaces=("network:default",))
         plan = beta.plan(spec)
-        assert [action.title for action in plan.actions][0] == "start network default"
+        assert plan.actions[0].title == "start network default"
         broken = lv.DomainSpec(
             name="broken",
             memory="32 MiB",
