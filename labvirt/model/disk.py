@@ -188,7 +188,7 @@ class DiskSpec(Spec):
         return self
 
     def device_xml(self) -> DiskXml:
-        """Return the ``<disk>`` element; bus and target must be known (:func:`place_disks`).
+        """Return the ``<disk>`` element; the target must be known (:func:`place_disks`).
 
         Raises:
             SpecError: target or volume name are not decided yet.
@@ -199,10 +199,12 @@ class DiskSpec(Spec):
         disk.driver_name = "qemu"
         disk.driver_type = getattr(self.source, "format", "raw") if is_image else "raw"
         disk.set(cache=self.cache, io=self.io, discard=self.discard)
-        if self.target is None or self.bus is None:
+        # A target such as vdb tells the bus, as in virsh attach-disk.
+        bus = self.bus or (_usual_bus(self, "sata") if self.target else None)
+        if self.target is None or bus is None:
             why = "is not decided yet"
             raise SpecError("this disk has no place", (Problem("target", "", why, "vda"),))
-        disk.set(target=self.target, bus=self.bus)
+        disk.set(target=self.target, bus=bus)
         disk.readonly = self.device == "cdrom" if self.readonly is None else self.readonly
         disk.shareable = self.shareable
         disk.set(serial=self.serial, boot_order=self.boot_order)

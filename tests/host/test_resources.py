@@ -113,7 +113,7 @@ def disk_xml(alpha, name, size=2**20):
     path = Path(alpha.pools["default"].info().path) / f"{name}-extra.img"
     path.write_bytes(b"\0" * size)
     path.chmod(0o666)
-    return lv.DiskSpec(path=str(path), format="raw", target="vdz", bus="virtio").to_xml()
+    return lv.DiskSpec(path=str(path), format="raw", target="vdz").to_xml()
 
 
 def test_attach_to_the_definition_and_detach_again(off, alpha):
@@ -148,7 +148,7 @@ def test_detach_from_a_guest_that_answers(tiny, alpha):
 
 
 def test_attaching_a_device_that_is_not_there_is_an_error_of_the_host(blank):
-    xml = lv.DiskSpec(path="/nowhere/x.img", format="raw", target="vdz", bus="virtio").to_xml()
+    xml = lv.DiskSpec(path="/nowhere/x.img", format="raw", target="vdz").to_xml()
     with pytest.raises(HostError):
         blank.attach(xml)
     assert not live(blank).disks
