@@ -212,6 +212,9 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"domain is not running|not running", "start it first", ("OPERATION_INVALID",)),
     Hint(r"already running|domain is already active", "it is running: nothing to start",
          ("OPERATION_INVALID",)),
+    Hint(r"address already in use|failed to find an available port",
+         "another program has the port: give migrate_uri another one or a unix socket; hosts that share "
+         "a machine need their own migration_port_min and _max in qemu.conf", becomes=ConflictError),
     Hint(r"already in use|already exists", "choose another name, or remove the old one first",
          becomes=ConflictError),
     Hint(r"already defined with uuid|is already being (started|removed)|already active",

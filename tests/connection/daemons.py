@@ -1,8 +1,8 @@
 """Real libvirt daemons for tests: session mode, private folders, an ordinary user, full cleaning.
 
 Each daemon lives under a supervisor of its own: a child subreaper (hypervisor processes become its
-children, so libvirt sees them end at once) that kills everything below it when its standard input
-closes, be it by `Daemon.stop` or because the test process died.
+children, so libvirt sees them end at once) that kills everything below it and removes the folder
+when its standard input closes, be it by `Daemon.stop` or because the test process died.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -21,7 +22,7 @@ import uuid
 from pathlib import Path
 
 SUPERVISOR = r"""
-import ctypes, os, select, signal, subprocess, sys
+import ctypes, os, select, shutil, signal, sys
 libvirtd, arguments = sys.argv[1], sys.argv[2:]
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 reader, writer = os.pipe()
@@ -74,6 +75,7 @@ while True:
         except ProcessLookupError:
             pass
     reap()
+shutil.rmtree(os.getcwd(), ignore_errors=True)
 """
 
 
@@ -121,7 +123,11 @@ class Daemon:
     def _write_files(self, cache: Path | None, pki: Path | None) -> None:
         for name in ("run", "config/libvirt", "cache/libvirt/qemu/cache", "data", "home", "images"):
             (self.folder / name).mkdir(parents=True)
-        (self.folder / "config/libvirt/qemu.conf").write_text('stdio_handler="file"\n')
+        # Daemons on one machine would take each other's ports for migration data.
+        port = random.randrange(20_000, 40_000, 50)
+        (self.folder / "config/libvirt/qemu.conf").write_text(
+            f'stdio_handler="file"\nmigration_port_min={port}\nmigration_port_max={port + 49}\n'
+        )
         lines = [
             f'host_uuid="{uuid.uuid4()}"',
             'auth_unix_rw="none"',
@@ -241,4 +247,4 @@ class Daemon:
             self._supervisor.kill()
             self._supervisor.wait(10)
             self._supervisor.stdout.close()
-            shutil.rmtree(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)

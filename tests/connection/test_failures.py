@@ -132,6 +132,11 @@ SAID = [
         HostError, "too little free memory",
     ),
     (
+        "INTERNAL_ERROR", "QEMU",
+        "internal error: 'migrate-incoming': Failed to find an available port: Address already in use",
+        ConflictError, "migration_port_min",
+    ),
+    (
         "INVALID_ARG", "QEMU",
         "invalid argument: could not find capabilities for domaintype=kvm",
         UnsupportedError, "virt='qemu'",

@@ -109,13 +109,28 @@ def test_who_has_left_gets_no_link():
         take(lanes, given_up=lambda: True)
 
 
-def test_after_the_end_nobody_gets_a_link_and_all_are_handed_over():
-    lanes, first, opened, _ = lanes_of()
-    take(lanes)
-    take(lanes)
-    assert lanes.close() == (first, opened[0])
+def test_after_the_end_nobody_gets_a_link_and_idle_ones_are_handed_over():
+    lanes, first, opened, closed = lanes_of()
+    one, two = take(lanes), take(lanes)
+    lanes.give_back(one)
+    assert lanes.close() == (first,)
+    assert lanes.close() == ()
     with pytest.raises(ConnectionLostError):
         take(lanes)
+    assert closed == []
+    lanes.give_back(two)
+    assert closed == opened
+
+
+def test_a_link_is_never_closed_under_a_call():
+    """Libvirt frees it at once, whoever still uses it."""
+    lanes, first, _, closed = lanes_of(calls_each=2)
+    one, two = take(lanes), take(lanes)
+    assert lanes.close() == ()
+    lanes.give_back(one)
+    assert closed == []
+    lanes.give_back(two)
+    assert closed == [first]
 
 
 def test_a_link_that_opens_after_the_end_is_closed():

@@ -35,7 +35,8 @@ def test_eight_threads_one_daemon_that_dies_five_times(daemon, domain_xml, event
                 lambda: network.list_all(conn),
                 lambda: pool.list_all(conn),
                 lambda: node.hostname(conn),
-                lambda: domain.open_console(conn, uuid, force=True).close(),
+                # Not by force: libvirtd 9.0 dies when clients take a console from each other at once.
+                lambda: domain.open_console(conn, uuid).close(),
                 lambda: conn.listen(lambda _: None).close(),
             ]
             while not stop.is_set():
