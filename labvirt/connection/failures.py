@@ -175,6 +175,11 @@ class Hint:
 _OPENING = ("RPC", "REMOTE", "AUTH", "SSH", "LIBSSH")
 
 HINTS: tuple[Hint, ...] = (
+    # consoles
+    Hint(r"create lock file for device .*file exists",
+         "another libvirt daemon of this machine has a console open under the same number: "
+         "close that one, or remove the lock file named above if nobody has",
+         becomes=ConflictError),
     # opening and losing a connection
     Hint(r"host key verification failed|unknown host key|host key .*(not|mismatch)",
          "ssh to the host once by hand, or put its key into known_hosts",

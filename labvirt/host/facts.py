@@ -22,8 +22,8 @@ class HostFacts:
     Attributes:
         name: short name for people; the host's own name when empty.
         lab: name of the embedded lab the host belongs to; empty for a real host.
-        migrate_uri: how other hosts reach this one for migration data (``tcp://127.0.0.1``) when
-            the host's own name does not resolve.
+        migrate_uri: how migration data reaches this host (``tcp://kvm7``, ``unix:///run/m-{id}``)
+            when its own name does not resolve; ``{id}`` is replaced by something new each time.
         shared_folders: folders that every host of the lab sees at the same path, as one file
             system; images there migrate without being copied.
         media_folder: where kernels and images that are made for guests are put: readable by QEMU

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,9 @@ class MovingVerbs(DomainHandle):
                 f"migrate domain {self.name} from {self.host.name} to {destination.name}: "
                 + "; ".join(reasons)
             )
-        data_uri = migrate_uri or destination.facts.migrate_uri
+        data_uri = migrate_uri
+        if data_uri is None and destination.facts.migrate_uri is not None:
+            data_uri = destination.facts.migrate_uri.format(id=secrets.token_hex(3))
         words = ["migrate", *("--live",) * live, self.name, destination.label]
         words += [data_uri] if data_uri else []
 

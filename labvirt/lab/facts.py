@@ -11,6 +11,7 @@ from labvirt.install import build_media, probe
 from labvirt.lab import requests
 from labvirt.lab.records import Limit
 from labvirt.model.interface import InterfaceSpec
+from labvirt.model.uri import Uri
 
 if TYPE_CHECKING:
     import socket
@@ -60,8 +61,7 @@ def facts_of(name: str, record: LabRecord, outcome: Outcome) -> HostFacts:
     return HostFacts(
         name=name,
         lab=record.name,
-        # Session hosts share one host name, which migration could not tell apart.
-        migrate_uri="tcp://127.0.0.1" if is_session else None,
+        migrate_uri=_migrate_uri(outcome.uris[name]) if is_session else None,
         shared_folders=(data / "shared", data / "media"),
         media_folder=data / "media",
         serial_folder=data / "serial",
@@ -74,6 +74,16 @@ def facts_of(name: str, record: LabRecord, outcome: Outcome) -> HostFacts:
         virt="qemu" if acceleration_limit(outcome) else "kvm",
         dial=dial,
     )
+
+
+def _migrate_uri(uri: str) -> str:
+    """Return how migration data reaches a session host: by a socket in its run folder.
+
+    Session hosts share one host name, which migration could not tell apart, and on TCP ports
+    they would take each other's.
+    """
+    socket_path = Path(str(Uri.parse(uri).param("socket")))
+    return f"unix://{socket_path.parent.parent}/m-{{id}}"
 
 
 def open_host(name: str, record: LabRecord, outcome: Outcome, *, timeout_s: float) -> Host:
