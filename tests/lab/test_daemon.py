@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -57,12 +58,10 @@ def daemon(programs, loop, monkeypatch):
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
+    for pid in programs.started:
+        # Those that the loop has reaped already are gone.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def serve(loop, until, limit_s: float = 10.0) -> None:
