@@ -5,8 +5,8 @@
     LabvirtError                  what was asked; a hint what to try; the exit code of the CLI
     ├── SpecError                 what is asked for is wrong: every problem with its field   (2)
     ├── HostError                 libvirt refused: code, domain, its own words
-    │   ├── NotFoundError         no such domain, pool, volume, network ...
-    │   ├── ConflictError         it exists already, is in use, or is in the wrong state
+    │   ├── NotFoundError         no such domain, pool, volume, network ...              (2)
+    │   ├── ConflictError         it exists already, is in use, or is in the wrong state (2)
     │   ├── AccessDeniedError     read-only connection, socket or file rights, authentication
     │   ├── UnsupportedError      this driver, QEMU or host cannot do it
     │   └── ConnectionLostError   no link to the host, or it broke in the middle
@@ -17,6 +17,8 @@
     ├── PreconditionError         looked before anything was changed, and it cannot work       (3)
     ├── RunError                  a runbook failed or was refused; where its record is
     └── LabError                  the embedded lab cannot start, be found, or be cleaned
+
+A host that cannot be opened ends the CLI with 2 as well: the URI is what is wrong.
 
 Every message says what was asked, of which object, what the other side said, and what to try.
 No message carries a password, key or token.
@@ -122,7 +124,9 @@ class HostError(LabvirtError):
         uri: the host it was asked of, without secrets.
         code: libvirt's error code (``VIR_ERR_*``), 0 when the error is not libvirt's.
         domain: libvirt's error domain (``VIR_FROM_*``), 0 likewise.
-        libvirt_text: libvirt's own words, unchanged.
+        libvirt_text: libvirt's own words, unchanged; ours when the error is not libvirt's.
+        exit_code: 2 when nothing but another wish can help: the object is not there, exists
+            already, or the host cannot even be opened.
     """
 
     def __init__(
@@ -141,7 +145,12 @@ class HostError(LabvirtError):
         self.domain = domain
         self.libvirt_text = libvirt_text
         where = f" on {uri}" if uri else ""
-        said = f"; libvirt said: {libvirt_text} (code {code})" if libvirt_text else ""
+        if not libvirt_text:
+            said = ""
+        elif code:
+            said = f"; libvirt said: {libvirt_text} (code {code})"
+        else:
+            said = f": {libvirt_text}"
         super().__init__(f"{asked}{where} failed{said}", hint=hint)
 
 
@@ -151,6 +160,8 @@ class NotFoundError(HostError, KeyError):
     Also a ``KeyError``, so that ``host.domains["nobody"]`` behaves as a mapping does.
     """
 
+    exit_code = 2
+
     def __str__(self) -> str:
         """Return the plain sentence (``KeyError`` would quote it)."""
         return LabvirtError.__str__(self)
@@ -158,6 +169,8 @@ class NotFoundError(HostError, KeyError):
 
 class ConflictError(HostError):
     """The object exists already, is in use, or is in a state in which this cannot be done."""
+
+    exit_code = 2
 
 
 class AccessDeniedError(HostError):

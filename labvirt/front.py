@@ -6,10 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Literal
 
-from labvirt.errors import SpecError
+from labvirt.errors import HostError, SpecError, WaitTimeoutError
 from labvirt.host import Host, HostFacts
 from labvirt.install import build_media, probe
 from labvirt.lab import Lab
+from labvirt.model.arguments import Wait, checked
 from labvirt.model.uri import Uri
 
 if TYPE_CHECKING:
@@ -53,16 +54,22 @@ def connect(
             )
         lab = Lab.attach(found["lab"])
         return lab[found["host"]] if found["host"] else next(iter(lab))
+    checked(Wait, "open a host", timeout_s=timeout_s)
     parsed = Uri.parse(uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "qemu:///system")
-    return Host.open(
-        parsed,
-        readonly=readonly,
-        facts=HostFacts(virt=_proved_virt(parsed)),
-        builder=build_media,
-        journal=journal,
-        keepalive=keepalive,
-        timeout_s=timeout_s,
-    )
+    try:
+        return Host.open(
+            parsed,
+            readonly=readonly,
+            facts=HostFacts(virt=_proved_virt(parsed)),
+            builder=build_media,
+            journal=journal,
+            keepalive=keepalive,
+            timeout_s=timeout_s,
+        )
+    except (HostError, WaitTimeoutError) as error:
+        # Nothing was begun: what has to change is what was asked for.
+        error.exit_code = 2
+        raise
 
 
 def _proved_virt(uri: Uri) -> Literal["kvm", "qemu"] | None:

@@ -71,7 +71,8 @@ def test_a_command_that_is_not_there_is_told_on_standard_error():
     [
         (["mac", "--oui", "zz:zz:zz"], 2, "zz:zz:zz"),
         (["list", "qemuu:///system"], 2, "qemu"),
-        (["list", "qemu+unix:///session?socket=/nowhere/sock"], 1, "/nowhere/sock"),
+        (["list", "qemu+unix:///session?socket=/nowhere/sock"], 2, "/nowhere/sock"),
+        (["list", "qemu+tcp://nosuchhost.invalid/system"], 2, "nosuchhost.invalid"),
         (["lab", "status", "nosuchlab"], 1, "nosuchlab"),
         (["lab", "stop", "nosuchlab"], 1, "nosuchlab"),
         (["lab", "start", "bad/name"], 2, "bad/name"),

@@ -66,6 +66,12 @@ def test_host_errors_say_what_where_and_what_libvirt_said():
     )
 
 
+def test_words_of_our_own_are_not_put_into_libvirts_mouth():
+    assert str(HostError("create domain a", libvirt_text="it exists already")) == (
+        "create domain a failed: it exists already"
+    )
+
+
 def test_not_found_is_a_key_error_that_prints_plainly():
     error = NotFoundError("find domain 'x'", hint="y")
     assert isinstance(error, KeyError)
@@ -111,6 +117,9 @@ def test_runs_say_where_the_record_is():
         ("SpecError", 2),
         ("ConfirmationError", 2),
         ("PreconditionError", 3),
+        ("NotFoundError", 2),
+        ("ConflictError", 2),
+        ("AccessDeniedError", 1),
         ("CancelledError", 130),
         ("LabError", 1),
     ],

@@ -129,10 +129,10 @@ class Collection(Generic[T]):
         records = self._read()
         plain = str(key).replace("-", "").lower()
         for record in records:
-            if key == record.name or key == getattr(record, "id", None):
+            if key == (getattr(record, "id", None) if type(key) is int else record.name):
                 return self._wrap(record)
         for record in records:
-            if plain == record.uuid.replace("-", ""):
+            if isinstance(key, str) and plain == record.uuid.replace("-", ""):
                 return self._wrap(record)
         raise NotFoundError(
             f"find {self._kind} {str(key)!r} on {self._where_text}",

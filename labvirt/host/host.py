@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -315,21 +316,24 @@ class Host:
 
     def overwritten(self, path: str) -> tuple[str, ...]:
         """Return the loss that writing to `path` on the host would be, as far as it can be seen."""
-        if self.is_local and Path(path).exists():
-            return (f"the file {path}",)
-        return ()
+        return (f"the file {path}",) if self.is_local and os.path.lexists(path) else ()
 
     def users_of(self, path: str) -> tuple[str, ...]:
         """Return the names of the domains that have a file as disk, kernel or backing file."""
+        wanted = self._same_file(path)
         found = []
         for record in domains.list_all(self.connection):
             try:
                 document = DomainXml.parse(domains.xml(self.connection, record.uuid))
             except NotFoundError:
                 continue
-            if path in files_of(document):
+            if wanted in map(self._same_file, files_of(document)):
                 found.append(record.name)
         return tuple(found)
+
+    def _same_file(self, path: str) -> str:
+        """Return what two paths of one file have in common: where links lead is seen here only."""
+        return os.path.realpath(path) if self.is_local else os.path.normpath(path)
 
     def mark_serial(self, uuid: str, log: str) -> None:
         """Remember where the next boot begins in the transcript of a serial console."""

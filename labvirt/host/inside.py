@@ -13,6 +13,7 @@ from labvirt.connection.domain import open_console
 from labvirt.errors import HostError, LabvirtError, SpecError, WaitTimeoutError
 from labvirt.host.console import Console
 from labvirt.host.handle import DomainHandle, python_call
+from labvirt.model.arguments import HostFile, Wait, checked
 from labvirt.plan import Plan, verb
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class InsideVerbs(DomainHandle):
             HostError: no agent answers, or it may not run programs.
             WaitTimeoutError: the program has not ended in time.
         """
+        checked(Wait, f"run a program inside {self.name}", timeout_s=timeout_s)
         options: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture_output": True}
         if data:
             options["input_data"] = base64.b64encode(data.encode()).decode()
@@ -207,7 +209,11 @@ class InsideVerbs(DomainHandle):
             memory_only: an ELF file for ``crash`` and ``gdb``.
             live: let the guest run meanwhile.
             confirm: agree to overwrite a file that exists.
+
+        Raises:
+            SpecError: the path is not absolute.
         """
+        path = checked(HostFile, f"dump {self.name}", path=path).path
 
         def run(link: Connection, control: JobControl) -> None:
             control.on_cancel(lambda: calls.abort_job(link, self.uuid))

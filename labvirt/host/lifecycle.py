@@ -9,6 +9,7 @@ from labvirt.connection import domain as calls
 from labvirt.errors import ConflictError, SpecError, WaitTimeoutError
 from labvirt.host.handle import DomainHandle, python_call
 from labvirt.host.watch import watch
+from labvirt.model.arguments import HostFile, Limit, checked
 from labvirt.model.names import check_name
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Plan, verb
@@ -98,6 +99,7 @@ class LifecycleVerbs(DomainHandle):
         """
         if then not in ("report", "destroy", "return"):
             raise SpecError(f"then={then!r} is not known", hint="report, destroy or return")
+        checked(Limit, f"shut down {self.name}", timeout_s=timeout_s)
         options = {"mode": mode, "timeout_s": timeout_s, "then": then}
 
         def run(link: Connection, control: JobControl) -> DomainState:
@@ -220,8 +222,10 @@ class LifecycleVerbs(DomainHandle):
             confirm: agree to overwrite a file that exists.
 
         Raises:
+            SpecError: the path is not absolute.
             ConflictError: the domain is not running.
         """
+        path = checked(HostFile, f"save {self.name}", path=path).path
 
         def run(link: Connection, control: JobControl) -> None:
             control.on_cancel(lambda: calls.abort_job(link, self.uuid))

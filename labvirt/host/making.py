@@ -12,6 +12,7 @@ from labvirt.host.domain import Domain
 from labvirt.host.handle import python_call, xml_diff
 from labvirt.host.shell import fed
 from labvirt.host.validate import require_valid
+from labvirt.model.arguments import HostFile, checked
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Call, Plan
 
@@ -121,6 +122,7 @@ def plan_create(host: Host, xml: str, *, paused: bool) -> Plan[Domain]:
 
 def plan_restore(host: Host, path: str, *, paused: bool | None) -> Plan[Domain]:
     """Plan to bring a saved domain back; see `Host.restore`."""
+    path = checked(HostFile, "restore a domain", path=path).path
     try:
         saved = DomainXml.parse(domains.save_image_xml(host.connection, path))
     except SpecError as error:

@@ -13,6 +13,7 @@ from labvirt.connection import network as networks
 from labvirt.errors import CancelledError, HostError, LabvirtError, NotFoundError, PreconditionError
 from labvirt.host.files import files_of
 from labvirt.host.handle import DomainHandle
+from labvirt.model.arguments import Count, Wait, checked
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Plan, verb
@@ -90,9 +91,13 @@ class MovingVerbs(DomainHandle):
             The figures, and the domain on its new host.
 
         Raises:
+            SpecError: a limit is no number above zero.
             PreconditionError: it cannot work; every reason, before anything was changed.
             HostError: it failed; says on which host the domain is now.
         """
+        checked(Wait, f"migrate {self.name}", timeout_s=timeout_s)
+        if bandwidth_mib_s is not None:
+            checked(Count, f"limit the migration of {self.name}", count=bandwidth_mib_s)
         document = DomainXml.parse(self.xml())
         reasons = list(_obstacles(self, document, destination))
         if reasons:

@@ -9,6 +9,7 @@ from labvirt.connection import domain as calls
 from labvirt.errors import SpecError, WaitTimeoutError
 from labvirt.host.handle import DomainHandle, python_call, xml_diff
 from labvirt.host.watch import watch
+from labvirt.model.arguments import Count, Labels, Limit, checked
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
 from labvirt.model.xml.text import XmlDoc
@@ -26,10 +27,6 @@ __all__ = ["ResourceVerbs"]
 
 #: Below this a guest of the guide's time could not run (G15-24).
 SMALL_MEMORY = Size.parse("64 MiB")
-
-
-def _size(size: str | Size) -> Size:
-    return size if isinstance(size, Size) else Size.parse(size)
 
 
 def _tags_xml(document: DomainXml) -> str | None:
@@ -93,7 +90,7 @@ class ResourceVerbs(DomainHandle):
         Raises:
             SpecError: no unit, zero, or above the maximum.
         """
-        wanted, scope = _size(size), self.scope(live=live, config=config)
+        wanted, scope = Size.of(size), self.scope(live=live, config=config)
         record = self.info()
         if wanted > record.max_memory:
             raise SpecError(
@@ -121,7 +118,7 @@ class ResourceVerbs(DomainHandle):
     @verb
     def set_max_memory(self, size: str | Size) -> Plan[None]:
         """Set the most memory the domain can have, from its next start on (G15-25)."""
-        wanted = _size(size)
+        wanted = Size.of(size)
         self.scope(config=True)
 
         def edit(document: DomainXml) -> None:
@@ -152,6 +149,7 @@ class ResourceVerbs(DomainHandle):
         Raises:
             SpecError: fewer than one, or above the maximum of the domain or the host.
         """
+        count = checked(Count, f"set the processors of {self.name}", count=count).count
         scope = (False, True) if maximum else self.scope(live=live, config=config)
         document = DomainXml.parse(self.xml(inactive=scope[1] and not scope[0]))
         limit = self.host.max_vcpus() if maximum else document.vcpus or 1
@@ -267,6 +265,7 @@ class ResourceVerbs(DomainHandle):
         Raises:
             WaitTimeoutError: the guest does not release the device; it is still there.
         """
+        checked(Limit, f"detach a device from {self.name}", timeout_s=timeout_s)
         scope = self.scope(live=live, config=config)
         device = XmlDoc.parse(xml)
         tag = str(device.root.tag)
@@ -308,14 +307,14 @@ class ResourceVerbs(DomainHandle):
     @verb
     def set_title(self, title: str | None) -> Plan[None]:
         """Set the short title, None removes it; a running domain gets it too."""
-        if title and "\n" in title:
-            raise SpecError("a title is one line", hint="set_description takes several")
-        return self._label("title", title, calls.set_title)
+        asked = checked(Labels, f"set the title of {self.name}", title=title or None)
+        return self._label("title", asked.title, calls.set_title)
 
     @verb
     def set_description(self, text: str | None) -> Plan[None]:
         """Set the description, None removes it; a running domain gets it too."""
-        return self._label("description", text, calls.set_description)
+        asked = checked(Labels, f"describe {self.name}", description=text or None)
+        return self._label("description", asked.description, calls.set_description)
 
     def _label(self, field: str, value: str | None, call: Callable[..., None]) -> Plan[None]:
         scope = self.scope()
@@ -350,9 +349,11 @@ class ResourceVerbs(DomainHandle):
         """Replace the labels of the domain; they travel with it and survive restarts.
 
         Raises:
-            SpecError: a tag is empty or has a line break.
+            SpecError: a tag is empty, has spaces, or is no text at all.
         """
-        wanted = tuple(dict.fromkeys(tags))
+        given = tags if isinstance(tags, str) else tuple(tags)
+        asked = checked(Labels, f"set the tags of {self.name}", tags=given)
+        wanted = tuple(dict.fromkeys(asked.tags))
         scope = self.scope()
         document = DomainXml.parse(self.xml())
 

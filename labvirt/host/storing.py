@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ __all__ = ["Storing"]
 
 #: Where libvirt's own tools keep images on a system connection (G2.2-08).
 SYSTEM_IMAGES = "/var/lib/libvirt/images"
+#: How every qcow2 image begins.
+_QCOW2 = b"QFI\xfb"
 
 
 class Storing:
@@ -202,16 +205,17 @@ class Storing:
             if record.type == "file":
                 return FileSource(path=record.path, format=source.format)
         elif isinstance(source, FileSource):
-            self._require_file(source.path)
             self._refuse_shared(source.path, is_own=is_own)
+            self._require_file(source.path, source.format)
         return source
 
     def _placed_image(self, source: ImportImage | IsoInstall) -> ImportImage | IsoInstall:
         """Look at the image that a domain boots from."""
         is_own = isinstance(source, ImportImage)
         if source.path is not None:
-            self._require_file(source.path)
             self._refuse_shared(source.path, is_own=is_own)
+            image_format = source.format if isinstance(source, ImportImage) else None
+            self._require_file(source.path, image_format)
             return source
         record = self._volume(str(source.pool), str(source.volume))
         self._refuse_shared(record.path, is_own=is_own)
@@ -257,19 +261,30 @@ class Storing:
                 )
         return problems
 
-    def _require_file(self, path: str) -> None:
-        """Look at an image, as far as this machine can look at it."""
+    def _require_file(self, path: str, image_format: str | None = None) -> None:
+        """Look at an image, as far as this machine can look at it, and at its format if known."""
         if not self._host.is_local:
             return
         file = Path(path)
-        if not file.exists():
-            raise SpecError("", [Problem("path", path, "there is no such file on this machine")])
         try:
-            with file.open("rb") as image:
-                image.read(1)
+            # Looked at before it is opened: opening a pipe would wait for its other end.
+            mode = file.stat().st_mode
+            if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+                with file.open("rb") as image:
+                    is_qcow2 = image.read(len(_QCOW2)) == _QCOW2
+                if image_format == "qcow2" and not is_qcow2:
+                    raise SpecError(
+                        "", [Problem("path", path, "is no qcow2 image", "format='raw'?")]
+                    )
+                if image_format == "raw" and is_qcow2:
+                    self.warnings.append(f"{path} is a qcow2 image, and the guest sees it as raw")
+                return
+            why = "is neither a file nor a block device"
+        except FileNotFoundError:
+            why = "there is no such file on this machine"
         except OSError as error:
             why = f"cannot be read: {error.strerror}"
-            raise SpecError("", [Problem("path", path, why)]) from error
+        raise SpecError("", [Problem("path", path, why)])
 
     def _refuse_shared(self, path: str, *, is_own: bool) -> None:
         """Refuse an image that another domain uses, unless both only read or share it."""

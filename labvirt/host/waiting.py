@@ -10,6 +10,7 @@ from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
 from labvirt.host.evidence import Evidence, Observer
 from labvirt.host.inside import InsideVerbs
 from labvirt.host.watch import watch
+from labvirt.model.arguments import Limit, Wait, checked
 from labvirt.plan import Job
 from labvirt.status import DomainState
 
@@ -72,13 +73,16 @@ class WaitingVerbs(InsideVerbs):
                 ``firmware``, ``kernel``, ``network``, ``agent``; shares of `timeout_s` by default.
 
         Raises:
-            SpecError: nobody knows `what`, or a stage of `limits`.
+            SpecError: nobody knows `what`, a stage of `limits`, or a limit is no time.
         """
         unknown = [stage for stage in limits or () if stage not in STAGES]
         if what not in (*_INSIDE, *_STATES) or unknown:
             wrong = unknown[0] if unknown else what
             known = ", ".join(STAGES if unknown else (*_INSIDE, *_STATES))
             raise SpecError(f"cannot wait for {wrong!r} of {self.name}", hint=known)
+        checked(Wait, f"wait for {self.name}", timeout_s=timeout_s)
+        for stage, limit in (limits or {}).items():
+            checked(Limit, f"wait for stage {stage} of {self.name}", timeout_s=limit)
         by_stage = {name: share * timeout_s for name, (share, _) in STAGES.items()}
         by_stage.update(limits or {})
         wish = _Wish(what, timeout_s, {k: min(v, timeout_s) for k, v in by_stage.items()})

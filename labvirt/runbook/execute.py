@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["RunRecord", "run"]
 
 #: Exceptions inside the notebook that mean more than "failed".
-_BY_NAME = {"PreconditionError": ("precondition", 3), "KeyboardInterrupt": ("cancelled", 130)}
+_BY_NAME = {
+    "SpecError": ("refused", 2),
+    "PreconditionError": ("precondition", 3),
+    "KeyboardInterrupt": ("cancelled", 130),
+}
 _VERSIONS = ("labvirt", "libvirt-python", "papermill", "nbclient", "ipykernel")
 
 
@@ -38,8 +42,9 @@ class RunRecord:
     Attributes:
         id: number of the run: date, time and four letters.
         book: name of the runbook.
-        outcome: ``ok``, ``failed``, ``precondition``, ``cancelled`` or ``died``.
-        exit_code: 0, 1, 3, 130 or 138 in that order.
+        outcome: ``ok``, ``failed``, ``refused`` (what was asked for cannot be right),
+            ``precondition``, ``cancelled`` or ``died``.
+        exit_code: 0, 1, 2, 3, 130 or 138 in that order.
         notebook: the executed notebook.
         html: the same as one HTML file.
         parameters: the values that were given.

@@ -173,15 +173,17 @@ def test_an_image_that_exists_is_never_overwritten(alpha, name):
     assert image.read_bytes() == b"precious"
 
 
-def test_an_image_of_another_domain_is_refused(alpha, name):
+def test_an_image_of_another_domain_is_refused_by_whatever_path(alpha, name, tmp_path):
     disk = lv.DiskSpec(size="1 MiB", name=f"{name}.img", format="raw")
     first = lv.DomainSpec(name=name, memory="32 MiB", interfaces=(), disks=(disk,))
     alpha.plan(first, start=False).apply()
-    path = f"{alpha.pools['shared'].info().path}/{name}.img"
-    second = lv.DomainSpec(
-        name=f"{name}b", memory="32 MiB", interfaces=(), disks=(lv.DiskSpec(path=path),)
-    )
-    refused(alpha, lambda: alpha.plan(second), ConflictError, path, name)
+    folder = alpha.pools["shared"].info().path
+    link = tmp_path / "link.img"
+    link.symlink_to(f"{folder}/{name}.img")
+    for path in (f"{folder}/{name}.img", f"{folder}/x/../{name}.img", str(link)):
+        disk = lv.DiskSpec(path=path, format="raw")
+        second = lv.DomainSpec(name=f"{name}b", memory="32 MiB", interfaces=(), disks=(disk,))
+        refused(alpha, lambda spec=second: alpha.plan(spec), ConflictError, path, name)
 
 
 def test_a_size_larger_than_the_pool_is_refused(alpha, name):
@@ -199,12 +201,36 @@ def test_an_image_that_does_not_exist_is_refused(alpha, name):
 
 
 def test_an_image_that_cannot_be_read_is_refused(alpha, name, tmp_path):
-    image = tmp_path / "secret.qcow2"
-    image.mkdir()
+    image = tmp_path / "loop.qcow2"
+    image.symlink_to(image)
     spec = lv.DomainSpec(
         name=name, memory="32 MiB", interfaces=(), disks=(lv.DiskSpec(path=str(image)),)
     )
     refused(alpha, lambda: alpha.plan(spec), SpecError, str(image), "cannot be read")
+
+
+def test_an_image_that_is_no_file_or_not_of_its_format_is_refused(alpha, name, tmp_path):
+    pipe, text = tmp_path / "pipe", tmp_path / "text.qcow2"
+    os.mkfifo(pipe)
+    text.write_text("no image")
+    for path, word in [
+        (str(pipe), "neither a file nor a block device"),
+        ("/dev/null", "neither a file nor a block device"),
+        (str(tmp_path), "neither a file nor a block device"),
+        ("/" + "x" * 300, "too long"),
+        (str(text), "no qcow2 image"),
+    ]:
+        spec = lv.DomainSpec(name=name, memory="32 MiB", disks=(lv.DiskSpec(path=path),))
+        with pytest.raises(SpecError, match=word):
+            alpha.plan(spec)
+
+
+def test_a_qcow2_image_given_as_raw_is_a_warning(alpha, name, tmp_path):
+    image = tmp_path / "layered.img"
+    image.write_bytes(b"QFI\xfb" + bytes(508))
+    disk = lv.DiskSpec(path=str(image), format="raw")
+    plan = alpha.plan(lv.DomainSpec(name=name, memory="32 MiB", disks=(disk,)))
+    assert any("is a qcow2 image" in warning for warning in plan.warnings)
 
 
 def test_networks_and_pools_that_do_not_exist_are_named_together(alpha, name):
@@ -264,9 +290,9 @@ def test_xml_that_is_wrong_is_refused_with_its_place(alpha, xml, word):
 
 
 def spec_that_cannot_start(name, folder):
-    """Its first disk is made, its second is no qcow2 image: QEMU refuses at the start."""
+    """Its first disk is made, its second is a broken qcow2 image: QEMU refuses at the start."""
     broken = folder / f"{name}-broken.qcow2"
-    broken.write_bytes(b"this is no image" * 100)
+    broken.write_bytes(b"QFI\xfb" + b"this is no image" * 100)
     broken.chmod(0o666)
     return lv.DomainSpec(
         name=name,
@@ -286,7 +312,7 @@ def test_a_failed_start_leaves_nothing_but_what_was_there(alpha, name):
     assert "qcow2" in str(caught.value)
     assert name not in alpha.domains
     assert pool_names(alpha) == before
-    assert (folder / f"{name}-broken.qcow2").read_bytes().startswith(b"this is no image")
+    assert (folder / f"{name}-broken.qcow2").read_bytes().startswith(b"QFI\xfbthis is no image")
 
 
 def child(code, **names):

@@ -11,6 +11,7 @@ from labvirt.errors import (
     ConfirmationError,
     ConflictError,
     HostError,
+    LabvirtError,
     NotFoundError,
     SpecError,
     WaitTimeoutError,
@@ -119,6 +120,22 @@ def test_save_does_not_overwrite_a_file_unasked(blank, alpha):
     assert path.read_bytes() == b"precious"
     assert blank.state.text == "running"
     path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("path", "word"), [("state", "absolute"), ("", "absolute"), (None, "path"), ("/a\nb", "line")]
+)
+def test_files_of_the_host_are_named_by_absolute_paths(blank, alpha, path, word):
+    for call in (blank.save, blank.dump, alpha.restore):
+        with pytest.raises(SpecError, match=word):
+            call(path)
+    assert blank.state.text == "running"
+
+
+def test_save_to_a_path_that_is_too_long_is_an_error_of_ours(blank):
+    with pytest.raises(LabvirtError):
+        blank.save("/tmp/" + "x" * 300)
+    assert blank.state.text == "running"
 
 
 def test_restore_of_a_running_domain_is_refused(blank, alpha):
@@ -233,6 +250,13 @@ def test_define_changes_an_existing_definition_and_shows_the_difference(blank, a
     assert "changed" in blank.xml(inactive=True)
     assert "changed" not in blank.xml()
     assert "<title>changed</title>" in blank.pending
+
+
+@pytest.mark.parametrize("key", [None, True, 1.0, b"x", ()])
+def test_a_key_of_another_kind_finds_nobody(alpha, spec, key):
+    alpha.plan(spec, start=False).apply()
+    with pytest.raises(NotFoundError):
+        alpha.domains[key]
 
 
 def test_define_refuses_a_name_that_belongs_to_another(blank, alpha):

@@ -41,10 +41,12 @@ def test_memory_above_the_maximum_is_refused_with_a_way_out(off):
     assert stored(off).current_memory == 64 * 2**20
 
 
-@pytest.mark.parametrize("size", ["12 parsecs", "0", "-1 MiB", "64"])
+@pytest.mark.parametrize("size", ["12 parsecs", "0", "-1 MiB", "64", 64, None, True])
 def test_sizes_that_make_no_sense_are_refused(off, size):
     with pytest.raises(SpecError):
         off.set_memory(size)
+    with pytest.raises(SpecError):
+        off.set_max_memory(size)
 
 
 def test_little_memory_is_a_warning(off):
@@ -167,7 +169,7 @@ def test_title_and_description_live_and_stored(blank):
     assert live(blank).description == "Two\nlines"
     blank.set_title(None)
     assert stored(blank).title is None
-    with pytest.raises(SpecError, match="one line"):
+    with pytest.raises(SpecError, match="single line"):
         blank.set_title("two\nlines")
 
 
@@ -178,6 +180,26 @@ def test_tags_are_kept_and_listed_and_filtered(blank, alpha):
     assert len(alpha.domains.where(tags="test")) == 0
     blank.set_tags([])
     assert blank.tags == ()
+
+
+@pytest.mark.parametrize("tags", ["web", [1], [None], ["a b"], [""], ["a\x07"], ["a\nb"]])
+def test_tags_that_are_none_are_refused(blank, tags):
+    with pytest.raises(SpecError, match="tags"):
+        blank.set_tags(tags)
+    assert blank.tags == ()
+
+
+@pytest.mark.parametrize("text", ["a\x07", 7, "\ud800"])
+def test_labels_that_xml_cannot_carry_are_refused(blank, text):
+    for call in (blank.set_title, blank.set_description):
+        with pytest.raises(SpecError):
+            call(text)
+
+
+@pytest.mark.parametrize("count", ["2", None, True, 1.5, 0, -1])
+def test_a_number_of_processors_that_is_none_is_refused(off, count):
+    with pytest.raises(SpecError, match="count"):
+        off.set_vcpus(count)
 
 
 def test_tags_survive_a_restart(blank):

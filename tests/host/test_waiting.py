@@ -92,6 +92,14 @@ def test_what_nobody_knows_is_refused(blank, wrong):
         blank.until(**wrong)
 
 
+@pytest.mark.parametrize("limit", ["5", None, float("nan"), float("inf"), -1, 0, True])
+def test_a_limit_that_is_no_time_is_refused(blank, limit):
+    with pytest.raises(SpecError, match="timeout_s"):
+        blank.wait_for("running", timeout_s=limit)
+    with pytest.raises(SpecError, match="timeout_s"):
+        blank.until("ready", timeout_s=limit)
+
+
 def test_a_domain_that_is_off_is_not_waited_for(alpha, spec):
     domain = alpha.plan(spec, start=False).apply()
     with pytest.raises(WaitTimeoutError, match="was not started"):

@@ -48,7 +48,7 @@ def test_a_guest_with_a_disk_is_installed_and_proved(lab, tmp_path):
     again = lv.run(
         "install", {"host": f"lab:{lab.name}/alpha", "name": "web1"}, folder=tmp_path / "again"
     )
-    assert again.exit_code == 3
+    assert (again.outcome, again.exit_code) == ("refused", 2)
     assert "exists already" in again.error
     assert domain.is_active
 
@@ -75,11 +75,11 @@ def test_the_tiny_disk_boots_too(lab, tmp_path):
         ({"source": "image:/nowhere/x.qcow2"}, "/nowhere/x.qcow2"),
     ],
 )
-def test_what_cannot_work_is_a_precondition_and_changes_nothing(lab, tmp_path, given, word):
+def test_what_cannot_be_made_is_refused_and_changes_nothing(lab, tmp_path, given, word):
     before = lab["alpha"].domains.names
     record = lv.run(
         "install", {"host": f"lab:{lab.name}/alpha", "name": "no1", **given}, folder=tmp_path
     )
-    assert record.exit_code == 3, record.error
+    assert record.exit_code == 2, record.error
     assert word in record.error
     assert lab["alpha"].domains.names == before
