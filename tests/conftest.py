@@ -51,3 +51,16 @@ def home(tmp_path, monkeypatch):
     """A LABVIRT_HOME of the test's own."""
     monkeypatch.setenv("LABVIRT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def passable():
+    """Make a folder of pytest one that other users of the machine can pass through."""
+
+    def make(folder):
+        for each in (folder, *folder.parents):
+            if str(each) in ("/tmp", "/") or each.stat().st_uid != os.geteuid():
+                break
+            each.chmod(0o711)
+
+    return make

@@ -152,7 +152,9 @@ def test_each_spec_is_frozen_and_refuses_what_it_does_not_know(cls):
 
 
 @pytest.mark.parametrize("cls", SPECS, ids=lambda cls: cls.__name__)
-@pytest.mark.parametrize("junk", [None, 5, "", [], {"a": 1}, b"x", object()], ids=str)
+@pytest.mark.parametrize(
+    "junk", [None, 5, "", [], {"a": 1}, b"x", object()], ids=lambda junk: type(junk).__name__
+)
 def test_junk_in_any_field_is_one_of_our_errors_or_is_taken(cls, junk):
     for name in cls.model_fields:
         try:
