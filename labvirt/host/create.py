@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labvirt.connection import domain as domains
 from labvirt.connection import network as networks
-from labvirt.errors import ConflictError, NotFoundError, Problem, SpecError
+from labvirt.errors import Problem, SpecError
 from labvirt.host.actions import (
     DefineDomain,
     StartDomain,
     StartNetwork,
-    require_new_domain,
 )
 from labvirt.host.domain import Domain
+from labvirt.host.present import Present
 from labvirt.host.storing import Storing
 from labvirt.host.validate import require_valid
 from labvirt.model.interface import InterfaceSpec
 from labvirt.model.spec_text import spec_text
 from labvirt.model.virtinstall import virt_install_line
-from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Plan
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ def plan_domain(
     """Return the plan that makes a domain; see `Host.plan`."""
     host.require_writable(f"create domain {spec.name}")
     asked = spec
-    present = _Present(host)
+    present = Present(host)
     present.refuse_twins(spec)
     storing = Storing(host, spec.name)
     if spec.source is not None and spec.source.needs_media:
@@ -88,42 +86,6 @@ def _made(host: Host, uuid: str, name: str) -> Domain:
 
 def _options(*, start: bool, paused: bool, transient: bool) -> list[str]:
     return ["start=False"] * (not start) + ["paused=True"] * paused + ["transient=True"] * transient
-
-
-class _Present:
-    """What the host has already: names, UUIDs and MAC addresses with their owners."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.uuids: dict[str, str] = {}
-        self.macs: dict[str, str] = {}
-        for record in domains.list_all(host.connection):
-            self.uuids[record.uuid] = record.name
-            try:
-                document = DomainXml.parse(domains.xml(host.connection, record.uuid))
-            except NotFoundError:
-                continue
-            self.macs |= {i.mac: record.name for i in document.interfaces if i.mac}
-
-    def refuse_twins(self, spec: DomainSpec) -> None:
-        """Refuse a name, UUID or MAC address that a domain of the host has already.
-
-        Raises:
-            ConflictError: says who has it.
-        """
-        require_new_domain(self._host, spec.name)
-        taken = {"UUID": self.uuids.get(str(spec.uuid))} if spec.uuid else {}
-        for interface in spec.interfaces:
-            if interface.mac in self.macs:
-                taken[f"MAC address {interface.mac}"] = self.macs[interface.mac]
-        for what, owner in taken.items():
-            if owner is not None:
-                raise ConflictError(
-                    f"create domain {spec.name}",
-                    uri=self._host.label,
-                    libvirt_text=f"the {what} belongs to domain {owner}",
-                    hint="leave it out: a free one is made",
-                )
 
 
 def _with_transcript(host: Host, spec: DomainSpec) -> DomainSpec:

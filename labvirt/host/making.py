@@ -10,9 +10,11 @@ from labvirt.connection import domain as domains
 from labvirt.errors import ConflictError, NotFoundError, Problem, SpecError
 from labvirt.host.domain import Domain
 from labvirt.host.handle import python_call, xml_diff
+from labvirt.host.present import twins
 from labvirt.host.shell import fed
 from labvirt.host.validate import require_valid
 from labvirt.model.arguments import HostFile, checked
+from labvirt.model.names import check_name
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Call, Plan
 
@@ -36,11 +38,18 @@ def _name(document: DomainXml) -> str:
     """Return the name in a definition.
 
     Raises:
-        SpecError: it has none.
+        SpecError: it has none, or one that libvirt cannot keep.
     """
     if not document.name:
         raise SpecError("the XML of a domain", [Problem("name", "", "is missing")])
-    return document.name
+    return check_name(document.name, mode="libvirt")
+
+
+def _promises(host: Host, document: DomainXml) -> tuple[str, ...]:
+    """Warn of what the definition counts on and the host does not have."""
+    if document.type == "kvm" and host.facts.virt == "qemu":
+        return ("KVM does not work on this host: the guest will hang, or not start",)
+    return ()
 
 
 def _one(
@@ -70,6 +79,7 @@ def _one(
 def plan_define(host: Host, xml: str) -> Plan[Domain]:
     """Plan to store a definition; see `Host.define`."""
     document = DomainXml.parse(xml)
+    xml = document.text()
     require_valid(xml)
     name = _name(document)
     known = _existing(host, document.uuid or name)
@@ -90,13 +100,18 @@ def plan_define(host: Host, xml: str) -> Plan[Domain]:
         line=fed("define --validate", xml),
         diff=xml_diff(before, xml, name),
         python=python_call("", "define", (document.redacted(),), {}),
-        warnings=(f"takes effect at the next start of {name}",) if waits else (),
+        warnings=(
+            *((f"takes effect at the next start of {name}",) if waits else ()),
+            *_promises(host, document),
+            *twins(host, document, known.uuid if known else None),
+        ),
     )
 
 
 def plan_create(host: Host, xml: str, *, paused: bool) -> Plan[Domain]:
     """Plan to start a transient domain; see `Host.create`."""
     document = DomainXml.parse(xml)
+    xml = document.text()
     require_valid(xml)
     name = _name(document)
     known = _existing(host, document.uuid or name)
@@ -116,7 +131,11 @@ def plan_create(host: Host, xml: str, *, paused: bool) -> Plan[Domain]:
         line=fed("create --validate" + " --paused" * paused, xml),
         diff=xml_diff("", xml, name),
         python=python_call("", "create", (document.redacted(),), {"paused": paused}),
-        warnings=(f"{name} is transient: it is gone when it is off",),
+        warnings=(
+            f"{name} is transient: it is gone when it is off",
+            *_promises(host, document),
+            *twins(host, document, known.uuid if known else None),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labvirt.connection import domain as calls
 from labvirt.errors import SpecError, WaitTimeoutError
 from labvirt.host.handle import DomainHandle, python_call, xml_diff
+from labvirt.host.plugging import require_pluggable
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Count, Labels, Limit, checked
 from labvirt.model.units import Size
@@ -228,11 +229,13 @@ class ResourceVerbs(DomainHandle):
         """Add a device described by its XML (G15-31).
 
         Raises:
-            SpecError: the XML is not that of a device.
+            SpecError: the XML is not that of a device; names element, attribute and value.
+            ConflictError: another domain has its image, or somebody its MAC address.
             HostError: the hypervisor cannot plug it, or something it needs is missing.
         """
         scope = self.scope(live=live, config=config)
         device = XmlDoc.parse(xml)
+        require_pluggable(self, device)
 
         def add(document: DomainXml) -> None:
             document.add_device(xml)

@@ -14,6 +14,7 @@ NameMode = Literal["safe", "guide", "libvirt"]
 NAME_LIMIT: Final = 128
 """Characters of a safe name; QEMU's sockets carry it in paths of at most 107 bytes."""
 
+_FOLDERS: Final = (".", "..")
 _FILE_LIMIT: Final = 251  # bytes: libvirt keeps NAME.xml, and a file name has at most 255
 _GUIDE: Final = re.compile(r"[A-Za-z0-9]+")
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -29,7 +30,8 @@ def check_name(name: str, *, what: str = "domain", mode: NameMode = "safe") -> s
         mode: ``safe`` (the default of specs): starts with a letter or digit, then letters, digits
             and ``. _ + -``, at most 128; such a name needs no quoting in a shell, path or URI.
             ``guide``: letters and digits only (guide G3.2-03).
-            ``libvirt``: whatever libvirt's own parser takes.
+            ``libvirt``: whatever libvirt's own parser takes, but for ``.`` and ``..``, with which it
+            would remove folders of other domains.
 
     Raises:
         SpecError: with the reason and, where one can be made, a name that would do.
@@ -44,7 +46,8 @@ def check_name(name: str, *, what: str = "domain", mode: NameMode = "safe") -> s
 def suggest_name(name: str, *, mode: NameMode = "safe") -> str:
     """Return the nearest name that ``mode`` allows, empty when nothing of ``name`` is left."""
     if mode == "libvirt":
-        return _UNPRINTABLE.sub("", name).replace("/", "-").strip()[: _FILE_LIMIT // 4]
+        plain = _UNPRINTABLE.sub("", name).replace("/", "-").strip()[: _FILE_LIMIT // 4]
+        return "" if plain in _FOLDERS else plain
     if mode == "guide":
         return re.sub(r"[^A-Za-z0-9]", "", name)[:NAME_LIMIT]
     dashed = re.sub(r"[^A-Za-z0-9._+]+", "-", name)
@@ -70,6 +73,8 @@ def _why_refused(name: str, mode: NameMode) -> str:
 def _why_libvirt_refuses(name: str) -> str:
     if not name.strip(" \t\r\n"):
         return "is empty"
+    if name in _FOLDERS:
+        return "is a folder; libvirt would keep what belongs to the domain in its own folders"
     if "/" in name:
         return "contains '/'; libvirt keeps the definition in a file of this name"
     odd = _UNPRINTABLE.search(name)

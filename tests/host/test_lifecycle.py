@@ -252,6 +252,44 @@ def test_define_changes_an_existing_definition_and_shows_the_difference(blank, a
     assert "<title>changed</title>" in blank.pending
 
 
+@pytest.mark.parametrize("bad", [".", "..", "a/b", "a&#10;b", "x" * 300, " "])
+@pytest.mark.parametrize("verb", ["define", "create"])
+def test_names_that_libvirt_cannot_keep_are_refused(alpha, verb, bad):
+    xml = (
+        f"<domain type='qemu'><name>{bad}</name><memory unit='MiB'>16</memory>"
+        "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
+    )
+    before = alpha.domains.names
+    with pytest.raises(SpecError, match="name"):
+        getattr(alpha, verb)(xml)
+    assert alpha.domains.names == before
+
+
+@pytest.mark.parametrize("what", [None, 5, [], Path("/etc/passwd")])
+def test_what_is_no_text_is_no_definition(alpha, what):
+    with pytest.raises(SpecError, match="no text"):
+        alpha.define(what)
+
+
+def test_define_takes_bytes(alpha, spec, name):
+    xml = spec.filled(virt="qemu").to_xml()
+    assert alpha.define(xml.encode("utf-16")).name == name
+
+
+def test_a_definition_with_anothers_image_or_address_or_for_kvm_is_a_warning(alpha, tiny, spec):
+    mac = DomainXml.parse(tiny.xml()).interfaces[0].mac
+    twin = spec.replace(interfaces=(lv.InterfaceSpec(kind="user", mac=mac),))
+    assert any(
+        mac in text for text in alpha.define.plan(twin.filled(virt="qemu").to_xml()).warnings
+    )
+    assert not alpha.define.plan(tiny.xml(inactive=True)).warnings[1:]
+    xml = spec.filled(virt="qemu").to_xml().replace("type='qemu'", "type='kvm'", 1)
+    kvm = xml.replace('type="qemu"', 'type="kvm"', 1)
+    assert "kvm" in kvm
+    does = alpha.default_virt() == "kvm"
+    assert any("KVM" in text for text in alpha.define.plan(kvm).warnings) is not does
+
+
 @pytest.mark.parametrize("key", [None, True, 1.0, b"x", ()])
 def test_a_key_of_another_kind_finds_nobody(alpha, spec, key):
     alpha.plan(spec, start=False).apply()

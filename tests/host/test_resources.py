@@ -156,6 +156,44 @@ def test_attaching_a_device_that_is_not_there_is_an_error_of_the_host(blank):
     assert not live(blank).disks
 
 
+@pytest.mark.parametrize(
+    ("xml", "word"),
+    [
+        ("<bogus/>", "bogus"),
+        ("<domain/>", "domain"),
+        ("<disk type='file' bogus='1'><source file='/x'/><target dev='vdb'/></disk>", "@bogus"),
+        ("<disk type='file'><source file='/x'/><target dev='vdb'/><odd/></disk>", "odd"),
+        ("<interface type='user'><mac address='zz'/></interface>", "zz"),
+        (None, "NoneType"),
+    ],
+)
+def test_a_device_that_the_schema_refuses_is_refused(blank, xml, word):
+    before = blank.xml()
+    with pytest.raises(SpecError, match=word):
+        blank.attach(xml)
+    assert blank.xml() == before
+
+
+def test_a_mac_address_that_somebody_has_is_refused(alpha, tiny, blank):
+    mac = DomainXml.parse(tiny.xml()).interfaces[0].mac
+    xml = f"<interface type='user'><mac address='{mac}'/><model type='virtio'/></interface>"
+    for domain in (blank, tiny):
+        with pytest.raises(ConflictError, match=f"{mac}.*tiny"):
+            domain.attach(xml)
+
+
+def test_an_image_that_another_domain_has_is_refused_unless_it_is_shared(alpha, off, name):
+    disk = lv.DiskSpec(size="1 MiB", name=f"{name}-other.img", format="raw")
+    spec = lv.DomainSpec(name=f"{name}o", memory="32 MiB", interfaces=(), disks=(disk,))
+    alpha.plan(spec, start=False).apply()
+    path = f"{alpha.pools['shared'].info().path}/{name}-other.img"
+    xml = f"<disk type='file'><source file='{path}'/><target dev='vdx' bus='virtio'/>{{}}</disk>"
+    with pytest.raises(ConflictError, match=f"{name}o"):
+        off.attach(xml.format(""))
+    off.attach(xml.format("<shareable/>"))
+    assert path in off.xml()
+
+
 def test_attaching_what_is_not_xml_is_refused(blank):
     with pytest.raises(SpecError):
         blank.attach("<disk")

@@ -12,7 +12,7 @@ from labvirt.model.names import check_name, suggest_name
 GOOD = {
     "guide": ["system1", "A", "x" * 128],
     "safe": ["system1", "web-1", "web_1.example+x", "1", "x" * 128],
-    "libvirt": ["system1", "a b", "ä'ö\"<&>", "-x", ".", "x" * 251, "кот"],
+    "libvirt": ["system1", "a b", "ä'ö\"<&>", "-x", ".x", "x" * 251, "кот"],
 }
 BAD = {
     "guide": ["", "web-1", "a b", "a.b", "a_b", "ä", "x" * 129],
@@ -31,7 +31,20 @@ BAD = {
         "x" * 300,
         "a\0",
     ],
-    "libvirt": ["", " ", "a/b", "a\nb", "a\0b", "\x7f", "x" * 252, "ä" * 126, "x" * 300, "\ud800"],
+    "libvirt": [
+        "",
+        " ",
+        ".",
+        "..",
+        "a/b",
+        "a\nb",
+        "a\0b",
+        "\x7f",
+        "x" * 252,
+        "ä" * 126,
+        "x" * 300,
+        "\ud800",
+    ],
 }
 
 

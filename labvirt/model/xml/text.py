@@ -66,6 +66,8 @@ class XmlDoc:
         Raises:
             SpecError: not XML, hostile, too large or too deep; names line and column.
         """
+        if not isinstance(text, str | bytes):
+            raise _refusal("document", type(text).__name__, "is no text", "give the XML itself")
         if len(text) > limit_bytes:
             raise _refusal(
                 "document", f"{len(text)} long", "is too large", f"at most {limit_bytes} bytes"
