@@ -10,21 +10,20 @@ import platform
 import secrets
 import tempfile
 import time
-from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from labvirt import places
-from labvirt.errors import RunError
 from labvirt.runbook.books import Book, find_book
 from labvirt.runbook.parameters import read_parameters, settle
+from labvirt.runbook.records import RunRecord
 from labvirt.runbook.report import write_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["RunRecord", "run"]
+__all__ = ["run"]
 
 #: Exceptions inside the notebook that mean more than "failed".
 _BY_NAME = {
@@ -33,55 +32,6 @@ _BY_NAME = {
     "KeyboardInterrupt": ("cancelled", 130),
 }
 _VERSIONS = ("labvirt", "libvirt-python", "papermill", "nbclient", "ipykernel")
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What is left of one execution of a runbook.
-
-    Attributes:
-        id: number of the run: date, time and four letters.
-        book: name of the runbook.
-        outcome: ``ok``, ``failed``, ``refused`` (what was asked for cannot be right),
-            ``precondition``, ``cancelled`` or ``died``.
-        exit_code: 0, 1, 2, 3, 130 or 138 in that order.
-        notebook: the executed notebook.
-        html: the same as one HTML file.
-        parameters: the values that were given.
-        seconds: how long it took.
-        error: the last line of what went wrong; empty when nothing did.
-        versions: what it ran with.
-    """
-
-    id: str
-    book: str
-    outcome: str
-    exit_code: int
-    notebook: Path
-    html: Path
-    parameters: dict[str, Any]
-    seconds: float
-    error: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Return the record as JSON text."""
-        fields = {**self.__dict__, "notebook": str(self.notebook), "html": str(self.html)}
-        return json.dumps(fields, indent=2)
-
-    def require_ok(self) -> RunRecord:
-        """Return the record if the run went well.
-
-        Raises:
-            RunError: it did not; carries the path of the record.
-        """
-        if self.exit_code:
-            raise RunError(
-                f"the run {self.id} of {self.book} ended: {self.outcome}: {self.error}",
-                record=self.notebook,
-                code=self.exit_code,
-            )
-        return self
 
 
 def run(
