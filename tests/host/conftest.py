@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 import labvirt as lv
-from labvirt.errors import LabvirtError
+from labvirt.errors import ConflictError, LabvirtError
 
 _numbers = itertools.count(1)
 
@@ -42,7 +43,9 @@ def remove(host, name):
         return
     domain = host.domains[name]
     if domain.is_active:
-        domain.destroy(confirm=True)
+        # It may end between the look and the call.
+        with contextlib.suppress(ConflictError):
+            domain.destroy(confirm=True)
     if name in host.domains:
         domain.undefine(managed_save=True, confirm=True)
 
