@@ -40,7 +40,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
         {"errors", "places"},
-        {"papermill", "nbclient", "nbformat", "nbconvert", "pydantic", "traitlets"},
+        {"papermill", "nbclient", "nbformat", "nbconvert", "pandas", "pydantic", "traitlets"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
