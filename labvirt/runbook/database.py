@@ -87,7 +87,6 @@ class Database:
 
         Raises:
             RunError: the file is locked, cannot be written, or is no ledger; its name is told.
-            sqlite3.IntegrityError: the row is there already.
         """
         return self._do(work, "BEGIN IMMEDIATE")
 
@@ -101,8 +100,6 @@ class Database:
                     raise
                 self._replace(str(error))
                 return self._once(work, begin)
-        except sqlite3.IntegrityError:
-            raise
         except (sqlite3.Error, OSError) as error:
             raise self._told(error) from error
 

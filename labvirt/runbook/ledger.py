@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt import places
@@ -21,6 +20,7 @@ from labvirt.runbook.rows import WITH_PARAMETER, as_text, drop, put, read, salva
 
 if TYPE_CHECKING:
     import datetime as dt
+    import sqlite3
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -51,12 +51,18 @@ class Ledger:
         """Write a new run down.
 
         Raises:
-            RunError: the ledger cannot be written, or has a run with this id already.
+            RunError: the ledger cannot be written, or has another run with this id.
         """
-        try:
-            self._database.write(lambda c: put(c, record, new=True))
-        except sqlite3.IntegrityError as error:
-            raise RunError(f"there is a run {record.id} in the ledger already", code=2) from error
+
+        def work(connection: sqlite3.Connection) -> None:
+            query = "SELECT folder, began FROM runs WHERE id = ?"
+            there = connection.execute(query, [record.id]).fetchone()
+            # A ledger that was just made again has this very run from its folder.
+            if there not in (None, (str(record.folder), utc(record.began))):
+                raise RunError(f"there is another run {record.id} in the ledger already", code=2)
+            put(connection, record)
+
+        self._database.write(work)
 
     def update(self, record: RunRecord) -> None:
         """Replace a run and its steps by what is known now; cheap enough for the end of a step.
@@ -153,7 +159,7 @@ class Ledger:
         rows = [_row(record) for record in self.runs(**fitting)]
         frame = pd.DataFrame(rows, columns=_FRAME)
         for name in ("began", "ended"):
-            frame[name] = pd.to_datetime(frame[name], utc=True, errors="coerce", format="ISO8601")
+            frame[name] = _times(frame[name])
         return frame
 
     def steps_df(self, **fitting: Any) -> pd.DataFrame:
@@ -174,7 +180,7 @@ class Ledger:
         ]
         names = ["run", "book", "position", "id", "verdict", "began", "seconds", "error"]
         frame = pd.DataFrame(rows, columns=names)
-        frame["began"] = pd.to_datetime(frame["began"], utc=True, errors="coerce", format="ISO8601")
+        frame["began"] = _times(frame["began"])
         return frame
 
     def prune(
@@ -315,3 +321,10 @@ def _row(record: RunRecord) -> dict[str, Any]:
     row["steps_done"] = sum(step.verdict in ("ok", "kept") for step in record.steps)
     row["folder"] = str(record.folder)
     return row
+
+
+def _times(texts: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    moments = pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601")
+    return moments.astype("datetime64[us, UTC]")

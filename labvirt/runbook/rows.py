@@ -24,7 +24,10 @@ _COLUMNS: Final = (
     "id", "book", "outcome", "host", "began", "ended", "seconds", "parent", "folder",
     "parameters", "record",
 )  # fmt: skip
-_INSERT: Final = f"INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_INSERT: Final = (
+    f"INSERT OR REPLACE INTO runs ({', '.join(_COLUMNS)}) "  # noqa: S608 - names from the table above
+    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
+)
 #: One parameter as text, as `as_text` writes it.
 WITH_PARAMETER: Final = """
     CASE WHEN json_valid(parameters) THEN EXISTS (
@@ -34,16 +37,12 @@ WITH_PARAMETER: Final = """
     ) ELSE 0 END"""
 
 
-def put(connection: sqlite3.Connection, record: RunRecord, *, new: bool = False) -> None:
+def put(connection: sqlite3.Connection, record: RunRecord) -> None:
     """Write a run and its steps, in place of what was there.
 
     Args:
         connection: inside of a transaction.
         record: the run.
-        new: that it must not be there yet.
-
-    Raises:
-        sqlite3.IntegrityError: it is there, and should not be.
     """
     values = (
         record.id,
@@ -58,8 +57,7 @@ def put(connection: sqlite3.Connection, record: RunRecord, *, new: bool = False)
         _compact(record.parameters),
         json.dumps(record.to_dict(), separators=(",", ":")),
     )
-    sql = ("INSERT " if new else "INSERT OR REPLACE ") + _INSERT
-    connection.execute(sql, [_plain(value) for value in values])
+    connection.execute(_INSERT, [_plain(value) for value in values])
     connection.execute("DELETE FROM steps WHERE run = ?", [record.id])
     connection.executemany(
         "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)",
