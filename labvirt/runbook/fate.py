@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import json
@@ -63,23 +64,24 @@ def is_gone(record: RunRecord) -> bool:
 
 
 def read_record(folder: Path) -> RunRecord | None:
-    """Return the record that a run left in its folder (``run.json``), None when it is unreadable.
+    """Return the record that a run left in its folder, None when there is none to be read.
 
+    It stands in ``run.json``; a run that was killed before it wrote that has it in its events.
     The folder may have been moved together with its files: paths that are gone are corrected.
     """
     try:
-        plain = json.loads((folder / "run.json").read_text())
-        record = RunRecord.from_dict(plain)
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None
-    if not isinstance(record.id, str) or not record.id or record.outcome not in OUTCOMES:
-        return None
-    if record.folder != folder and not record.notebook.exists():
-        here = {"notebook": folder / record.notebook.name, "html": folder / record.html.name}
-        record = replace(record, folder=folder, **here)
-    elif record.folder == Path():
-        record = replace(record, folder=folder)
-    return record
+        record = _record(json.loads((folder / "run.json").read_text()))
+    except (OSError, ValueError):
+        record = None
+    if record is None:
+        told = [_record(event.get("record")) for event in _events(folder)]
+        record = next((one for one in reversed(told) if one is not None), None)
+    if record is None or record.folder == folder:
+        return record
+    if record.notebook.exists() and record.folder != Path():
+        return record
+    here = {"notebook": folder / record.notebook.name, "html": folder / record.html.name}
+    return replace(record, folder=folder, **here)
 
 
 def truth(record: RunRecord) -> RunRecord:
@@ -90,17 +92,19 @@ def truth(record: RunRecord) -> RunRecord:
 
     Returns:
         The same record unless its process is gone. Then the outcome that the run wrote down last
-        in its folder, or ``died``, with the steps as far as the event log tells.
+        in its folder, or ``died``, with the steps as far as the events tell.
     """
     if not is_gone(record):
         return record
     left = read_record(record.folder) if record.folder != Path() else None
-    if left is not None and left.id == record.id:
-        if left.outcome != "running":
-            return left
-        if _progress(left) >= _progress(record):
-            record = left
-    events = list(_events(record.folder / "events.jsonl"))
+    events = list(_events(record.folder))
+    for known in (left, *(_record(event.get("record")) for event in events)):
+        if known is None or known.id != record.id:
+            continue
+        if known.outcome != "running":
+            return known
+        if _progress(known) >= _progress(record):
+            record = known
     steps = _steps_told(record.steps, events)
     cut = next((step.id for step in steps if step.verdict == "running"), "")
     where = f"in step {cut}" if cut else "between two steps"
@@ -117,43 +121,50 @@ def truth(record: RunRecord) -> RunRecord:
     )
 
 
+def _record(plain: Any) -> RunRecord | None:
+    try:
+        record = RunRecord.from_dict(plain)
+    except (TypeError, ValueError, AttributeError):
+        return None
+    whole = isinstance(record.id, str) and record.id and record.outcome in OUTCOMES
+    return record if whole else None
+
+
 def _progress(record: RunRecord) -> tuple[int, int]:
     verdicts = [step.verdict for step in record.steps]
     return sum(v in _DONE for v in verdicts), sum(v == "running" for v in verdicts)
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a run; the last line may have been cut off in the middle."""
+def _events(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events about the run and its steps; outputs may be long and are not parsed."""
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        with (folder / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                head = line[:200]
+                if '"run-' not in head and '"step-' not in head:
+                    continue
+                # The last line may have been cut off in the middle.
+                with contextlib.suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict):
+                        yield event
     except OSError:
         return
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event
 
 
 def _steps_told(
     steps: tuple[StepRecord, ...], events: list[dict[str, Any]]
 ) -> tuple[StepRecord, ...]:
-    """Return the steps with the last verdict that the event log has for each."""
+    """Return the steps as the last event about each tells; code may have declared more of them."""
     told = {step.id: step for step in steps}
     for event in events:
-        step, verdict = told.get(str(event.get("step"))), event.get("verdict")
-        if step is None or verdict not in VERDICTS or event.get("cell") is not None:
+        plain = event.get("step")
+        if not isinstance(plain, dict) or plain.get("verdict") not in VERDICTS:
             continue
-        seconds = event.get("seconds", step.seconds)
-        told[step.id] = replace(
-            step,
-            verdict=str(verdict),
-            seconds=float(seconds) if isinstance(seconds, int | float) else step.seconds,
-            error=str(event.get("error") or step.error),
-        )
-    return tuple(told[step.id] for step in steps)
+        with contextlib.suppress(TypeError, ValueError):
+            step = StepRecord.from_dict(plain)
+            told[step.id] = step
+    return tuple(told.values())
 
 
 def _cut_off(step: StepRecord, ended: dt.datetime | None) -> StepRecord:
@@ -171,15 +182,11 @@ def _cut_off(step: StepRecord, ended: dt.datetime | None) -> StepRecord:
 
 def _last_sign(record: RunRecord, events: list[dict[str, Any]]) -> dt.datetime | None:
     """Return when the run last wrote anything."""
-    signs = [_moment(step.began) for step in record.steps]
-    signs += [_moment(str(e.get("when") or e.get("time") or "")) for e in events[-1:]]
-    for name in ("events.jsonl", "run.json"):
-        try:
-            seen = (record.folder / name).stat().st_mtime
-        except OSError:
-            continue
+    signs = [_moment(record.began), *(_moment(step.began) for step in record.steps)]
+    signs += [_moment(str(event.get("at"))) for event in events[-1:]]
+    with contextlib.suppress(OSError):
+        seen = (record.folder / "events.jsonl").stat().st_mtime
         signs.append(dt.datetime.fromtimestamp(seen, dt.UTC))
-    signs.append(_moment(record.began))
     return max((sign for sign in signs if sign is not None), default=None)
 
 

@@ -331,17 +331,46 @@ def test_a_run_that_ended_in_its_folder_is_told_as_ended(child, home):
     assert (run.outcome, run.error) == ("failed", "no disk")
 
 
-def test_the_event_log_knows_more_than_both(child, home):
-    more = (
-        "lines = [{'event': 'step', 'step': 'define', 'verdict': 'ok', 'seconds': 3.5}, "
-        "{'event': 'step', 'step': 'boot', 'verdict': 'running'}]\n"
-        "import json\n"
-        "text = ''.join(json.dumps(line) + '\\n' for line in lines) + '{\"event\": \"st'\n"
-        "(run.folder / 'events.jsonl').write_text(text)"
+TELL = """
+import json
+from dataclasses import asdict
+def tell(kind, **more):
+    at = dt.datetime.now(dt.UTC).isoformat()
+    line = json.dumps({"at": at, "kind": kind, **more}, separators=(",", ":"))
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write(line + "\\n")
+"""
+
+
+def test_the_events_know_more_than_ledger_and_folder(child, home):
+    more = TELL + (
+        "tell('step-end', step=asdict(StepRecord('define', verdict='ok', seconds=3.5)))\n"
+        "tell('output', cell=3, output={'text': '\"step-end\" is a word'})\n"
+        "tell('step-begin', step=asdict(StepRecord('boot', verdict='running')))\n"
+        "tell('step-begin', step=asdict(StepRecord('by-code', verdict='pending')))\n"
+        "with (run.folder / 'events.jsonl').open('a') as file: file.write('{\"kind\":\"step-e')\n"
     )
     run = killed(child, home, more)
     assert (run.steps[0].verdict, run.steps[0].seconds) == ("ok", 3.5)
+    assert [step.id for step in run.steps] == ["define", "boot", "by-code"]
     assert "killed in step boot" in run.error
+    assert run.ended
+
+
+def test_a_run_that_ended_in_its_events_is_told_as_ended(child, home):
+    more = TELL + (
+        "tell('run-end', record=replace(run, outcome='ok', exit_code=0, seconds=9.0).to_dict())\n"
+    )
+    run = killed(child, home, more)
+    assert (run.outcome, run.seconds) == ("ok", 9.0)
+
+
+def test_a_folder_with_events_only_is_enough_for_a_new_ledger(ledger):
+    run = made(ledger.folder, 1, outcome="running", pid=2**22 + 1)
+    (run.folder / "run.json").rename(run.folder / "gone")
+    line = json.dumps({"at": run.began, "kind": "run-begin", "record": run.to_dict()})
+    (run.folder / "events.jsonl").write_text(line + "\n")
+    assert ledger.get(run.id).outcome == "died"
 
 
 def test_a_number_given_to_another_process_is_not_taken_for_the_run(ledger):
