@@ -39,8 +39,9 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "host": ({"errors", "model", "status", "connection", "plan", "places"}, {"pandas"}),
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
-        {"errors", "places"},
-        {"papermill", "nbclient", "nbformat", "nbconvert", "pandas", "pydantic", "traitlets"},
+        {"errors", "places", "model"},
+        {"papermill", "nbclient", "nbformat", "nbconvert", "pandas", "pydantic", "traitlets"}
+        | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),

@@ -1,18 +1,90 @@
 """Runbooks: notebooks with typed parameters, run to leave an executed notebook as the record."""
 
-from labvirt.runbook.books import Book, find_book, list_books
-from labvirt.runbook.execute import run
-from labvirt.runbook.parameters import Parameter, read_parameters, settle
-from labvirt.runbook.records import RunRecord, StepRecord
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from labvirt.runbook.books import Book, find_book, list_books
+    from labvirt.runbook.execute import Run, ask, rerun, resume, run, start, undo
+    from labvirt.runbook.kinds import Duration, HostUri, Size
+    from labvirt.runbook.marks import step
+    from labvirt.runbook.parameters import (
+        Parameter,
+        Settled,
+        describe,
+        gather,
+        json_schema,
+        read_parameters,
+        settle,
+    )
+    from labvirt.runbook.records import RunRecord, StepRecord
+    from labvirt.runbook.secrets import Redactor, fetch_secret, reveal
 
 __all__ = [
     "Book",
+    "Duration",
+    "HostUri",
     "Parameter",
+    "Redactor",
+    "Run",
     "RunRecord",
+    "SecretStr",
+    "Settled",
+    "Size",
     "StepRecord",
+    "ask",
+    "describe",
+    "fetch_secret",
     "find_book",
+    "gather",
+    "json_schema",
     "list_books",
     "read_parameters",
+    "rerun",
+    "resume",
+    "reveal",
     "run",
     "settle",
+    "start",
+    "step",
+    "undo",
 ]
+
+#: Where each name lives. A book imports from here in its kernel, which must not load the runner.
+_HOMES = {
+    "labvirt.runbook.books": ("Book", "find_book", "list_books"),
+    "labvirt.runbook.execute": ("Run", "ask", "rerun", "resume", "run", "start", "undo"),
+    "labvirt.runbook.marks": ("step",),
+    "labvirt.runbook.kinds": ("Duration", "HostUri", "Size"),
+    "labvirt.runbook.parameters": (
+        "Parameter",
+        "Settled",
+        "describe",
+        "gather",
+        "json_schema",
+        "read_parameters",
+        "settle",
+    ),
+    "labvirt.runbook.records": ("RunRecord", "StepRecord"),
+    "labvirt.runbook.secrets": ("Redactor", "fetch_secret", "reveal"),
+    "pydantic": ("SecretStr",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'labvirt.runbook' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion."""
+    return sorted(__all__)

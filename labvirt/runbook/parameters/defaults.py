@@ -1,0 +1,127 @@
+"""Defaults read from the cell: literals, simple sums, and calls that make a plain value."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import math
+import operator
+import pathlib
+from typing import TYPE_CHECKING, Any, Final
+
+import pydantic
+
+from labvirt.errors import LabvirtError, SpecError
+from labvirt.runbook.kinds import Duration, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labvirt.runbook.parameters.annotations import Names
+
+__all__ = ["read_default"]
+
+_CALLS: Final[dict[str, Callable[..., Any]]] = {
+    "date": dt.date,
+    "datetime": dt.datetime,
+    "time": dt.time,
+    "timedelta": dt.timedelta,
+    "timezone": dt.timezone,
+    "Path": pathlib.Path,
+    "SecretStr": pydantic.SecretStr,
+    "Size": Size,
+    "Duration": Duration,
+    "float": float,
+    "set": set,
+    "frozenset": frozenset,
+    "list": list,
+    "dict": dict,
+    "tuple": tuple,
+}
+_METHODS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
+    ("Size", "parse"): Size.parse,
+    ("date", "fromisoformat"): dt.date.fromisoformat,
+    ("datetime", "fromisoformat"): dt.datetime.fromisoformat,
+    ("time", "fromisoformat"): dt.time.fromisoformat,
+}
+_VALUES: Final[dict[str, Any]] = {"UTC": dt.UTC, "nan": math.nan, "inf": math.inf}
+_SUMS: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+class _NotPlainError(Exception):
+    """The expression is none of those that can be read without running it."""
+
+
+def read_default(name: str, node: ast.expr, names: Names) -> Any:
+    """Return the value of a default.
+
+    Args:
+        name: the parameter, for the message.
+        node: the expression behind the equals sign.
+        names: what the imports of the cell bind.
+
+    Raises:
+        SpecError: it can only be known by running it, or it makes no value.
+    """
+    try:
+        return _value(node, names)
+    except (_NotPlainError, RecursionError):
+        raise SpecError(
+            f"the default of parameter {name!r} is not a plain value"
+            f" (line {node.lineno}): {ast.unparse(node)[:200]}",
+            hint="compute it in a later cell",
+        ) from None
+    except LabvirtError as error:
+        raise SpecError(f"the default of parameter {name!r} makes no value: {error}") from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        shown = ast.unparse(node)[:200]
+        raise SpecError(
+            f"the default of parameter {name!r} makes no value: {shown}: {error}"
+        ) from None
+
+
+def _value(node: ast.expr, names: Names) -> Any:  # noqa: PLR0911  # one for each kind
+    """Return what an expression is worth."""
+    if isinstance(node, ast.Call):
+        return _called(node, names)
+    if isinstance(node, ast.BinOp) and type(node.op) in _SUMS:
+        left, right = _value(node.left, names), _value(node.right, names)
+        if all(type(side) in (int, float) and abs(side) < 1e18 for side in (left, right)):
+            return _SUMS[type(node.op)](left, right)
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
+        return kind([_value(one, names) for one in node.elts])
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        keys = [_value(key, names) for key in node.keys if key is not None]
+        return dict(zip(keys, [_value(one, names) for one in node.values], strict=True))
+    if isinstance(node, ast.Attribute | ast.Name):
+        if isinstance(node, ast.Attribute) and (names.of(node.value), node.attr) == (
+            "timezone",
+            "utc",
+        ):
+            return dt.UTC
+        name = names.of(node)
+        if name in _VALUES:
+            return _VALUES[name]
+        raise _NotPlainError
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise _NotPlainError from None
+
+
+def _called(node: ast.Call, names: Names) -> Any:
+    """Return what a call of one of the known makers of values gives."""
+    make = _CALLS.get(names.of(node.func))
+    if make is None and isinstance(node.func, ast.Attribute):
+        make = _METHODS.get((names.of(node.func.value), node.func.attr))
+    words = {word.arg: _value(word.value, names) for word in node.keywords if word.arg}
+    if make is None or len(words) != len(node.keywords):
+        raise _NotPlainError
+    return make(*(_value(one, names) for one in node.args), **words)
