@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         new_uuid,
     )
     from labvirt.plan import Job, Plan
-    from labvirt.runbook import run
+    from labvirt.runbook import resume, run, step
 
 __version__ = "0.1.0"
 
@@ -72,7 +72,7 @@ _HOMES = {
         "new_uuid",
     ),
     "labvirt.plan": ("Job", "Plan"),
-    "labvirt.runbook": ("run",),
+    "labvirt.runbook": ("resume", "run", "step"),
 }
 _ROOMS = ("errors", "model")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -103,7 +103,9 @@ __all__ = [
     "model",
     "new_mac",
     "new_uuid",
+    "resume",
     "run",
+    "step",
 ]
 
 

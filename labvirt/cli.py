@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from labvirt.errors import LabvirtError, SpecError
+from labvirt.cli_run import run_command
+from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,53 +156,7 @@ def books() -> None:
     )
 
 
-@app.command()
-def run(
-    book: Annotated[str, typer.Argument(help="Name of a runbook, or path of a notebook.")],
-    parameters: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Where the record goes.")] = None,
-    show: Annotated[bool, typer.Option("--parameters", help="Show the parameters only.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Run a runbook; the executed notebook and an HTML file are the record.
-
-    Exit codes: 0 ok, 1 failed, 2 bad parameters, 3 precondition, 130 cancelled, 138 kernel died.
-    """
-    from labvirt.runbook import find_book, read_parameters
-    from labvirt.runbook import run as run_book
-
-    found = find_book(book)
-    if show:
-        _print_table(
-            ["Parameter", "Type", "Default", "Help"],
-            [
-                (p.name, p.type_text, "must be given" if p.required else repr(p.default), p.help)
-                for p in read_parameters(found.parameters_source)
-            ],
-        )
-        return
-    record = run_book(found.path, _pairs(parameters or []), folder=folder)
-    if as_json:
-        typer.echo(record.to_json())
-    else:
-        typer.echo(f"{record.book}: {record.outcome} after {record.seconds:.1f} s")
-        if record.error:
-            typer.echo(f"  {record.error}")
-        typer.echo(f"  Record: {record.notebook}\n  HTML:   {record.html}")
-    raise typer.Exit(record.exit_code)
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    """Split NAME=VALUE; the value may have more equals signs."""
-    pairs = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise SpecError(f"-p {text!r} is not NAME=VALUE", hint="-p name=web1")
-        pairs[name] = value
-    return pairs
+app.command("run", add_help_option=False)(run_command)
 
 
 @lab_app.command("start")

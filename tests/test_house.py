@@ -25,6 +25,7 @@ ALL = {
     "runbook",
     "front",
     "cli",
+    "cli_run",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -46,6 +47,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
     "cli": (ALL - {"connection", "cli"}, {"typer", "rich"}),
+    "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
 }
 
 

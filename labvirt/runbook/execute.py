@@ -1,37 +1,326 @@
-"""Run a runbook: parameters checked first, the record written whatever happens."""
+"""Running runbooks: each run is a process of its own; here are its handle and the plain calls."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import datetime as dt
 import json
-import logging
-import platform
-import secrets
-import tempfile
-import time
-from importlib import metadata
-from typing import TYPE_CHECKING, Any
+import math
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from labvirt import places
-from labvirt.runbook.books import Book, find_book
+from labvirt import errors, places
+from labvirt.errors import LabvirtError, RunError, SpecError, WaitTimeoutError
+from labvirt.runbook.books import find_book
+from labvirt.runbook.outline import DEFAULT_TIMEOUT_S, Outline
 from labvirt.runbook.parameters import read_parameters, settle
 from labvirt.runbook.records import RunRecord
-from labvirt.runbook.report import write_html
+from labvirt.runbook.request import Request, resume_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-__all__ = ["run"]
+    from labvirt.runbook.events import Event
 
-#: Exceptions inside the notebook that mean more than "failed".
-_BY_NAME = {
-    "SpecError": ("refused", 2),
-    "PreconditionError": ("precondition", 3),
-    "KeyboardInterrupt": ("cancelled", 130),
-}
-_VERSIONS = ("labvirt", "libvirt-python", "papermill", "nbclient", "ipykernel")
+__all__ = [
+    "Asked",
+    "Run",
+    "ask",
+    "ask_resume",
+    "ask_undo",
+    "rerun",
+    "resume",
+    "run",
+    "start",
+    "undo",
+]
+
+_END_S: Final = 60.0
+_alive: weakref.WeakSet[Run] = weakref.WeakSet()
+
+
+class Asked:
+    """A request that was checked, and the secrets that go with it.
+
+    Attributes:
+        request: what is asked for; holds no secret.
+        environment: secrets for the kernel's environment.
+    """
+
+    def __init__(self, request: Request, environment: Mapping[str, str] | None = None) -> None:
+        self.request = request
+        self.environment = dict(environment or {})
+
+    def to_json(self) -> str:
+        """Return the first line that a worker reads."""
+        request = json.loads(self.request.to_json())
+        return json.dumps({"request": request, "environment": self.environment})
+
+
+def ask(
+    book: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    folder: Path | None = None,
+    timeout_s: float | None = None,
+    html: bool = True,
+    **more: Any,
+) -> Asked:
+    """Check a book and its parameters; nothing is run.
+
+    Raises:
+        SpecError: the parameters do not fit, or the tags of the book cannot be right.
+        RunError: there is no such runbook.
+    """
+    limit = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+    if not 0 < limit < math.inf:
+        raise SpecError(f"timeout_s={timeout_s!r} is no limit in seconds", hint="timeout_s=900")
+    found = find_book(book)
+    Outline(found.notebook)
+    settled = settle(read_parameters(found.parameters_source), parameters or {})
+    request = Request.new(
+        found, dict(settled.plain), folder, timeout_s=float(limit), html=html, **more
+    )
+    return Asked(request, settled.environment)
+
+
+def ask_resume(run_id: str, *, html: bool = True) -> Asked:
+    """Check that a run can be gone on with.
+
+    Raises:
+        RunError: no such run, it ended well or still runs, or what it has done was edited since.
+    """
+    from labvirt.runbook.ledger import Ledger
+
+    parent = Ledger().get(run_id)
+    book = find_book(parent.book_path)
+    kept = resume_from(parent, book)
+    root = _asked_of(parent).get("root") or parent.id
+    return ask(
+        parent.book_path,
+        parent.parameters,
+        parent=parent.id,
+        relation="resume",
+        kept=kept,
+        root=root,
+        timeout_s=_asked_of(parent).get("timeout_s"),
+        cwd=_asked_of(parent).get("cwd") or str(Path.cwd()),
+        html=html,
+    )
+
+
+def ask_undo(run_id: str, *, html: bool = True) -> Asked:
+    """Check that what a run did can be undone.
+
+    Raises:
+        RunError: no such run, or it still runs.
+    """
+    from labvirt.runbook.ledger import Ledger
+
+    parent = Ledger().get(run_id)
+    if parent.outcome == "running":
+        raise RunError(f"the run {parent.id} still runs (process {parent.pid})", code=2)
+    begun = tuple(
+        step.id
+        for step in parent.steps
+        if step.source_hash and step.verdict not in ("pending", "skipped", "undone")
+    )
+    return ask(
+        parent.book_path,
+        parent.parameters,
+        action="undo",
+        parent=parent.id,
+        relation="undo",
+        kept=begun,
+        root=_asked_of(parent).get("root") or parent.id,
+        cwd=_asked_of(parent).get("cwd") or str(Path.cwd()),
+        html=html,
+    )
+
+
+def _asked_of(record: RunRecord) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        return dict(json.loads((record.folder / "request.json").read_text()))
+    return {}
+
+
+class Run:
+    """A run that goes on in a process of its own.
+
+    Attributes:
+        id: number of the run.
+        folder: where its record is.
+        events: what it told so far, outputs left out.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        process: subprocess.Popen[str],
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.id, self.folder = asked.request.id, Path(asked.request.folder)
+        self.events: list[Event] = []
+        self._process = process
+        self._on_event = on_event
+        self._over = threading.Event()
+        self._record: RunRecord | None = None
+        self._error: LabvirtError | None = None
+        _alive.add(self)
+        self._say(asked.to_json())
+        self._listener = threading.Thread(
+            target=self._listen, name=f"labvirt run {self.id}", daemon=True
+        )
+        self._listener.start()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with contextlib.suppress(json.JSONDecodeError):
+                self._take(json.loads(line))
+        self._process.wait()
+        if not self._over.is_set():
+            self._error = self._error or self._died()
+            self._over.set()
+
+    def _take(self, event: Event) -> None:
+        kind = event.get("kind")
+        if kind == "refused":
+            self._error = _as_raised(event["error"])
+            return
+        self.events.append(event)
+        if self._on_event is not None:
+            # A listener that fails must not end the run.
+            with contextlib.suppress(Exception):
+                self._on_event(event)
+        if kind == "run-end":
+            self._record = RunRecord.from_dict(event["record"])
+            self._over.set()
+
+    def _died(self) -> LabvirtError:
+        from labvirt.runbook.ledger import Ledger
+
+        code = self._process.returncode
+        with contextlib.suppress(LabvirtError):
+            self._record = Ledger().get(self.id)
+        return RunError(
+            f"the process of run {self.id} ended with {code} before the run did",
+            record=self.folder if self.folder.exists() else None,
+            code=138,
+            hint=f"labvirt runs show {self.id}; labvirt runs resume {self.id}",
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process of the run."""
+        return self._process.pid
+
+    @property
+    def is_over(self) -> bool:
+        """True when it has ended."""
+        return self._over.is_set()
+
+    def cancel(self) -> None:
+        """Stop it: the cell is interrupted, what was done is undone; a second call gives up."""
+        self._say("cancel")
+
+    def result(self, timeout_s: float | None = None) -> RunRecord:
+        """Wait for the end and return the record. ``Ctrl-C`` cancels the run and waits for it.
+
+        Raises:
+            WaitTimeoutError: it has not ended in time; it goes on.
+            SpecError, RunError: it could not be begun, or its process died.
+        """
+        try:
+            ended = self._over.wait(timeout_s)
+        except KeyboardInterrupt:
+            self.cancel()
+            self._over.wait(_END_S)
+            raise
+        if not ended:
+            raise WaitTimeoutError(
+                f"run {self.id} to end",
+                timeout_s=timeout_s or 0,
+                last_seen=self.events[-1]["kind"] if self.events else "it has not begun",
+            )
+        if self._record is not None and (self._error is None or self._record.outcome == "died"):
+            return self._record
+        raise self._error or RunError(f"run {self.id} left no record")
+
+    def close(self, timeout_s: float = _END_S) -> None:
+        """Cancel it when it still runs, and wait until its process is gone."""
+        if self._process.poll() is None:
+            if not self.is_over:
+                self.cancel()
+            with contextlib.suppress(OSError, ValueError):
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGKILL)
+                self._process.wait(5)
+        self._listener.join(5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()
+
+
+def _as_raised(told: Mapping[str, Any]) -> LabvirtError:
+    """Return the error of a worker as if it had been raised here."""
+    if told.get("type") == "SpecError":
+        return SpecError(told["what"], hint=told["hint"])
+    kind = getattr(errors, str(told.get("type")), RunError)
+    if kind is RunError:
+        return RunError(told["what"], code=told["code"], hint=told["hint"])
+    made = LabvirtError(told["what"], hint=told["hint"])
+    made.exit_code = told["code"]
+    return made
+
+
+@atexit.register
+def _end_all() -> None:
+    """Let no run outlive the program that asked for it."""
+    for one in list(_alive):
+        one.close(timeout_s=10)
+
+
+def worker(*, standby: bool = False) -> subprocess.Popen[str]:
+    """Start the process of a run."""
+    places.runs().mkdir(mode=0o700, parents=True, exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "labvirt.runbook.worker", *(("--standby",) if standby else ())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def start(asked: Asked, *, on_event: Callable[[Event], None] | None = None) -> Run:
+    """Begin a run that was asked for and return its handle."""
+    return Run(asked, worker(), on_event)
+
+
+def _finish(asked: Asked, on_event: Callable[[Event], None] | None) -> RunRecord:
+    going = start(asked, on_event=on_event)
+    try:
+        return going.result()
+    finally:
+        going.close()
 
 
 def run(
@@ -39,15 +328,23 @@ def run(
     parameters: Mapping[str, Any] | None = None,
     *,
     folder: Path | None = None,
-    timeout_s: float | None = 1800.0,
+    timeout_s: float | None = None,
+    html: bool = True,
+    on_event: Callable[[Event], None] | None = None,
+    **named: Any,
 ) -> RunRecord:
-    """Execute a runbook and keep the executed notebook, also when it fails.
+    """Execute a runbook in a process of its own and keep the executed notebook.
+
+    ``lv.run("install", name="web1")`` and ``lv.run("install", {"name": "web1"})`` are the same.
 
     Args:
         book: name of a runbook, or path of a notebook.
         parameters: values by name, as text or typed; checked before a kernel starts.
         folder: where the record goes; a new folder of its own under the user's data when None.
-        timeout_s: limit for each cell in seconds.
+        timeout_s: limit for each cell that sets none, in seconds; 900 when None.
+        html: write the report.
+        on_event: called with each event, on a thread of the run.
+        named: more parameters.
 
     Returns:
         The record; its `exit_code` tells how the run ended.
@@ -56,97 +353,38 @@ def run(
         SpecError: the parameters do not fit; nothing was run.
         RunError: there is no such runbook; nothing was run.
     """
-    found = find_book(book)
-    values = settle(read_parameters(found.parameters_source), parameters or {})
-    began = dt.datetime.now(dt.UTC)
-    number = f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    place = folder if folder is not None else places.runs() / f"{number}-{found.name}"
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output = (place / f"{found.name}.ipynb").absolute()
-    clock = time.monotonic()
-    outcome, code, error = _execute(found, output, values, timeout_s)
-    record = RunRecord(
-        id=number,
-        book=found.name,
-        outcome=outcome,
-        exit_code=code,
-        notebook=output,
-        html=output.with_suffix(".html"),
-        parameters=values,
-        seconds=round(time.monotonic() - clock, 3),
-        error=error,
-        versions=_versions(),
-    )
-    _keep(record, found)
-    return record
+    given = {**(parameters or {}), **named}
+    asked = ask(book, given, folder=folder, timeout_s=timeout_s, html=html)
+    return _finish(asked, on_event)
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _VERSIONS:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+def resume(run_id: str, *, progress: Callable[[Event], None] | None = None) -> RunRecord:
+    """Go on with a run that did not end well, after its last good step.
 
+    Args:
+        run_id: its number, the beginning of it, or ``last``.
+        progress: called with each event.
 
-def _execute(
-    book: Book, output: Path, values: dict[str, Any], timeout_s: float | None
-) -> tuple[str, int, str]:
-    """Run the notebook; return outcome, exit code and the last line of the error."""
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-
-    # Its own reading of parameters is coarser than ours, and its complaints would only confuse.
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    try:
-        with _private_sockets() as config:
-            papermill.execute_notebook(
-                str(book.path),
-                str(output),
-                parameters=values,
-                progress_bar=False,
-                execution_timeout=timeout_s,
-                start_timeout=60,
-                store_widget_state=False,
-                config=config,
-            )
-    except papermill.PapermillExecutionError as error:
-        outcome, code = _BY_NAME.get(error.ename, ("failed", 1))
-        return outcome, code, f"{error.ename}: {error.evalue}".strip()
-    except DeadKernelError:
-        return "died", 138, "the kernel died; the record ends at the cell that killed it"
-    except CellTimeoutError as error:
-        return "failed", 1, str(error).splitlines()[0]
-    except KeyboardInterrupt:
-        return "cancelled", 130, "interrupted"
-    return "ok", 0, ""
-
-
-@contextlib.contextmanager
-def _private_sockets() -> Iterator[Any]:
-    """Let the kernel talk over sockets in a private folder, so that nobody else can listen.
-
-    A socket's path may have 107 bytes at most, so the folder must be a short one.
+    Raises:
+        RunError: it ended well or still runs, or what it has done was edited since.
     """
-    from traitlets.config import Config
-
-    with tempfile.TemporaryDirectory(prefix="lv-", dir="/tmp") as folder:
-        config = Config()
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.ip = f"{folder}/k"
-        yield config
+    return _finish(ask_resume(run_id), progress)
 
 
-def _keep(record: RunRecord, book: Book) -> None:
-    """Write the record beside the notebook: outcome in its metadata, HTML, and a summary."""
-    import nbformat
+def rerun(
+    run_id: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    progress: Callable[[Event], None] | None = None,
+) -> RunRecord:
+    """Run the book of a run again, with the same parameters but those given here."""
+    from labvirt.runbook.ledger import Ledger
 
-    notebook = book.notebook
-    if record.notebook.exists():
-        notebook = nbformat.read(record.notebook, as_version=4)
-    notebook.metadata["labvirt"] = json.loads(record.to_json())
-    beside = record.notebook.with_suffix(".part")
-    nbformat.write(notebook, beside)
-    beside.replace(record.notebook)
-    write_html(notebook, record.html, book.title)
-    (record.notebook.parent / "run.json").write_text(record.to_json())
+    parent = Ledger().get(run_id)
+    given = {**parent.parameters, **(parameters or {})}
+    return _finish(ask(parent.book_path, given, parent=parent.id, relation="rerun"), progress)
+
+
+def undo(run_id: str, *, progress: Callable[[Event], None] | None = None) -> RunRecord:
+    """Run the undo cells of the steps that a run began, last first."""
+    return _finish(ask_undo(run_id), progress)

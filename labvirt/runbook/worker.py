@@ -1,0 +1,112 @@
+"""The process of one run: takes a request on its standard input, tells events on its output.
+
+The first line is a JSON object: ``request`` and ``environment`` (secrets for the kernel; they are
+written nowhere). A second line, or the end of the input, cancels the run: so it ends when whoever
+asked for it is gone. With ``--standby`` a kernel is started before the request comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from labvirt.errors import LabvirtError
+from labvirt.runbook.kernel import Kernel
+from labvirt.runbook.perform import Performance
+from labvirt.runbook.request import Request
+
+if TYPE_CHECKING:
+    from labvirt.runbook.events import Event
+
+__all__ = ["main", "perform_here"]
+
+_QUIET = ("output", "update", "clear")
+
+
+def _tell(event: Event) -> None:
+    """Write an event for whoever asked; that nobody listens any more is no reason to stop."""
+    if event["kind"] in _QUIET:
+        return
+    with contextlib.suppress(OSError):
+        sys.stdout.write(json.dumps(event, default=str) + "\n")
+        sys.stdout.flush()
+
+
+async def perform_here(performance: Performance) -> Any:
+    """Perform a request on this thread; ``Ctrl-C`` and a request to end cancel it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, performance.cancel)
+    try:
+        return await performance.perform()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _main(*, standby: bool) -> int:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=1 << 26)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    kernel = None
+    if standby:
+        # What a run needs later is loaded now, while nobody waits for it.
+        import nbformat.v4  # noqa: F401 - loaded for its effect
+
+        kernel = Kernel()
+        await kernel.start()
+        _tell({"kind": "ready"})
+    try:
+        line = await reader.readline()
+        if not line:
+            return 0
+        asked = json.loads(line)
+        request = Request.from_json(json.dumps(asked["request"]))
+        performance = Performance(
+            request, environment=asked["environment"], listeners=(_tell,), kernel=kernel
+        )
+        kernel = None  # the performance ends it
+        watcher = asyncio.ensure_future(_watch(reader, performance))
+        try:
+            record = await perform_here(performance)
+        except LabvirtError as error:
+            _tell({"kind": "refused", "error": _told(error)})
+            return error.exit_code
+        finally:
+            watcher.cancel()
+        return max(int(record.exit_code), 0)
+    finally:
+        if kernel is not None:
+            await kernel.kill()
+
+
+async def _watch(reader: asyncio.StreamReader, performance: Performance) -> None:
+    """Cancel when whoever asked says so or is gone."""
+    while True:
+        line = await reader.readline()
+        performance.cancel()
+        if not line:
+            return
+
+
+def _told(error: LabvirtError) -> dict[str, Any]:
+    return {
+        "type": type(error).__name__,
+        "what": error.what,
+        "text": str(error),
+        "hint": error.hint,
+        "code": error.exit_code,
+    }
+
+
+def main() -> None:
+    """Run one request and end."""
+    sys.exit(asyncio.run(_main(standby="--standby" in sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()
