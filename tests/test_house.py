@@ -41,7 +41,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
         {"errors", "places", "model"},
-        {"papermill", "nbclient", "nbformat", "nbconvert", "pandas", "pydantic", "traitlets"}
+        {"IPython", "jupyter_client", "papermill", "nbclient", "nbformat", "nbconvert"}
+        | {"pandas", "pydantic", "traitlets"}
         | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
