@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from labvirt.runbook.events import EventLog
-
-__all__ = ["STEP_MIME", "Masker", "RunClient"]
+__all__ = ["STEP_MIME", "Masker", "RunClient", "Told"]
 
 STEP_MIME: Final = "application/vnd.labvirt.step+json"
 """What ``labvirt.step()`` displays; the runner takes the news of a step from it."""
@@ -34,6 +32,13 @@ class Masker(Protocol):
         """Return something with ``feed(text)`` and ``flush()`` for text that comes in parts."""
 
 
+class Told(Protocol):
+    """Takes events; see `labvirt.runbook.events.EventLog`."""
+
+    def write(self, kind: str, **fields: Any) -> Any:
+        """Take one event."""
+
+
 class RunClient(NotebookClient):
     """Executes cells; everything that a kernel says goes through here.
 
@@ -50,7 +55,7 @@ class RunClient(NotebookClient):
         self,
         notebook: Any,
         *,
-        log: EventLog,
+        log: Told,
         masker: Masker,
         folder: Path,
         on_step: Callable[[dict[str, Any]], None],

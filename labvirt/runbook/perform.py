@@ -127,12 +127,15 @@ class Performance:
             state.begin()
             if self._cancelled:
                 runner.cancel()
-            if self.request.action == "undo":
-                outcome, error = await runner.undo(self.request.kept)
-            else:
-                outcome, error = await runner.run()
-            record = state.end(outcome, error)
-            record = self._finished(state, record, secrets)
+            try:
+                if self.request.action == "undo":
+                    outcome, error = await runner.undo(self.request.kept)
+                else:
+                    outcome, error = await runner.run()
+            except RunError as failed:
+                # No kernel, or a disk that is full: the record says so as far as it still can.
+                outcome, error = "failed", failed.what
+            record = self._finished(state, state.end(outcome, error), secrets)
             state.publish()
         finally:
             log.close()
