@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from labvirt.cli_run import run_command
+from labvirt.cli_runs import runs_app
 from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ lab_app = typer.Typer(
     help="Embedded labs: real libvirt hosts on this machine.", no_args_is_help=True
 )
 app.add_typer(lab_app, name="lab")
+app.add_typer(runs_app, name="runs")
 
 Backend = Literal["auto", "session", "system"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]

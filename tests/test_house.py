@@ -26,6 +26,7 @@ ALL = {
     "front",
     "cli",
     "cli_run",
+    "cli_runs",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -49,6 +50,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
     "cli": (ALL - {"connection", "cli"}, {"typer", "rich"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
+    "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }
 
 

@@ -26,6 +26,7 @@ _FACTS: Final = {
     "machine": "machine",
 }
 _ABSENT: Final = "-"
+_NOT_GIVEN: Final = "(not given)"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Difference:
 
     Attributes:
         name: what it is.
-        a: in the first run, ``-`` when it is absent there.
+        a: in the first run, ``(not given)`` when it is absent there.
         b: in the second run.
     """
 
@@ -188,7 +189,7 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference
 
 def _text(values: Mapping[str, Any], name: str) -> str:
     if name not in values:
-        return _ABSENT
+        return _NOT_GIVEN
     value = values[name]
     return value if isinstance(value, str) and value else repr(value)
 

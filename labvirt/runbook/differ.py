@@ -20,6 +20,8 @@ __all__ = ["OutputDifference", "differing_outputs", "normalised"]
 _LINES: Final = 60  # of one difference; more is counted
 _WIDTH: Final = 400  # of one of its lines
 _READ: Final = 5000  # lines of one output that are compared line by line: difflib is quadratic
+#: Of a step that was not run there is nothing to compare; that is told with the steps.
+_STILL: Final = ("pending", "kept", "skipped")
 _WORDS: Final = (
     # Escape sequences first: they may stand inside of anything.
     (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),
@@ -76,6 +78,7 @@ class _Cell:
     step: str
     text: str
     others: tuple[tuple[str, str], ...]
+    ran: bool
 
 
 def differing_outputs(
@@ -127,6 +130,7 @@ def normalised(text: str) -> str:
 def _cells(run: RunRecord, *, normalise: bool) -> Iterator[_Cell]:
     """Yield the code cells."""
     plain = json.loads(run.notebook.read_text(encoding="utf-8"))
+    still = {step.id for step in run.steps if step.verdict in _STILL}
     for number, cell in enumerate(plain["cells"]):
         if cell["cell_type"] != "code":
             continue
@@ -136,12 +140,14 @@ def _cells(run: RunRecord, *, normalise: bool) -> Iterator[_Cell]:
         text, others = _outputs(cell.get("outputs", ()))
         for own in _own_words(run):
             text = text.replace(*own)
+        step = str(ours.get("step") or "")
         yield _Cell(
             number=number,
             source="injected" if injected else _joined(cell["source"]),
-            step=str(ours.get("step") or ""),
+            step=step,
             text=normalised(text) if normalise else text,
             others=others,
+            ran=step not in still,
         )
 
 
@@ -194,7 +200,7 @@ def _differ(a: _Cell | None, b: _Cell | None) -> OutputDifference | None:
         which = "first" if a else "second"
         numbers = (a.number if a else None, b.number if b else None)
         return OutputDifference(*numbers, only.step, f"this cell is only in the {which} run")
-    if (a.text, a.others) == (b.text, b.others):
+    if not (a.ran and b.ran) or (a.text, a.others) == (b.text, b.others):
         return None
     said = ["text differs"] if a.text != b.text else []
     if a.source != b.source:

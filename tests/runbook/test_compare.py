@@ -65,7 +65,7 @@ def test_parameters_versions_and_facts_that_differ_are_named(tmp_path):
             host="h", outcome="failed", error="no disk")  # fmt: skip
     found = compare(a, b)
     told = {d.name: (d.a, d.b) for d in found.parameters}
-    assert told == {"name": ("web1", "web2"), "n": ("1", "True"), "new": ("-", "None")}
+    assert told == {"name": ("web1", "web2"), "n": ("1", "True"), "new": ("(not given)", "None")}
     assert [(d.name, d.a, d.b) for d in found.versions] == [("python", "3.11", "3.12")]
     assert {d.name for d in found.facts} == {"book's text", "outcome", "error"}
     assert not found.is_same
@@ -112,6 +112,17 @@ def test_cells_that_were_added_moved_on_or_edited_are_still_paired(tmp_path):
     assert (new.cell_a, new.cell_b, new.what) == (None, 0, "this cell is only in the second run")
     assert (edited.cell_a, edited.cell_b) == (2, 3)
     assert edited.what == "its code was edited, text differs"
+
+
+def test_a_step_that_was_only_kept_has_no_outputs_to_differ(tmp_path):
+    def steps(verdict):
+        return (StepRecord("boot", verdict=verdict, began=BEGAN),)
+
+    a = run(tmp_path, "r1", cell("b", stream("up\n"), step="boot"), steps=steps("ok"))
+    b = run(tmp_path, "r2", cell("b", step="boot"), steps=steps("kept"))
+    c = run(tmp_path, "r3", cell("b", step="boot"), steps=steps("ok"))
+    assert compare(a, b).outputs == ()
+    assert len(compare(a, c).outputs) == 1
 
 
 def test_injected_parameters_are_one_cell(tmp_path):
