@@ -86,14 +86,12 @@ def read_default(name: str, node: ast.expr, names: Names) -> Any:
         ) from None
 
 
-def _value(node: ast.expr, names: Names) -> Any:  # noqa: PLR0911  # one for each kind
+def _value(node: ast.expr, names: Names) -> Any:
     """Return what an expression is worth."""
     if isinstance(node, ast.Call):
         return _called(node, names)
-    if isinstance(node, ast.BinOp) and type(node.op) in _SUMS:
-        left, right = _value(node.left, names), _value(node.right, names)
-        if all(type(side) in (int, float) and abs(side) < 1e18 for side in (left, right)):
-            return _SUMS[type(node.op)](left, right)
+    if isinstance(node, ast.UnaryOp | ast.BinOp):
+        return _sum(node, names)
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
         return kind([_value(one, names) for one in node.elts])
@@ -101,19 +99,34 @@ def _value(node: ast.expr, names: Names) -> Any:  # noqa: PLR0911  # one for eac
         keys = [_value(key, names) for key in node.keys if key is not None]
         return dict(zip(keys, [_value(one, names) for one in node.values], strict=True))
     if isinstance(node, ast.Attribute | ast.Name):
-        if isinstance(node, ast.Attribute) and (names.of(node.value), node.attr) == (
-            "timezone",
-            "utc",
-        ):
-            return dt.UTC
-        name = names.of(node)
-        if name in _VALUES:
-            return _VALUES[name]
+        return _named(node, names)
+    if isinstance(node, ast.Constant):
+        return node.value
+    raise _NotPlainError
+
+
+def _sum(node: ast.UnaryOp | ast.BinOp, names: Names) -> Any:
+    """Return what a sum of numbers comes to."""
+    if isinstance(node, ast.UnaryOp):
+        value = _value(node.operand, names)
+        if type(value) in (int, float) and isinstance(node.op, ast.USub | ast.UAdd):
+            return -value if isinstance(node.op, ast.USub) else value
         raise _NotPlainError
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise _NotPlainError from None
+    left, right = _value(node.left, names), _value(node.right, names)
+    small = all(type(side) in (int, float) and abs(side) < 1e18 for side in (left, right))
+    if not small or type(node.op) not in _SUMS:
+        raise _NotPlainError
+    return _SUMS[type(node.op)](left, right)
+
+
+def _named(node: ast.Attribute | ast.Name, names: Names) -> Any:
+    """Return one of the few values that have a name."""
+    if isinstance(node, ast.Attribute) and node.attr == "utc":
+        if names.of(node.value) == "timezone":
+            return dt.UTC
+    elif names.of(node) in _VALUES:
+        return _VALUES[names.of(node)]
+    raise _NotPlainError
 
 
 def _called(node: ast.Call, names: Names) -> Any:

@@ -19,7 +19,12 @@ __all__ = ["from_text"]
 
 _NONE = ("", "null", "none", "None", "~")
 _INT = re.compile(r"\s*[+-]?[0-9]+(_[0-9]+)*\s*")
-_DATES = (dt.datetime, dt.date, dt.time)
+_DATES: dict[Any, str] = {
+    dt.datetime: "a date and time such as 2026-01-02T03:04:05+01:00",
+    dt.date: "a date such as 2026-01-02",
+    dt.time: "a time of day such as 03:04:05",
+}
+_LONGEST_INT = 4000  # digits; Python itself refuses a little more
 _COLLECTIONS = (list, set, frozenset, tuple)
 
 
@@ -51,7 +56,7 @@ def from_text(kind: Any, text: str) -> Any:  # noqa: PLR0911  # one for each kin
     if bare in (int, float):
         return _number(bare, _without_unit(kind, text))
     if bare in _DATES:
-        return bare.fromisoformat(text.strip())
+        return _moment(bare, text)
     if bare is dt.timedelta:
         return _timedelta(text)
     return pydantic.TypeAdapter(bare).validate_python(text.strip() if bare is bool else text)
@@ -104,11 +109,22 @@ def _number(kind: type[int | float], text: str) -> int | float:
     if kind is int:
         if not _INT.fullmatch(text):
             raise ValueError("must be a whole number")
+        if len(text) > _LONGEST_INT:
+            raise ValueError(f"must be a whole number of at most {_LONGEST_INT} digits")
         return int(text)
     try:
         return float(text)
     except ValueError:
         raise ValueError("must be a number") from None
+
+
+def _moment(kind: Any, text: str) -> Any:
+    try:
+        return kind.fromisoformat(text.strip())
+    except ValueError as error:
+        # Python's own words help when the form is right: "month must be in 1..12".
+        why = "" if "isoformat" in str(error) else f": {error}"
+        raise ValueError(f"must be {_DATES[kind]}{why}") from None
 
 
 def _timedelta(text: str) -> dt.timedelta:

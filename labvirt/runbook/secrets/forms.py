@@ -24,7 +24,7 @@ def forms_of(secret: str) -> dict[str, str]:
 
     A secret of several lines is there as a whole and line by line.
     """
-    found = {secret: "raw"}
+    found = dict.fromkeys((secret, secret.strip()), "raw")
     first = dict(_escaped(secret))
     for text, label in first.items():
         found.setdefault(text, label)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["Hit", "Matcher", "View"]
 
@@ -19,6 +19,7 @@ _WRITTEN_CODES: Final = re.compile(rf"(?:\x1b|\\u001[bB]|\\x1[bB]|\\033){_COLOUR
 _BROKEN_CODE: Final = re.compile(r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}|[()])?\Z")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{1,2}")
 _HEAD: Final = 4  # characters by which most places are ruled out
+_KEY: Final = 40  # characters that are searched for; whether the rest follows is looked at then
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Matcher:
         self._sorted = sorted(normal)
         self.longest = max(map(len, normal), default=0)
         self._heads = {form[:size] for form in normal for size in range(1, _HEAD + 1)}
-        self._pattern = re.compile(_trie(self._sorted)) if normal else None
+        self._by_key = _keyed(normal)
+        self._pattern = re.compile(_trie(sorted(self._by_key))) if normal else None
 
     def _normal(self, text: str) -> str:
         if not self._percent or "%" not in text:
@@ -96,10 +98,6 @@ class Matcher:
         joined = "".join(text[start:end] for start, end in kept)
         return View(self._normal(joined), places, broken.start() if broken else None)
 
-    def found_in(self, text: str) -> bool:
-        """Return whether any form is in the text."""
-        return self._pattern is not None and self._pattern.search(self.view(text).text) is not None
-
     def hits(self, view: View) -> Iterator[Hit]:
         """Yield what is found in order of its beginning; what is found may overlap."""
         at = 0
@@ -107,8 +105,12 @@ class Matcher:
             found = self._pattern.search(view.text, at)
             if found is None:
                 return
-            yield Hit(*view.span(*found.span()), self._forms[found[0]])
-            at = found.start() + 1
+            at = found.start()
+            for form in self._by_key[found[0]]:
+                if view.text.startswith(form, at):
+                    yield Hit(*view.span(at, at + len(form)), self._forms[form])
+                    break
+            at += 1
 
     def undecided(self, view: View, length: int) -> int:
         """Return the index in the real text from which it may be the beginning of a form.
@@ -129,6 +131,21 @@ class Matcher:
                 if place < len(self._sorted) and self._sorted[place].startswith(tail):
                     return min(limit, view.span(at, at + 1)[0])
         return limit
+
+
+def _keyed(forms: Iterable[str]) -> dict[str, list[str]]:
+    """Return the forms by their first characters: all that a key can be the beginning of.
+
+    A form shorter than a key that begins with it is there too; the long ones come first.
+    """
+    found: dict[str, list[str]] = {}
+    for form in forms:
+        found.setdefault(form[:_KEY], []).append(form)
+    short = {form for form in forms if len(form) < _KEY}
+    for key, group in found.items():
+        group += [key[:size] for size in range(1, len(key)) if key[:size] in short]
+        group.sort(key=len, reverse=True)
+    return found
 
 
 def _trie(forms: list[str], depth: int = 3) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedactedStream", "Redactor"]
 
+_PIECE: Final = 2**18  # characters looked at in one go
 _CODES: Final = re.compile(r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|[()][A-Z0-9])")
 
 
@@ -47,10 +48,9 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text with every secret masked."""
-        if not self._matcher.found_in(text):
-            return text
         stream = self.stream()
-        return stream.feed(text) + stream.flush()
+        pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+        return "".join([*map(stream.feed, pieces), stream.flush()])
 
     def deep(self, value: Any) -> Any:
         """Return nested lists, tuples and dicts with every secret masked, in keys too.
