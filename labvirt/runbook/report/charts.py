@@ -29,11 +29,15 @@ def library() -> str:
 
 
 def chart_json(figure: Any) -> str:
-    """Return data and layout of a figure as JSON that may stand in a script element."""
-    plain = {
-        "data": figure.get("data") or [],
-        "layout": figure.get("layout") or {},
-    }
+    """Return data and layout of a figure as JSON that may stand in a script element.
+
+    Pictures that would be fetched are left out.
+    """
+    layout = dict(figure.get("layout") or {})
+    if isinstance(layout.get("images"), list):
+        layout["images"] = [one for one in layout["images"] if not _fetches(one)]
+    series = [one for one in figure.get("data") or [] if not _fetches(one)]
+    plain = {"data": series, "layout": layout}
     try:
         text = json.dumps(plain, allow_nan=False, separators=(",", ":"))
     except ValueError:
@@ -53,6 +57,12 @@ def describe(figure: Any) -> str:
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     count = f"{len(names)} series" if names else "no data"
     return f"{title or 'Chart'}: {count}{': ' + shown if shown else ''}"
+
+
+def _fetches(part: Any) -> bool:
+    """Tell whether a part of a figure names a picture that is not in it."""
+    source = part.get("source") if isinstance(part, dict) else None
+    return isinstance(source, str) and not source.startswith("data:image/")
 
 
 def _finite(value: Any) -> Any:

@@ -63,7 +63,10 @@
       chart.static.hidden = true;
     } catch (error) {
       plot.hidden = true;
-      console.error("chart not drawn:", error);
+      const why = document.createElement("p");
+      why.className = "note";
+      why.textContent = `This chart cannot be drawn here: ${error.message || error}`;
+      chart.static.append(why);
     }
   };
   const drawAll = async (isDark) => { for (const chart of charts) await draw(chart, isDark); };
