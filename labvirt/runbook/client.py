@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nbclient.client import NotebookClient
 
+from labvirt.errors import RunError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -178,16 +180,17 @@ class RunClient(NotebookClient):
         """Write what is too long into a side file and return what still fits."""
         kept = text[: max(_KEPT - size, 0)]
         path = self._folder / "outputs" / f"cell{index + 1}-{name}.txt"
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with path.open("a", encoding="utf-8", errors="backslashreplace") as side:
-            if size <= _KEPT:
-                before = "".join(
-                    out.text
-                    for out in cell.outputs
-                    if out.output_type == "stream" and out.name == name
-                )
-                side.write(before)
-            side.write(text)
+        before = ""
+        if size <= _KEPT:
+            before = "".join(
+                out.text for out in cell.outputs if out.output_type == "stream" and out.name == name
+            )
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as side:
+                side.write(before + text)
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror}") from error
         place = str(path.relative_to(self._folder))
         listed = cell.metadata.setdefault("labvirt", {}).setdefault("side_files", [])
         if place in listed:

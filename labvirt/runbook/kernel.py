@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-__all__ = ["Kernel"]
+__all__ = ["Kernel", "forget_orphans"]
 
 _START_S: Final = 60.0
 _STOP_S: Final = 3.0
 _TRIES: Final = 2
+_SOCKETS: Final = Path("/tmp")  # noqa: S108 - each folder in it is made for its owner alone
 _ARRANGE: Final = """\
 import json as _j, os as _o, sys as _s
 _a = _j.loads({text!r})
@@ -28,6 +30,15 @@ _o.environ.update(_a["env"]); _o.chdir(_a["cwd"])
 if _a["cwd"] not in _s.path: _s.path.insert(0, _a["cwd"])
 del _j, _o, _s, _a
 """
+
+
+def forget_orphans() -> None:
+    """Remove the folders of sockets that a killed runner left."""
+    for folder in _SOCKETS.glob("lvk-*-*"):
+        owner = folder.name.split("-")[1]
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_uid == os.geteuid() and not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Kernel:
@@ -69,7 +80,8 @@ class Kernel:
 
         # A socket's path may have 107 bytes at most, so the folder must be a short one; nobody
         # else may open it, and so nobody else can listen.
-        self._folder = tempfile.mkdtemp(prefix="lv-", dir="/tmp")
+        forget_orphans()
+        self._folder = tempfile.mkdtemp(prefix=f"lvk-{os.getpid()}-", dir=_SOCKETS)
         manager = AsyncKernelManager(
             kernel_name=self.name,
             transport="ipc",

@@ -135,8 +135,12 @@ class Performance:
             except RunError as failed:
                 # No kernel, or a disk that is full: the record says so as far as it still can.
                 outcome, error = "failed", failed.what
-            record = self._finished(state, state.end(outcome, error), secrets)
-            state.publish()
+            try:
+                record = self._finished(state, state.end(outcome, error), secrets)
+            except OSError as full:
+                raise RunError(f"the record cannot be written: {full.strerror}") from full
+            finally:
+                state.publish()
         finally:
             log.close()
         return record

@@ -105,9 +105,15 @@ class RunState:
         return self.record
 
     def publish(self) -> None:
-        """Write the last event and the ledger, when all files of the run are there."""
-        self.log.write("run-end", record=self.record.to_dict())
-        self._ledger.end(self.record)
+        """Write the ledger and then the last event, when all files of the run are there.
+
+        Raises:
+            RunError: the ledger cannot be written; the event is.
+        """
+        try:
+            self._ledger.end(self.record)
+        finally:
+            self.log.write("run-end", record=self.record.to_dict())
 
     # -- steps ------------------------------------------------------------------------------
 
