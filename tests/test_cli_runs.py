@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -249,7 +250,7 @@ def test_a_damaged_ledger_is_told_and_the_command_still_answers(labvirt, past, h
     assert "Traceback" not in done.stderr
 
 
-def book(path, *, broken):
+def book(path, *, broken="1 / 0\n"):
     def code(source, *tags):
         cell = new_code_cell(source)
         cell.metadata["tags"] = list(tags)
@@ -262,7 +263,7 @@ def book(path, *, broken):
         code("(place / 'first').write_text(word)\nprint('first', word)", "step:first"),
         code("assert (place / 'first').exists()", "step:first", "check"),
         code("(place / 'first').unlink()", "step:first", "undo", "skip-execution"),
-        code(("1 / 0\n" if broken else "") + "(place / 'second').touch()", "step:second"),
+        code(broken + "(place / 'second').touch()", "step:second"),
         code("(place / 'second').unlink()", "step:second", "undo", "skip-execution"),
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -271,7 +272,7 @@ def book(path, *, broken):
 
 def test_a_run_fails_is_resumed_rerun_and_undone(labvirt, tmp_path):
     path = tmp_path / "files.ipynb"
-    book(path, broken=True)
+    book(path)
     argv = [LABVIRT, "run", str(path), "-p", f"folder={tmp_path}", "--json", "--no-html"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1, done.stderr
@@ -280,7 +281,7 @@ def test_a_run_fails_is_resumed_rerun_and_undone(labvirt, tmp_path):
     assert "ZeroDivisionError" in text
     assert "last good: first" in text
 
-    book(path, broken=False)
+    book(path, broken="")
     plain = json.loads(labvirt("resume", first, "--json"))
     assert [step["verdict"] for step in plain["steps"]] == ["kept", "ok"]
     assert (plain["parent"], plain["relation"]) == (first, "resume")
@@ -295,3 +296,30 @@ def test_a_run_fails_is_resumed_rerun_and_undone(labvirt, tmp_path):
     labvirt("undo", again["id"])
     assert not (tmp_path / "first").exists()
     assert not (tmp_path / "second").exists()
+
+
+def test_a_runner_that_is_killed_is_told_reported_and_resumed(labvirt, tmp_path):
+    path = tmp_path / "files.ipynb"
+    book(path, broken="print('last', 'words', flush=True)\nimport time; time.sleep(60)\n")
+    argv = [LABVIRT, "run", str(path), "-p", f"folder={tmp_path}", "--progress", "json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as runner:
+        for line in runner.stdout:
+            event = json.loads(line)
+            if event["kind"] == "step-begin" and event["step"]["id"] == "second":
+                break
+        (log,) = (Path(os.environ["LABVIRT_HOME"]) / "runs").glob("*/events.jsonl")
+        limit = time.monotonic() + 30
+        while "last words" not in log.read_text() and time.monotonic() < limit:
+            time.sleep(0.05)
+        assert "running" in labvirt("list")
+        runner.kill()
+    plain = json.loads(labvirt("show", "--json"))
+    assert (plain["outcome"], plain["exit_code"]) == ("died", 138)
+    assert [step["verdict"] for step in plain["steps"]] == ["ok", "failed"]
+    assert "killed in step second" in plain["error"]
+    assert plain["ended"]
+    assert "last words" in Path(labvirt("report").strip()).read_text()
+    book(path, broken="")
+    again = json.loads(labvirt("resume", "--json"))
+    assert [step["verdict"] for step in again["steps"]] == ["kept", "ok"]
+    assert (tmp_path / "second").exists()

@@ -9,7 +9,7 @@ import json
 import platform
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
 
 from labvirt.runbook.records import OUTCOMES, VERDICTS, RunRecord, StepRecord
 
@@ -71,7 +71,7 @@ def read_record(folder: Path) -> RunRecord | None:
     """
     try:
         record = _record(json.loads((folder / "run.json").read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         record = None
     if record is None:
         told = [_record(event.get("record")) for event in _events(folder)]
@@ -80,8 +80,8 @@ def read_record(folder: Path) -> RunRecord | None:
         return record
     if record.notebook.exists() and record.folder != Path():
         return record
-    here = {"notebook": folder / record.notebook.name, "html": folder / record.html.name}
-    return replace(record, folder=folder, **here)
+    notebook, html = folder / record.notebook.name, folder / record.html.name
+    return replace(record, folder=folder, notebook=notebook, html=html)
 
 
 def truth(record: RunRecord) -> RunRecord:
@@ -126,8 +126,22 @@ def _record(plain: Any) -> RunRecord | None:
         record = RunRecord.from_dict(plain)
     except (TypeError, ValueError, AttributeError):
         return None
-    whole = isinstance(record.id, str) and record.id and record.outcome in OUTCOMES
-    return record if whole else None
+    whole = _fits(record) and all(_fits(step) for step in record.steps)
+    return record if whole and record.id and record.outcome in OUTCOMES else None
+
+
+def _fits(record: RunRecord | StepRecord) -> bool:
+    """Tell whether every field has its type: a file may say anything."""
+    kinds = _KINDS[type(record)]
+    return all(isinstance(getattr(record, name), kind) for name, kind in kinds.items())
+
+
+def _kinds(record: type) -> dict[str, tuple[type, ...]]:
+    found = {name: get_origin(hint) or hint for name, hint in get_type_hints(record).items()}
+    return {name: (int, float) if kind is float else (kind,) for name, kind in found.items()}
+
+
+_KINDS: Final = {RunRecord: _kinds(RunRecord), StepRecord: _kinds(StepRecord)}
 
 
 def _progress(record: RunRecord) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labvirt.errors import RunError
@@ -51,10 +52,16 @@ def retell(record: RunRecord) -> RunRecord:
         write_notebook(notebook, record.notebook)
     html = record.notebook.with_suffix(".html")
     try:
-        write_html(notebook, html, record.title or record.book)
+        write_html(
+            notebook,
+            html,
+            record.title or record.book,
+            record=record.to_dict(),
+            book_folder=Path(record.book_path).parent if record.book_path else None,
+        )
     except OSError as error:
         raise RunError(f"the report {html} cannot be written: {error.strerror}") from error
-    return replace(record, html=html)
+    return replace(record, html=html, artefacts=tuple(sorted({*record.artefacts, html.name})))
 
 
 def _mark_cut_cells(notebook: object) -> None:

@@ -497,6 +497,15 @@ def test_a_lost_ledger_is_made_again_from_the_folders(ledger):
     (ledger.folder / "list").mkdir()
     (ledger.folder / "list" / "run.json").write_text("[1, 2]")
     (ledger.folder / "file").write_text("")
+    for number, odd in enumerate(
+        [{"began": 5}, {"seconds": "long"}, {"steps": [{"id": 7}]}, {"id": ""}, {"outcome": "?"}]
+    ):
+        place = ledger.folder / f"odd{number}"
+        place.mkdir()
+        plain = {**runs[0].to_dict(), "id": f"odd{number}", "folder": str(place), **odd}
+        (place / "run.json").write_text(json.dumps(plain))
+    (ledger.folder / "deep").mkdir()
+    (ledger.folder / "deep" / "run.json").write_text("[" * 100_000)
     assert ledger.runs() == tuple(reversed(runs))
 
 
