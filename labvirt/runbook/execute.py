@@ -169,6 +169,7 @@ class Run:
         self._process = process
         self._on_event = on_event
         self._over = threading.Event()
+        self._then: list[Callable[[], None]] = []
         self._record: RunRecord | None = None
         self._error: LabvirtError | None = None
         _alive.add(self)
@@ -190,12 +191,15 @@ class Run:
             with contextlib.suppress(json.JSONDecodeError):
                 self._take(json.loads(line))
         self._process.wait()
+        self._shut()
         if not self._over.is_set():
             self._error = self._error or self._died()
-            self._over.set()
+            self._ended()
 
     def _take(self, event: Event) -> None:
         kind = event.get("kind")
+        if kind == "ready":
+            return
         if kind == "refused":
             self._error = _as_raised(event["error"])
             return
@@ -206,7 +210,18 @@ class Run:
                 self._on_event(event)
         if kind == "run-end":
             self._record = RunRecord.from_dict(event["record"])
-            self._over.set()
+            self._ended()
+
+    def _ended(self) -> None:
+        self._over.set()
+        for then in self._then:
+            then()
+
+    def on_over(self, then: Callable[[], None]) -> None:
+        """Have something done when the run is over, on a thread of the run."""
+        self._then.append(then)
+        if self.is_over:
+            then()
 
     def _died(self) -> LabvirtError:
         from labvirt.runbook.ledger import Ledger
@@ -272,6 +287,8 @@ class Run:
                 self._process.send_signal(signal.SIGKILL)
                 self._process.wait(5)
         self._listener.join(5)
+
+    def _shut(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError, ValueError):
@@ -319,8 +336,9 @@ def _finish(asked: Asked, on_event: Callable[[Event], None] | None) -> RunRecord
     going = start(asked, on_event=on_event)
     try:
         return going.result()
-    finally:
+    except BaseException:
         going.close()
+        raise
 
 
 def run(

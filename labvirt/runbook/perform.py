@@ -143,6 +143,8 @@ class Performance:
                 state.publish()
         finally:
             log.close()
+            # Only now: nobody who waits for the record waits for this.
+            await runner.kernel.stop()
         return record
 
     def _kernel_environment(self, prepared: Prepared) -> dict[str, str]:

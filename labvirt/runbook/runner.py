@@ -72,25 +72,22 @@ class Runner:
     _done_always: bool = field(default=False)
 
     async def run(self) -> tuple[str, str]:
-        """Run the book and return the outcome and the last line of what went wrong."""
-        try:
-            await self._connect()
-            outcome, error = await self._guarded(self._flow())
-            if self.cancelled:
-                outcome, error = "cancelled", error or "somebody cancelled it"
-                await self._guarded(self._undo())
-            await self._guarded(self._always())
-        finally:
-            await self.kernel.stop()
+        """Run the book and return the outcome and the last line of what went wrong.
+
+        The kernel goes on: whoever gave it ends it.
+        """
+        await self._connect()
+        outcome, error = await self._guarded(self._flow())
+        if self.cancelled:
+            outcome, error = "cancelled", error or "somebody cancelled it"
+            await self._guarded(self._undo())
+        await self._guarded(self._always())
         return outcome, error
 
     async def undo(self, steps: Iterable[str]) -> tuple[str, str]:
         """Undo steps of an earlier run, last first, in a kernel that knows parameters and glue."""
-        try:
-            outcome, error = await self._guarded(self._undo(tuple(steps)))
-            await self._guarded(self._always())
-        finally:
-            await self.kernel.stop()
+        outcome, error = await self._guarded(self._undo(tuple(steps)))
+        await self._guarded(self._always())
         return outcome, error
 
     def cancel(self) -> None:

@@ -87,7 +87,7 @@ class RunState:
         self.save()
 
     def end(self, outcome: str, error: str = "") -> RunRecord:
-        """Tell how the run ended and keep everything."""
+        """Tell how the run ended; the files are to be written by `save`."""
         steps = tuple(
             replace(step, verdict="skipped" if step.verdict == "pending" else step.verdict)
             for step in self.record.steps
@@ -101,7 +101,6 @@ class RunState:
             ended=now(),
             seconds=round(time.monotonic() - self._clock, 3),
         )
-        self.save()
         return self.record
 
     def publish(self) -> None:
