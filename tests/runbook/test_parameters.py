@@ -159,6 +159,9 @@ def test_help_is_what_stands_beside_or_above(cell, words):
         ("x: int = compute()", ["'x'", "not a plain value", "later cell"]),
         ("x: date = date.today()", ["'x'", "not a plain value"]),
         ("x: str = f'{1}'", ["not a plain value"]),
+        ("x: int = ...", ["not a plain value"]),
+        ("x = b'bytes'", ["not a plain value"]),
+        ("x = open", ["not a plain value"]),
         ("x: str = 'a' * 10**9", ["not a plain value"]),
         ("x: date = date(2026, 2, 30)", ["makes no value", "day"]),
         ("x: int = 1 // 0", ["makes no value", "zero"]),
@@ -500,6 +503,9 @@ def test_a_secret_that_is_not_there_is_refused_before_anything_runs(tmp_path, mo
         settle(declared, {})
     with pytest.raises(SpecError, match="No such file"):
         settle(declared, {"pw": f"file:{tmp_path}/nosuch"})
+    with pytest.raises(SpecError, match="fewer than 6 characters") as caught:
+        settle(declared, {"pw": SecretStr("73519")})
+    assert "73519" not in str(caught.value)
     assert settle(read_parameters("pw: SecretStr | None = None"), {}).secrets == {}
 
 
@@ -530,6 +536,8 @@ def test_names_of_the_environment_are_matched_without_regard_to_case():
     declared = read_parameters("vCpus: int = 1\nDISK_size: str = ''")
     environ = {"LABVIRT_PARAM_VCPUS": "2", "LABVIRT_PARAM_DISK_SIZE": "1 GiB"}
     assert gather([], [], environ, parameters=declared) == {"vCpus": "2", "DISK_size": "1 GiB"}
+    with pytest.raises(SpecError, match="did you mean LABVIRT_PARAM_VCPUS"):
+        gather([], [], {"LABVIRT_PARAM_VCPU": "hidden-words"}, parameters=declared)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def _value(node: ast.expr, names: Names) -> Any:
         return dict(zip(keys, [_value(one, names) for one in node.values], strict=True))
     if isinstance(node, ast.Attribute | ast.Name):
         return _named(node, names)
-    if isinstance(node, ast.Constant):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | None):
         return node.value
     raise _NotPlainError
 

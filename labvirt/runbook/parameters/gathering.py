@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import SpecError
@@ -37,7 +38,7 @@ def gather(
             names; names in capitals are taken as small ones without it.
 
     Raises:
-        SpecError: a pair without name or ``=``, a file that cannot be read or is no mapping.
+        SpecError: a variable for a parameter that the book does not have, a pair without name or ``=``, a file that cannot be read or is no mapping.
     """
     values: dict[str, Any] = {}
     names = {parameter.name.upper(): parameter.name for parameter in parameters}
@@ -45,6 +46,12 @@ def gather(
         if variable.startswith(ENVIRONMENT) and len(variable) > len(ENVIRONMENT):
             name = variable.removeprefix(ENVIRONMENT)
             small = name.lower() if name.isupper() else name
+            if parameters and name.upper() not in names:
+                near = difflib.get_close_matches(name.upper(), names, n=1)
+                hint = f"did you mean {ENVIRONMENT}{near[0]}?" if near else f"unset {variable}"
+                raise SpecError(
+                    f"the environment has {variable}, the runbook has no such parameter", hint=hint
+                )
             values[names.get(name.upper(), small)] = text
     for path in files:
         values.update(_read(path))

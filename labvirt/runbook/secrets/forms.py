@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SHORTEST", "forms_of"]
+__all__ = ["SHORTEST", "forms_of", "has_length"]
 
 SHORTEST: Final = 6
 """Characters that a secret has at least; a shorter one would mask half of every text."""
@@ -41,7 +41,12 @@ def forms_of(secret: str) -> dict[str, str]:
             if len(line.strip()) >= SHORTEST and not line.startswith("-----"):
                 for text in _line_forms(line.strip()):
                     found.setdefault(text, "line")
-    return {text: label for text, label in found.items() if len(text) >= SHORTEST}
+    return {text: label for text, label in found.items() if has_length(text)}
+
+
+def has_length(text: str) -> bool:
+    """Return whether a text is long enough to be masked; line breaks do not count."""
+    return len(text) - text.count("\n") - text.count("\r") >= SHORTEST
 
 
 def _line_forms(line: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from labvirt.runbook.secrets.forms import SHORTEST, forms_of
+from labvirt.runbook.secrets.forms import forms_of, has_length
 from labvirt.runbook.secrets.matcher import Matcher
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def find_leaks(secrets: Mapping[str, str], paths: Iterable[Path]) -> list[Leak]:
     labels: dict[str, tuple[str, str]] = {}
     for name, value in secrets.items():
         forms = forms_of(value)
-        if len(value) >= SHORTEST:
+        if has_length(value):
             forms.setdefault(value.encode("utf-16-le", "surrogatepass").decode("latin-1"), "utf-16")
         for form, label in forms.items():
             coded = form if label == "utf-16" else _as_bytes(form)
             labels.setdefault(coded, (name, label))
     if not labels:
         return []
-    matcher = Matcher(labels, written_codes=True)
+    matcher = Matcher(labels, written=True)
     found: dict[Leak, None] = {}
     for top in paths:
         for path in _files(top):

@@ -1,4 +1,4 @@
-"""Finding any of many texts in a text: linear, also through colour codes and in pieces."""
+"""Finding any of many texts in a text: linear, through colour codes and line breaks, in pieces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["Hit", "Matcher", "View"]
 
 _COLOUR: Final = r"\[[0-?]{0,40}[ -/]{0,4}[@-~]"
-_CODES: Final = re.compile(rf"\x1b(?:{_COLOUR}|[()][A-Z0-9])")
-_WRITTEN_CODES: Final = re.compile(rf"(?:\x1b|\\u001[bB]|\\x1[bB]|\\033){_COLOUR}")
+_SKIPPED: Final = re.compile(rf"\x1b(?:{_COLOUR}|[()][A-Z0-9])|[\r\n]+")
+#: The same as files write it: JSON's escapes, and a notebook's list of lines.
+_WRITTEN: Final = re.compile(
+    rf"""(?:\x1b|\\u001[bB]|\\x1[bB]|\\033){_COLOUR}|(?:\\[rn])+(?:",\s*")?|[\r\n]+"""
+)
 _BROKEN_CODE: Final = re.compile(r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}|[()])?\Z")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{1,2}")
 _HEAD: Final = 4  # characters by which most places are ruled out
@@ -27,20 +30,21 @@ class View:
     """A text as it is searched.
 
     Attributes:
-        text: without colour codes, and with ``%2f`` as ``%2F``.
-        places: index in the real text of every character; None when they agree.
+        text: without colour codes and line breaks, and with ``%2f`` as ``%2F``.
+        parts: index in `text` at which each part that was kept begins.
+        places: index in the real text of the same.
         broken: where in the real text a colour code begins that is not all there; None for none.
     """
 
     text: str
-    places: list[int] | None
+    parts: list[int]
+    places: list[int]
     broken: int | None = None
 
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return where a part of the view begins and ends in the real text."""
-        if self.places is None:
-            return start, end
-        return self.places[start], self.places[end - 1] + 1
+    def place(self, at: int) -> int:
+        """Return where a character of the view is in the real text."""
+        part = bisect.bisect_right(self.parts, at) - 1
+        return self.places[part] + at - self.parts[part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +61,15 @@ class Matcher:
 
     Args:
         forms: the texts; none is empty.
-        written_codes: also see through colour codes that are written out, as files have them.
+        written: also see through colour codes and line breaks that are written out, as files
+            have them.
     """
 
-    def __init__(self, forms: Mapping[str, object], *, written_codes: bool = False) -> None:
-        self._codes = _WRITTEN_CODES if written_codes else _CODES
-        self._written = written_codes
+    def __init__(self, forms: Mapping[str, object], *, written: bool = False) -> None:
+        self._skipped = _WRITTEN if written else _SKIPPED
         self._percent = any("%" in form for form in forms)
         normal = {self._normal(form): form for form in forms}
+        normal.pop("", None)
         self._forms = normal
         self._sorted = sorted(normal)
         self.longest = max(map(len, normal), default=0)
@@ -73,6 +78,10 @@ class Matcher:
         self._pattern = re.compile(_trie(sorted(self._by_key))) if normal else None
 
     def _normal(self, text: str) -> str:
+        """Return a form as it is searched for."""
+        return self._percents(self._skipped.sub("", text))
+
+    def _percents(self, text: str) -> str:
         if not self._percent or "%" not in text:
             return text
         return _PERCENT.sub(lambda found: found[0].upper(), text)
@@ -84,19 +93,22 @@ class Matcher:
             text: any text.
             more: more will follow, so a colour code may be broken at the end.
         """
-        if "\x1b" not in text and not (self._written and "\\" in text):
-            return View(self._normal(text), None)
-        cuts = [found.span() for found in self._codes.finditer(text)]
-        broken = _BROKEN_CODE.search(text) if more else None
+        cuts = [found.span() for found in self._skipped.finditer(text)]
+        broken = _BROKEN_CODE.search(text, max(0, len(text) - 50)) if more else None
         if broken is not None:
             cuts.append(broken.span())
         if not cuts:
-            return View(self._normal(text), None)
+            return View(self._percents(text), [0], [0])
         edges = [0, *itertools.chain.from_iterable(cuts), len(text)]
         kept = list(itertools.pairwise(edges))[::2]
-        places = list(itertools.chain.from_iterable(range(*pair) for pair in kept))
-        joined = "".join(text[start:end] for start, end in kept)
-        return View(self._normal(joined), places, broken.start() if broken else None)
+        parts = [0, *itertools.accumulate(end - start for start, end in kept)]
+        joined = "".join([text[start:end] for start, end in kept])
+        return View(
+            self._percents(joined),
+            parts[:-1],
+            [start for start, _ in kept],
+            broken.start() if broken else None,
+        )
 
     def hits(self, view: View) -> Iterator[Hit]:
         """Yield what is found in order of its beginning; what is found may overlap."""
@@ -108,7 +120,8 @@ class Matcher:
             at = found.start()
             for form in self._by_key[found[0]]:
                 if view.text.startswith(form, at):
-                    yield Hit(*view.span(at, at + len(form)), self._forms[form])
+                    end = view.place(at + len(form) - 1) + 1
+                    yield Hit(view.place(at), end, self._forms[form])
                     break
             at += 1
 
@@ -129,7 +142,7 @@ class Matcher:
                 if place < len(self._sorted) and self._sorted[place] == tail:
                     place += 1
                 if place < len(self._sorted) and self._sorted[place].startswith(tail):
-                    return min(limit, view.span(at, at + 1)[0])
+                    return min(limit, view.place(at))
         return limit
 
 

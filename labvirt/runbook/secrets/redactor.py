@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import SpecError
-from labvirt.runbook.secrets.forms import SHORTEST, forms_of
+from labvirt.runbook.secrets.forms import SHORTEST, forms_of, has_length
 from labvirt.runbook.secrets.matcher import Matcher
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Redactor:
 
     Masked are the value itself, base64 wherever it begins in what was encoded, URL-, JSON-, HTML-,
     shell- and ``repr``-escapes and two of these upon each other, hexadecimal, and each line of a
-    value of several lines; colour codes in between do not hide it.
+    value of several lines; colour codes and line breaks in between do not hide it.
 
     Args:
         secrets: value by name.
@@ -34,7 +34,7 @@ class Redactor:
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         for name, value in secrets.items():
-            if len(value) < SHORTEST:
+            if not has_length(value):
                 raise SpecError(
                     f"the secret {name!r} has fewer than {SHORTEST} characters: masking it would"
                     " mask ordinary text too",
@@ -55,20 +55,20 @@ class Redactor:
     def deep(self, value: Any) -> Any:
         """Return nested lists, tuples and dicts with every secret masked, in keys too.
 
-        A number is masked as well when its digits are the secret. Other objects stay as they are.
+        Kinds of dict stay what they are, so that a notebook stays one. A number is masked as well when its digits are the secret. Other objects stay as they are.
         """
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.deep(key): self.deep(one) for key, one in value.items()}
+            masked = {self.deep(key): self.deep(one) for key, one in value.items()}
+            return masked if type(value) is dict else type(value)(masked)
         if isinstance(value, list):
             return [self.deep(one) for one in value]
         if isinstance(value, tuple):
             return tuple(self.deep(one) for one in value)
         if (type(value) is int and value.bit_length() < 4000) or type(value) is float:
             shown = repr(value)
-            masked = self.text(shown)
-            return value if masked == shown else masked
+            return value if self.text(shown) == shown else self.text(shown)
         return value
 
     def stream(self) -> RedactedStream:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import SpecError
+from labvirt.runbook.secrets.forms import SHORTEST, has_length
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +101,13 @@ def check_reference(reference: str, environ: Mapping[str, str]) -> None:
     if scheme == "keyring":
         _keyring(place)
     else:
-        _fetch(reference, environ)
+        value = _fetch(reference, environ)
+        if not has_length(value):
+            raise SpecError(
+                f"the secret {reference} has fewer than {SHORTEST} characters and could not be"
+                " masked without masking ordinary text",
+                hint="choose a longer one",
+            )
 
 
 def _fetch(reference: str, environ: Mapping[str, str] | None) -> str:
