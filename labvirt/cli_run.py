@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -40,6 +41,20 @@ def run_command(
     show: Annotated[bool, typer.Option("--parameters", help="Show the parameters only.")] = False,
     schema: Annotated[bool, typer.Option(help="Print the parameters as JSON Schema.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    matrix: Annotated[
+        Path | None, typer.Option(help="YAML file of many sets of parameters: one run for each.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="With --matrix: how many run at once.")] = 2,
+    per_host: Annotated[
+        int | None, typer.Option(help="With --matrix: how many at once on one host.")
+    ] = None,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="With --matrix: begin no more after a failure.")
+    ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="With --matrix: run on a Dask cluster, tcp://HOST:8786 or 'local'."),
+    ] = None,
     help_: Annotated[
         bool, typer.Option("--help", help="Show this, and the parameters of BOOK.")
     ] = False,
@@ -60,6 +75,9 @@ def run_command(
     from labvirt.runbook.execute import ask
 
     given = _given(book, parameters or [], files or [])
+    if matrix is not None:
+        many = _Many(matrix, jobs, per_host, stop, scheduler, timeout, html)
+        raise typer.Exit(many.run(book, given, progress, as_json=as_json))
     asked = ask(book, given, folder=folder, timeout_s=timeout, html=html)
     record = perform(asked, progress)
     if as_json:
@@ -67,6 +85,76 @@ def run_command(
     elif progress != "json":
         say_end(record)
     raise typer.Exit(record.exit_code)
+
+
+@dataclass(frozen=True)
+class _Many:
+    """The options of many runs."""
+
+    matrix: Path
+    jobs: int
+    per_host: int | None
+    stop: bool
+    scheduler: str | None
+    timeout: float | None
+    html: bool
+
+    def run(self, book: str, given: dict[str, Any], progress: Progress, *, as_json: bool) -> int:
+        from labvirt.runbook.executors import DaskExecutor
+        from labvirt.runbook.many import run_many
+        from labvirt.runbook.matrix import read_matrix
+
+        sets = [{**given, **one} for one in read_matrix(self.matrix)]
+        executor = None
+        if self.scheduler is not None:
+            address = None if self.scheduler == "local" else self.scheduler
+            executor = DaskExecutor(address, jobs=self.jobs)
+        try:
+            done = run_many(
+                book,
+                sets,
+                jobs=self.jobs,
+                per_host=self.per_host,
+                stop_on_failure=self.stop,
+                timeout_s=self.timeout,
+                html=self.html,
+                executor=executor,
+                on_event=None if progress == "none" else _tell_many(progress),
+            )
+        finally:
+            if executor is not None:
+                executor.close()
+        if as_json:
+            typer.echo(
+                json.dumps([record.to_dict() if record else None for record in done.records])
+            )
+        else:
+            _show_many(done)
+        return done.exit_code
+
+
+def _tell_many(progress: Progress) -> Callable[[int, Event], None]:
+    def tell(number: int, event: Event) -> None:
+        if progress == "json":
+            typer.echo(json.dumps({"number": number, **event}, default=str))
+        elif line := plain_line(event):
+            typer.echo(f"{number + 1}: {line}", err=True)
+
+    return tell
+
+
+def _show_many(done: Any) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("Parameters", "Outcome", "Seconds", "Run", "Error"):
+        table.add_column(heading, overflow="fold")
+    for row in done.rows():
+        table.add_row(*row)
+    Console().print(table)
+    typer.echo(str(done))
 
 
 def _given(book: str, pairs: list[str], files: list[Path]) -> dict[str, Any]:

@@ -129,13 +129,9 @@ def rerun(
     run: Run, parameters: Pairs = None, progress: How = "auto", as_json: Json = False
 ) -> None:
     """Run the book of a run again, with the same parameters but those given here."""
-    from labvirt.runbook.execute import ask
-    from labvirt.runbook.ledger import Ledger
+    from labvirt.runbook.execute import ask_rerun
 
-    parent = Ledger().get(run)
-    given = {**parent.parameters, **_pairs(parameters or [])}
-    asked = ask(parent.book_path, given, parent=parent.id, relation="rerun")
-    _perform(asked, progress, as_json=as_json)
+    _perform(ask_rerun(run, _pairs(parameters or [])), progress, as_json=as_json)
 
 
 @runs_app.command()

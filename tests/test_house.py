@@ -42,7 +42,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
         {"errors", "places", "model"},
-        {"IPython", "jupyter_client", "papermill", "nbclient", "nbformat", "nbconvert"}
+        {"IPython", "distributed", "jupyter_client", "papermill", "nbclient", "nbformat", "nbconvert"}
         | {"pandas", "pydantic", "traitlets"}
         | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml"},
     ),

@@ -9,9 +9,14 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from labvirt.runbook.books import Book, find_book, list_books
-    from labvirt.runbook.execute import Run, ask, rerun, resume, run, start, undo
+    from labvirt.runbook.compare import Comparison, compare
+    from labvirt.runbook.execute import ask, rerun, resume, run, undo
+    from labvirt.runbook.handle import Run, start
     from labvirt.runbook.kinds import Duration, HostUri, Size
+    from labvirt.runbook.ledger import Ledger
+    from labvirt.runbook.many import ManyRuns, run_many
     from labvirt.runbook.marks import step
+    from labvirt.runbook.matrix import expand, read_matrix
     from labvirt.runbook.parameters import (
         Parameter,
         Settled,
@@ -21,33 +26,42 @@ if TYPE_CHECKING:
         read_parameters,
         settle,
     )
+    from labvirt.runbook.pool import RunPool
     from labvirt.runbook.records import RunRecord, StepRecord
     from labvirt.runbook.secrets import Redactor, fetch_secret, reveal
 
 __all__ = [
     "Book",
+    "Comparison",
     "Duration",
     "HostUri",
+    "Ledger",
+    "ManyRuns",
     "Parameter",
     "Redactor",
     "Run",
+    "RunPool",
     "RunRecord",
     "SecretStr",
     "Settled",
     "Size",
     "StepRecord",
     "ask",
+    "compare",
     "describe",
+    "expand",
     "fetch_secret",
     "find_book",
     "gather",
     "json_schema",
     "list_books",
+    "read_matrix",
     "read_parameters",
     "rerun",
     "resume",
     "reveal",
     "run",
+    "run_many",
     "settle",
     "start",
     "step",
@@ -57,7 +71,13 @@ __all__ = [
 #: Where each name lives. A book imports from here in its kernel, which must not load the runner.
 _HOMES = {
     "labvirt.runbook.books": ("Book", "find_book", "list_books"),
-    "labvirt.runbook.execute": ("Run", "ask", "rerun", "resume", "run", "start", "undo"),
+    "labvirt.runbook.compare": ("Comparison", "compare"),
+    "labvirt.runbook.execute": ("ask", "rerun", "resume", "run", "undo"),
+    "labvirt.runbook.handle": ("Run", "start"),
+    "labvirt.runbook.ledger": ("Ledger",),
+    "labvirt.runbook.many": ("ManyRuns", "run_many"),
+    "labvirt.runbook.matrix": ("expand", "read_matrix"),
+    "labvirt.runbook.pool": ("RunPool",),
     "labvirt.runbook.marks": ("step",),
     "labvirt.runbook.kinds": ("Duration", "HostUri", "Size"),
     "labvirt.runbook.parameters": (

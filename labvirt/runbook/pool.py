@@ -9,7 +9,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from labvirt.errors import RunError, SpecError
-from labvirt.runbook.execute import Run, ask, worker
+from labvirt.runbook.execute import ask
+from labvirt.runbook.handle import Run, worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from labvirt.runbook.events import Event
-    from labvirt.runbook.execute import Asked
+    from labvirt.runbook.handle import Asked
     from labvirt.runbook.records import RunRecord
 
 __all__ = ["RunPool"]
@@ -39,7 +40,7 @@ class RunPool:
     """
 
     def __init__(self, size: int = 2) -> None:
-        if not isinstance(size, int) or not 1 <= size <= 32:
+        if type(size) is not int or not 1 <= size <= 32:
             raise SpecError(f"a pool of {size!r} runs", hint="1 to 32")
         self._lock = threading.Lock()
         self._waiting: collections.deque[subprocess.Popen[str]] = collections.deque()
