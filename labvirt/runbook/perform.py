@@ -91,7 +91,7 @@ class Performance:
         """
         folder = -1
         try:
-            prepared = prepare(self.request)
+            prepared = prepare(self.request, self._environment)
             secrets = self._secrets(prepared)
             folder = _open_folder(Path(self.request.folder))
             return await self._recorded(prepared, secrets)

@@ -24,6 +24,8 @@ from labvirt.runbook.parameters import read_parameters, settle
 from labvirt.runbook.records import RunRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from labvirt.runbook.books import Book
     from labvirt.runbook.parameters import Settled
 
@@ -110,15 +112,20 @@ class Prepared:
     record: RunRecord
 
 
-def prepare(request: Request) -> Prepared:
+def prepare(request: Request, environment: Mapping[str, str] | None = None) -> Prepared:
     """Read the book and check the parameters; nothing is written and no kernel started.
+
+    Args:
+        request: what is asked for.
+        environment: secrets that the kernel gets; references may lead there.
 
     Raises:
         RunError: there is no such book.
         SpecError: its tags or the parameters cannot be right.
     """
     book = find_book(request.book)
-    settled = settle(read_parameters(book.parameters_source), request.given)
+    environ = {**os.environ, **(environment or {})}
+    settled = settle(read_parameters(book.parameters_source), request.given, environ=environ)
     notebook = _copy(book.notebook, settled.code)
     outline = Outline(notebook)
     folder = Path(request.folder)

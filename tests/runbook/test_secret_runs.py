@@ -1,0 +1,158 @@
+"""A secret that a book uses is nowhere to be found afterwards, however the run ended."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from labvirt import runbook
+from labvirt.errors import SpecError
+
+LABVIRT = str(Path(sys.executable).with_name("labvirt"))
+USE = """\
+from labvirt.runbook import reveal
+import base64, logging, sys, time, urllib.parse
+plain = reveal(password)
+assert len(plain) == 24
+print('the password is', plain)
+for letter in plain: print(letter, end='', flush=True)
+print(base64.b64encode(f'user:{plain}'.encode()).decode(), urllib.parse.quote(plain, safe=''))
+print(repr(plain), plain, file=sys.stderr)
+logging.warning('with %s', plain)
+from IPython.display import HTML, display
+display(HTML(f'<b>{plain}</b>'))
+{'secret': plain}
+"""
+FAIL = "raise OSError(f'cannot log in with {plain}')"
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    value = secrets.token_urlsafe(18)
+    assert len(value) == 24
+    monkeypatch.setenv("BOOK_PASSWORD", value)
+    return value
+
+
+def book(make, *cells):
+    return make(
+        (USE, "step:use"),
+        *cells,
+        ("print('undo with', reveal(password))", "step:use", "undo", "skip-execution"),
+        ("print('clean up with', plain)", "always"),
+        parameters="from labvirt.runbook import SecretStr\npassword: SecretStr",
+    )
+
+
+def forms(value):
+    yield value
+    yield base64.b64encode(value.encode()).decode().rstrip("=")
+    yield base64.b64encode(f"user:{value}".encode()).decode().rstrip("=")
+    yield urllib.parse.quote(value, safe="")
+
+
+def nowhere(value, *places):
+    for form in forms(value):
+        found = subprocess.run(
+            ["grep", "-rlaF", "-e", form, *map(str, places)],
+            capture_output=True, text=True, check=False,
+        ).stdout  # fmt: skip
+        assert not found, f"{form} in {found}"
+
+
+@pytest.mark.parametrize("reference", ["env", "file", "object"])
+def test_after_a_good_run(make, tmp_path, home, secret, reference, texts):
+    given = "env:BOOK_PASSWORD"
+    if reference == "file":
+        path = tmp_path.parent / f"{tmp_path.name}-secret"
+        path.write_text(secret + "\n")
+        path.chmod(0o600)
+        given = f"file:{path}"
+    elif reference == "object":
+        os.environ.pop("BOOK_PASSWORD")
+        given = SecretStr(secret)
+    record = runbook.run(book(make), {"password": given})
+    assert record.outcome == "ok", record.error
+    assert "the password is" in texts(record.notebook)
+    nowhere(secret, tmp_path)
+    if reference != "object":
+        assert record.parameters["password"] == given
+
+
+def test_after_a_failure(make, tmp_path, home, secret):
+    record = runbook.run(book(make, FAIL), {"password": "env:BOOK_PASSWORD"})
+    assert record.outcome == "failed"
+    assert "cannot log in with" in record.error
+    nowhere(secret, tmp_path)
+
+
+def test_after_cancelling_and_after_a_kill(make, tmp_path, home, secret, wait_until, kernels_of):
+    path = book(make, f"open({str(tmp_path / 'on')!r}, 'w').close(); print(plain); time.sleep(60)")
+    for end in ("cancel", "kill"):
+        (tmp_path / "on").unlink(missing_ok=True)
+        going = runbook.start(runbook.ask(path, {"password": "env:BOOK_PASSWORD"}))
+        wait_until((tmp_path / "on").exists, "the last cell")
+        if end == "cancel":
+            going.cancel()
+        else:
+            os.kill(going.pid, signal.SIGKILL)
+        assert going.result(60).outcome in ("cancelled", "died")
+        going.close()
+    wait_until(lambda: not kernels_of(home), "the kernels to end")
+    nowhere(secret, tmp_path)
+
+
+def test_by_the_command_and_by_the_engine_of_papermill(make, tmp_path, home, secret):
+    path = book(make)
+    given = ["-p", "password=env:BOOK_PASSWORD"]
+    done = subprocess.run(
+        [LABVIRT, "run", str(path), *given], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert secret not in done.stdout + done.stderr
+    output = tmp_path / "out.ipynb"
+    papermill = [sys.executable, "-m", "papermill", "--engine", "labvirt", str(path), str(output)]
+    subprocess.run(
+        [*papermill, "-p", "password", "env:BOOK_PASSWORD"], capture_output=True, check=True
+    )
+    assert "the password is" in output.read_text()
+    nowhere(secret, tmp_path)
+
+
+def test_a_secret_given_by_its_value_is_refused_and_taken_out(make, tmp_path, home, secret):
+    path = book(make)
+    with pytest.raises(SpecError, match="env:NAME") as caught:
+        runbook.run(path, {"password": secret})
+    assert secret not in str(caught.value)
+    output = tmp_path / "out.ipynb"
+    papermill = [sys.executable, "-m", "papermill", "--engine", "labvirt", str(path), str(output)]
+    done = subprocess.run(
+        [*papermill, "-p", "password", secret], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    nowhere(secret, tmp_path)
+
+
+def test_a_cell_tagged_secret_keeps_no_output(make, home, texts):
+    path = make(("print('hidden'); 'hidden too'", "secret"), "print('shown')")
+    record = runbook.run(path, html=False)
+    assert "shown" in texts(record.notebook)
+    assert "hidden" not in texts(record.notebook)
+
+
+def test_a_secret_that_gets_through_fails_the_run(make, tmp_path, home, secret):
+    """The book writes it to a file of the run's folder itself."""
+    leak = "import os; open(os.environ['LABVIRT_RUN_FOLDER'] + '/notes.txt', 'w').write(plain)"
+    record = runbook.run(book(make, leak), {"password": "env:BOOK_PASSWORD"}, html=False)
+    assert record.outcome == "failed"
+    assert "notes.txt" in record.error
+    assert secret not in record.error
