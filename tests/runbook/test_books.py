@@ -157,6 +157,13 @@ def volumes(host):
     return sorted(volume.name for pool in host.pools for volume in pool.volumes)
 
 
+def wait_until(claim, timeout_s=60.0):
+    deadline = time.monotonic() + timeout_s
+    while not claim():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
 def remove(host, name):
     domain = host.domains[name]
     if domain.is_active:
@@ -378,12 +385,15 @@ def test_a_cancelled_install_leaves_nothing(lab, alpha, tmp_path):
     values = wish(lab, "never", source="pxe", disk_size="1 MiB")
     going = start(ask("install", values, folder=tmp_path, html=False))
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not any(
-            event["kind"] == "step-begin" and event["step"]["id"] == "ready"
-            for event in tuple(going.events)
-        ):
-            time.sleep(0.05)
+        wait_until(
+            lambda: (
+                going.is_over
+                or any(
+                    event["kind"] == "step-begin" and event["step"]["id"] == "ready"
+                    for event in tuple(going.events)
+                )
+            )
+        )
         going.cancel()
         record = going.result(60)
     finally:
@@ -453,9 +463,7 @@ def test_a_run_killed_during_the_copy_goes_on_and_can_be_undone(
     boot = boot_of(alpha.domains[guest])
     slow = {**route, "bandwidth_mib_s": 50}
     going = start(ask("migrate", slow, folder=tmp_path / "killed", html=False))
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and guest not in beta.domains:
-        time.sleep(0.02)
+    wait_until(lambda: going.is_over or guest in beta.domains)
     time.sleep(0.6)
     children = psutil.Process(going.pid).children(recursive=True)
     for process in (going.pid, *(child.pid for child in children)):
@@ -473,6 +481,22 @@ def test_a_run_killed_during_the_copy_goes_on_and_can_be_undone(
 
     back = undo(record.id)
     assert back.exit_code == 0, back.error
+    assert only_on(alpha, beta, guest)
+    assert boot_of(alpha.domains[guest]) == boot
+
+
+@pytest.mark.lab
+def test_a_cancelled_migration_leaves_the_guest_where_it_was(alpha, beta, route, guest, tmp_path):
+    boot = boot_of(alpha.domains[guest])
+    slow = {**route, "bandwidth_mib_s": 1}
+    going = start(ask("migrate", slow, folder=tmp_path, html=False))
+    try:
+        wait_until(lambda: going.is_over or guest in beta.domains)
+        going.cancel()
+        record = going.result(60)
+    finally:
+        going.close()
+    assert record.outcome == "cancelled", record.error
     assert only_on(alpha, beta, guest)
     assert boot_of(alpha.domains[guest]) == boot
 

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 import labvirt as lv
+from labvirt.runbook import undo
 
 pytestmark = pytest.mark.lab
 
@@ -43,13 +44,27 @@ def test_a_guest_with_a_disk_is_installed_and_proved(lab, tmp_path):
     domain = lab["alpha"].domains["web1"]
     assert domain.is_active
     assert domain.info().vcpus == 2
+    assert domain.tags == (f"run:{record.id}",)
     assert record.html.exists()
+    assert [step.id for step in record.steps] == [
+        "preflight",
+        "define",
+        "start",
+        "ready",
+        "proof",
+        "summary",
+    ]
+    assert {step.verdict for step in record.steps} == {"ok"}
+    assert record.steps[1].title == "Define it"
 
     again = lv.run(
         "install", {"host": f"lab:{lab.name}/alpha", "name": "web1"}, folder=tmp_path / "again"
     )
     assert (again.outcome, again.exit_code) == ("refused", 2)
     assert "exists already" in again.error
+    assert domain.is_active
+    # A run that made nothing undoes nothing, whatever has the same name.
+    undo(again.id)
     assert domain.is_active
 
 
@@ -60,6 +75,13 @@ def test_the_tiny_disk_boots_too(lab, tmp_path):
         folder=tmp_path,
     ).require_ok()
     assert "disk1" in text_of(record.notebook)
+    pool = lab["alpha"].pools["shared"]
+    assert "disk1-vda.qcow2" in pool.volumes.names
+
+    undone = undo(record.id)
+    assert undone.exit_code == 0, undone.error
+    assert "disk1" not in lab["alpha"].domains
+    assert "disk1-vda.qcow2" not in pool.volumes.names
 
 
 @pytest.mark.parametrize(
@@ -69,6 +91,10 @@ def test_the_tiny_disk_boots_too(lab, tmp_path):
         ({"name": "x" * 300}, "name"),
         ({"memory": "12 parsecs"}, "parsecs"),
         ({"memory": "-1"}, "-1"),
+        ({"vcpus": "0"}, "vcpus"),
+        ({"vcpus": "4000"}, "vcpus"),
+        ({"timeout_s": "0"}, "timeout_s"),
+        ({"host": "lab:nosuchlab/alpha"}, "nosuchlab"),
         ({"disk_size": "900 TiB"}, "900 TiB"),
         ({"network": "nosuchnet"}, "nosuchnet"),
         ({"source": "floppy:/x"}, "floppy"),
@@ -78,7 +104,10 @@ def test_the_tiny_disk_boots_too(lab, tmp_path):
 def test_what_cannot_be_made_is_refused_and_changes_nothing(lab, tmp_path, given, word):
     before = lab["alpha"].domains.names
     record = lv.run(
-        "install", {"host": f"lab:{lab.name}/alpha", "name": "no1", **given}, folder=tmp_path
+        "install",
+        {"host": f"lab:{lab.name}/alpha", "name": "no1", **given},
+        folder=tmp_path,
+        html=False,
     )
     assert record.exit_code == 2, record.error
     assert word in record.error
