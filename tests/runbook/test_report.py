@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import nbformat
@@ -109,7 +110,7 @@ def test_the_head_says_what_was_run_and_how_it_ended(tmp_path):
     assert words(tree, ".outcome") == "Failed"
     assert tree.select(".outcome svg use")[0].get("href") == "#shape-failed"
     assert "WaitTimeoutError: waited 5 s" in words(tree, ".trouble")
-    assert tree.select(".trouble a")[0].get("href") == "#cell-1"
+    assert tree.select(".trouble a")[0].get("href") == "#cell-2"
     facts = words(tree, ".facts")
     for told in (
         "20261123-122015-f700",
@@ -210,21 +211,62 @@ def test_long_text_shows_50_and_20_lines_and_is_kept_whole(tmp_path, count):
         assert report.side_files == ()
         return
     assert lines == [f"line {n}" for n in (*range(50), *range(count - 20, count))]
-    assert report.side_files == ("outputs/1-1.txt",)
-    assert (tmp_path / "outputs/1-1.txt").read_text() == text
+    assert report.side_files == ("outputs/cell2-1.txt",)
+    assert (tmp_path / "outputs/cell2-1.txt").read_text() == text
     assert f"{count - 70} of {count:,} lines are not shown" in words(tree, ".fold")
-    assert tree.select(".fold a")[0].get("href") == "outputs/1-1.txt"
+    assert tree.select(".fold a")[0].get("href") == "outputs/cell2-1.txt"
 
 
 def test_a_side_file_that_the_runner_wrote_is_linked_and_left_alone(tmp_path):
     (tmp_path / "outputs").mkdir()
-    (tmp_path / "outputs/1-1.txt").write_text("the real thing")
-    facts = {"side_files": ["outputs/1-1.txt", "outputs/1-9.log", "../../etc/passwd"]}
+    (tmp_path / "outputs/cell2-1.txt").write_text("the real thing")
+    facts = {"side_files": ["outputs/cell2-1.txt", "outputs/1-9.log", "../../etc/passwd"]}
     tree, report = page(tmp_path, notebook(cell("1", printed("x\n" * 200), **facts)))
-    assert (tmp_path / "outputs/1-1.txt").read_text() == "the real thing"
+    assert (tmp_path / "outputs/cell2-1.txt").read_text() == "the real thing"
     assert report.side_files == ()
     links = [one.get("href") for one in tree.select(".fold a")]
-    assert links == ["outputs/1-1.txt", "outputs/1-9.log"]
+    assert links == ["outputs/cell2-1.txt", "outputs/1-9.log"]
+
+
+@pytest.mark.parametrize("count", [100, 60_000])
+def test_what_the_runner_cut_itself_shows_the_end_of_the_whole(tmp_path, count):
+    (tmp_path / "outputs").mkdir()
+    whole = "".join(f"line {n} of the console\n" for n in range(count))
+    (tmp_path / "outputs/cell2-stdout.txt").write_text(whole)
+    kept = whole[:1000] + "\n[... more in outputs/cell2-stdout.txt]\n"
+    made = notebook(cell("1", printed(kept), side_files=["outputs/cell2-stdout.txt"]))
+    tree, report = page(tmp_path, made)
+    first, last = tree.select(".output pre")
+    assert first.text.split("\n") == [f"line {n} of the console" for n in range(50)]
+    assert last.text.split("\n") == [f"line {n} of the console" for n in range(count - 20, count)]
+    assert f"{count - 70:,} of {count:,} lines" in words(tree, ".fold")
+    assert [one.get("href") for one in tree.select(".fold a")] == ["outputs/cell2-stdout.txt"]
+    assert report.side_files == ()
+
+
+def test_a_file_that_only_the_output_names_is_not_read(tmp_path):
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs/other.txt").write_text("of somebody else\n")
+    tree, _ = page(tmp_path, notebook(cell("1", printed("x\n[... more in outputs/other.txt]\n"))))
+    assert "somebody" not in words(tree, "main")
+
+
+def test_very_many_outputs_of_a_cell_show_the_first_and_the_last(tmp_path):
+    many = [displayed({"text/plain": f"item {n}"}) for n in range(2000)]
+    tree, report = page(tmp_path, notebook(cell("1", *many)))
+    assert len(tree.select(".output pre")) == 350
+    assert "1,650 outputs of this cell are not shown" in words(tree, ".note")
+    assert (tmp_path / report.side_files[0]).read_text().split()[1] == "300"
+
+
+@pytest.mark.parametrize(
+    "html", ["<div>" * 100_000, "<svg " * 100_000, "<b><p>" * 50_000, "<svg></svg>" * 20_000]
+)
+def test_html_that_is_made_to_be_slow_is_not(tmp_path, html):
+    began = time.process_time()
+    _, report = page(tmp_path, notebook(cell("1", displayed({"text/html": html}))))
+    assert time.process_time() - began < 10
+    assert report.size_bytes < 5_000_000
 
 
 def test_folding_a_text():
@@ -288,7 +330,7 @@ def test_pictures_are_in_the_file_and_have_a_text(tmp_path):
     )
     pictures = tree.select(".output img")
     assert [one.get("alt") for one in pictures] == [
-        "Picture, output of cell 1",
+        "Picture, output of cell 2",
         "a plan",
         'a "map"',
     ]
@@ -369,8 +411,10 @@ def test_a_chart_with_too_many_points_keeps_its_data_beside(tmp_path):
     output = new_output("display_data", data={PLOTLY: {"data": [{"y": list(range(400_000))}]}})
     tree, report = page(tmp_path, notebook(cell("1", output)))
     assert report.charts == 0
-    assert report.side_files == ("outputs/1-1.json",)
-    assert len(json.loads((tmp_path / "outputs/1-1.json").read_text())["data"][0]["y"]) == 400_000
+    assert report.side_files == ("outputs/cell2-1.json",)
+    assert (
+        len(json.loads((tmp_path / "outputs/cell2-1.json").read_text())["data"][0]["y"]) == 400_000
+    )
     assert not tree.select("#plotly-library")
 
 
@@ -466,7 +510,7 @@ def test_a_hundred_megabytes_of_text_cost_neither_memory_nor_room(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert report.size_bytes < 100_000
-    assert (tmp_path / "outputs/1-1.txt").stat().st_size == len(text)
+    assert (tmp_path / "outputs/cell2-1.txt").stat().st_size == len(text)
     assert peak < 2 * len(text)
 
 
@@ -485,8 +529,8 @@ def test_much_of_everything_stays_below_five_megabytes(tmp_path):
     tree, report = page(tmp_path, notebook(*cells))
     assert report.size_bytes < 5_000_000
     assert "E: the reason" in words(tree, ".headline")
-    assert (tmp_path / "outputs/41-1.html.txt").exists()
-    assert (tmp_path / "outputs/42-1.png").stat().st_size == 4_000_000
+    assert (tmp_path / "outputs/cell42-1.html.txt").exists()
+    assert (tmp_path / "outputs/cell43-1.png").stat().st_size == 4_000_000
 
 
 def test_text_that_no_file_can_carry_is_no_failure(tmp_path):
@@ -494,7 +538,7 @@ def test_text_that_no_file_can_carry_is_no_failure(tmp_path):
         cell("print('\ud800')", printed("a\ud800b\n" * 100)), labvirt={**RECORD, "error": "\ud800"}
     )
     _, report = page(tmp_path, made)
-    assert report.side_files == ("outputs/1-1.txt",)
+    assert report.side_files == ("outputs/cell2-1.txt",)
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
@@ -517,4 +561,4 @@ def test_nbconvert_knows_the_report(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     assert "30 of 100 lines" in words(parsed((tmp_path / "book.html").read_text()), ".fold")
-    assert (tmp_path / "outputs/1-1.txt").read_text() == "x\n" * 100
+    assert (tmp_path / "outputs/cell2-1.txt").read_text() == "x\n" * 100

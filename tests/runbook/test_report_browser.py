@@ -255,12 +255,18 @@ def test_a_link_of_the_contents_leads_to_its_step(view):
 
 def test_the_whole_of_a_long_text_is_one_click_away(view):
     page = view(full_book())
-    page.get_by_role("link", name="outputs/5-1.txt").click()
+    page.get_by_role("link", name="outputs/cell6-1.txt").click()
     assert "[  199]" in page.inner_text("body")
 
 
 def test_on_paper_everything_is_unfolded_and_light(view, tmp_path):
     page = view(full_book(), "dark")
+    drawn = page.evaluate(
+        "() => { dispatchEvent(new Event('beforeprint'));"
+        " const colour = document.querySelector('.main-svg').style.background;"
+        " dispatchEvent(new Event('afterprint')); return colour; }"
+    )
+    assert drawn in ("white", "rgb(255, 255, 255)")
     page.pdf(path=tmp_path / "book.pdf")
     assert page.locator("details:not([open])").count() > 3
     page.emulate_media(media="print")

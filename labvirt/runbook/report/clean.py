@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Headings", "clean_html", "has_content"]
+__all__ = ["Headings", "clean_html", "has_content", "is_deep"]
 
 _TAGS = frozenset(
     [
@@ -110,7 +110,32 @@ _CODE_CLASSES = re.compile(r"highlight|hl-[\w+-]+|[a-z]{1,3}\d?")
 _IMG = re.compile(r"<img(?: [^<>]*)?>")
 _HEADING = re.compile(r"<(/?)h([1-6])((?: [^<>]*)?)>")
 _EMPTY_HEADER = re.compile(r"<th(?: [^<>]*)?>\s*</th>")
-_SVG = re.compile(r"<svg\b.*?</svg\s*>", re.IGNORECASE | re.DOTALL)
+_ANY_TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)")
+#: These end by themselves where the next one begins.
+_SHALLOW = frozenset(
+    [
+        "br",
+        "col",
+        "dd",
+        "dt",
+        "hr",
+        "img",
+        "input",
+        "li",
+        "link",
+        "meta",
+        "p",
+        "source",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "wbr",
+    ]
+)
+_SVG = re.compile(r"<svg\b", re.IGNORECASE)
+_SVG_END = re.compile(r"</svg\s*>", re.IGNORECASE)
 _SVG_LABEL = re.compile(r"""\saria-label=(?:"([^"<>]*)"|'([^'<>]*)')|<title[^>]*>([^<>]*)<""")
 _VISIBLE = re.compile(r"<(?:img|hr|meter|progress)\b|>\s*[^<\s]|\A\s*[^<\s]")
 
@@ -140,9 +165,7 @@ def clean_html(html: str, headings: Headings, *, picture: str, prose: bool = Fal
         picture: text for pictures that have none of their own.
         prose: it is the author's text, not an output: names of headings and classes of code stay.
     """
-    if "<svg" in html.lower():
-        html = _SVG.sub(_svg_as_picture, html)
-    text = str(_cleaner(prose).clean(html))
+    text = str(_cleaner(prose).clean(_with_pictures(html)))
     text = _EMPTY_HEADER.sub(lambda found: found[0].replace("th", "td"), text)
     text = _IMG.sub(functools.partial(_described, picture), text)
     levels: list[int] = []
@@ -154,6 +177,17 @@ def clean_html(html: str, headings: Headings, *, picture: str, prose: bool = Fal
         return "<h" + str(levels[-1]) + found[3] + ">"
 
     return _HEADING.sub(place, text)
+
+
+def is_deep(html: str, limit: int = 200) -> bool:
+    """Tell whether HTML is nested so deep that cleaning it would take very long."""
+    depth = 0
+    for found in _ANY_TAG.finditer(html):
+        if found[2].lower() not in _SHALLOW:
+            depth = max(depth + (-1 if found[1] else 1), 0)
+            if depth > limit:
+                return True
+    return False
 
 
 def has_content(html: str) -> bool:
@@ -198,12 +232,20 @@ def _filtered(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _svg_as_picture(found: re.Match[str]) -> str:
-    """Return a drawing as a picture: what is inside one can neither run nor fetch."""
-    source = found[0]
+def _with_pictures(html: str) -> str:
+    """Return HTML with its drawings as pictures: what is inside one can neither run nor fetch."""
+    parts, at = [], 0
+    while (start := _SVG.search(html, at)) and (end := _SVG_END.search(html, start.end())):
+        parts += [html[at : start.start()], _picture(html[start.start() : end.end()])]
+        at = end.end()
+    return "".join(parts) + html[at:]
+
+
+def _picture(source: str) -> str:
+    """Return a drawing as the tag of a picture."""
     if "xmlns=" not in source[: source.find(">")]:
         source = source[:4] + ' xmlns="http://www.w3.org/2000/svg"' + source[4:]
-    label = _SVG_LABEL.search(source)
+    label = _SVG_LABEL.search(source, 0, 10_000)
     alt = next((part for part in label.groups() if part), "") if label else ""
     data = base64.b64encode(source.encode(errors="replace")).decode()
     alt = alt.replace('"', "&quot;")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "Piece", "build"]
 
-_TITLE = re.compile(r"\A\s*#\s+(.+?)\s*#*\s*(?:\n|\Z)")
+_TITLE = re.compile(r"\A\s*#[ \t]+(\S[^\n]*)(?:\n|\Z)")
 _HIGHLIGHT_BYTES = 16_000
 _PAPERMILL_NOTE = "papermill-error-cell-tag"
 
@@ -29,7 +29,7 @@ class Piece:
     """One cell as it is shown.
 
     Attributes:
-        number: of the cell, from 0.
+        number: of the cell, from 1.
         kind: ``markdown``, ``code`` or ``raw``.
         anchors: names that links lead to.
         html: text of a markdown cell; highlighted source of a code cell, empty when it is plain.
@@ -104,7 +104,7 @@ class _Builder:
         elif cell.cell_type == "markdown":
             source = cell.source
             found = _TITLE.match(source)
-            if found and found[1] == title:
+            if found and found[1].rstrip("# \t\r") == title:
                 source = source[found.end() :]
             made.html = clean_html(
                 self.prose(source), self.shaper.headings, picture="Picture", prose=True
@@ -150,7 +150,7 @@ class _Builder:
                 return
         cut = fold(source, width=500)
         made.source = f"{cut.head}\n# […]\n{cut.tail}" if cut.hidden else cut.head
-        made.file = self.shaper.files.keep(f"{made.number}-code.txt", source)
+        made.file = self.shaper.files.keep(f"cell{made.number}-code.txt", source)
         if not self.shaper.room.take(2 * len(made.source), reserve=True):
             made.source = ""
 
@@ -180,7 +180,7 @@ def build(
     builder = _Builder(OutputShaper(Room(), files, Headings(), markdown), prose, highlight)
     title = title or _first_heading(notebook)
     document = Document(title, summarise(notebook, record))
-    for number, cell in enumerate(notebook.cells):
+    for number, cell in enumerate(notebook.cells, start=1):
         if _PAPERMILL_NOTE in (cell.metadata.get("tags") or []):
             continue
         document.pieces.append(builder.piece(number, cell, title))
@@ -202,7 +202,7 @@ def _first_heading(notebook: Any) -> str:
     for cell in notebook.cells:
         found = _TITLE.match(cell.source) if cell.cell_type == "markdown" else None
         if found:
-            return str(found[1])
+            return found[1].rstrip("# \t\r")
     return "Notebook"
 
 

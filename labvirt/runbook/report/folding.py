@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["HEAD", "TAIL", "Folded", "fold", "without_controls"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["HEAD", "TAIL", "Folded", "fold", "fold_file", "without_controls"]
 
 HEAD = 50
 """Lines that are shown of the beginning of a long text."""
@@ -79,6 +83,38 @@ def fold(text: str, *, head: int = HEAD, tail: int = TAIL, width: int = WIDTH) -
         shown.append(without_controls("\n".join(line for line, _ in done)))
     hidden = lines - head - tail if len(pieces) > 1 else 0
     return Folded(shown[0], shown[1] if len(pieces) > 1 else "", lines, hidden, narrowed)
+
+
+def fold_file(path: Path, *, head: int = HEAD, tail: int = TAIL, width: int = WIDTH) -> Folded:
+    """Return the first and the last lines of a text file of any size, as `fold` does.
+
+    Args:
+        path: the file (UTF-8).
+        head: lines to show of its beginning.
+        tail: lines to show of its end.
+        width: characters to show of a line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    piece = 4 * width * (head + tail)
+    with path.open("rb") as file:
+        first = file.read(piece)
+        lines, last = first.count(b"\n"), first[-1:]
+        end = file.tell()
+        while more := file.read(1 << 20):
+            lines, last = lines + more.count(b"\n"), more[-1:]
+            end += len(more)
+        lines += last not in (b"\n", b"")
+        file.seek(max(0, end - piece))
+        rest = file.read()
+    start, close = (part.decode(errors="replace") for part in (first, rest))
+    if end <= 2 * piece:  # small enough to be taken as a whole
+        return fold(path.read_text(errors="replace"), head=head, tail=tail, width=width)
+    above = fold("\n".join(start.split("\n")[:head]), head=head, tail=0, width=width)
+    below = fold("\n".join(close.rstrip("\n").split("\n")[-tail:]), head=0, tail=tail, width=width)
+    narrowed = above.narrowed + below.narrowed
+    return Folded(above.head, below.head, lines, max(lines - head - tail, 0), narrowed)
 
 
 def without_controls(text: str) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labvirt.runbook.report import charts
-from labvirt.runbook.report.clean import clean_html, has_content
-from labvirt.runbook.report.folding import Folded, fold, without_controls
+from labvirt.runbook.report.clean import clean_html, has_content, is_deep
+from labvirt.runbook.report.folding import Folded, fold, fold_file, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
+    from pathlib import Path
 
     from labvirt.runbook.report.clean import Headings
     from labvirt.runbook.report.room import Room, SideFiles
@@ -32,6 +34,9 @@ _PICTURES = {
     "image/webp": "webp",
     "image/svg+xml": "svg",
 }
+#: Outputs of one cell that are shown when there are very many: the first and the last.
+_FIRST, _LAST = 300, 50
+_MORE = re.compile(r"\[\.\.\. more in (outputs/[\w.-]+)\]\n?\Z")
 _COLOURED = re.compile(r'style="[^"]*color:')
 _TITLE = re.compile(r"<title[^>]*>([^<]*)</title>")
 
@@ -93,13 +98,18 @@ class OutputShaper:
         """Return the outputs of a cell as they are shown.
 
         Args:
-            cell: number of the cell, from 0.
+            cell: number of the cell, from 1.
             outputs: its outputs (nbformat 4).
             taken: side files of the cell that are there already.
         """
         shown = []
-        for number, output in enumerate(_joined(outputs), start=1):
-            name = f"{cell}-{number}"
+        joined = list(_joined(outputs))
+        for number, output in enumerate(joined, start=1):
+            name = f"cell{cell}-{number}"
+            if _FIRST < number <= len(joined) - _LAST:
+                if number == _FIRST + 1:
+                    shown.append(self._rest(joined[_FIRST:-_LAST], f"{name}-rest.txt"))
+                continue
             kind = output.get("output_type")
             if kind == "stream":
                 stream = "stderr" if output.get("name") == "stderr" else "stdout"
@@ -112,17 +122,38 @@ class OutputShaper:
                 shown.append(self._rich(output, cell, name, taken))
         return shown
 
+    def _rest(self, outputs: list[Any], name: str) -> Shown:
+        """Keep the text of outputs in the middle of very many."""
+        texts = []
+        for output in outputs:
+            data = output.get("data") or {}
+            text = output.get("text") or data.get("text/plain") or output.get("evalue") or ""
+            texts.append(str(_joined_text(text)).rstrip("\n"))
+        note = f"{len(outputs):,} outputs of this cell are not shown; their text is in"
+        return Shown("note", note=note, file=self.files.keep(name, "\n".join(texts) + "\n"))
+
     def _text(self, text: str, source: str, label: str, name: str, taken: Container[str]) -> Shown:
         important = source == "error"
-        cut = fold(text)
+        whole = self._whole(text, taken)
+        cut = _folded(text, whole)
         if not self.room.take(_weight(cut), reserve=important):
-            cut = fold(text, head=10, tail=10, width=300)
+            cut = _folded(text, whole, head=10, tail=10, width=300)
             if not self.room.take(_weight(cut), reserve=True):
                 cut = Folded("", "", cut.lines, cut.lines, 0)
         shown = Shown("text", source, label, cut.head, cut.tail, cut)
-        if cut.is_cut:
+        if whole is not None:
+            shown.file = {"href": f"outputs/{whole.name}"}
+        elif cut.is_cut:
             shown.file = self.files.keep(f"{name}.txt", text, taken)
         return shown
+
+    def _whole(self, text: str, taken: Container[str]) -> Path | None:
+        """Return the side file that the runner wrote when it cut this text itself."""
+        found = _MORE.search(text, max(0, len(text) - 300))
+        if found is None or found[1] not in taken:
+            return None
+        path = self.files.path(found[1])
+        return path if path is not None and path.is_file() else None
 
     def _error(self, output: Any, cell: int, name: str, taken: Container[str]) -> Shown:
         traceback = output.get("traceback") or []
@@ -160,7 +191,7 @@ class OutputShaper:
         html = data.get("text/html")
         if not isinstance(html, str):
             return None
-        if len(html) > _HTML_BYTES:
+        if len(html) > _HTML_BYTES or is_deep(html):
             return self._instead(html, data, what, f"{name}.html.txt", taken)
         clean = clean_html(without_controls(html), self.headings, picture=f"Picture, {what}")
         if not has_content(clean):
@@ -239,6 +270,14 @@ class OutputShaper:
         shown.note = "The chart has too many points for the report; its data is in"
         shown.file = self.files.keep(f"{name}.json", text, taken)
         return shown
+
+
+def _folded(text: str, whole: Path | None, **limits: int) -> Folded:
+    """Fold a text, or the file that has all of it."""
+    if whole is not None:
+        with contextlib.suppress(OSError):
+            return fold_file(whole, **limits)
+    return fold(text, **limits)
 
 
 def _joined(outputs: list[Any]) -> Iterator[dict[str, Any]]:

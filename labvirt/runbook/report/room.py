@@ -56,6 +56,10 @@ class SideFiles:
     held: dict[str, bytes] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
 
+    def path(self, href: str) -> Path | None:
+        """Return where a file beside the report lies; None when that is not known."""
+        return self.folder / href if self.folder is not None else None
+
     def keep(self, name: str, content: str | bytes, taken: Container[str] = ()) -> dict[str, Any]:
         """Keep a content as a file and return what a link to it needs: ``href`` and ``size``.
 

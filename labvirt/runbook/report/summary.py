@@ -39,7 +39,7 @@ SHAPES = {
 
 _STATUS = {"completed": "ok", "failed": "failed", "pending": "pending", "running": "running"}
 _STEP = re.compile(r"step:([a-z0-9][a-z0-9_-]*)")
-_HEADING = re.compile(r"^(#{1,3})\s+(.+?)\s*#*\s*$", re.MULTILINE)
+_HEADING = re.compile(r"^(#{2,3})[ \t]+(\S.*)$", re.MULTILINE)
 
 
 @dataclass
@@ -240,9 +240,8 @@ def _steps_by_tag(notebook: Any) -> list[Line]:
     if steps:
         return list(steps.values())
     return [
-        Line(found[2].replace("`", "").replace("*", ""), f"cell-{number}")
-        for number, cell in enumerate(notebook.cells)
+        Line(found[2].rstrip("# \t\r").replace("`", "").replace("*", ""), f"cell-{number}")
+        for number, cell in enumerate(notebook.cells, start=1)
         if cell.cell_type == "markdown"
         for found in _HEADING.finditer(cell.source)
-        if len(found[1]) > 1
     ]

@@ -97,7 +97,8 @@
   addEventListener("beforeprint", () => {
     folded = all("details:not([open])");
     for (const one of folded) one.open = true;
-    if (dark.matches && window.Plotly) drawAll(false);
+    // All at once: what is drawn later comes too late for the paper.
+    if (dark.matches && window.Plotly) for (const chart of charts) draw(chart, false);
   });
   addEventListener("afterprint", () => {
     for (const one of folded) one.open = false;
