@@ -383,6 +383,19 @@ def test_files_of_all_kinds_are_searched_and_clean_ones_are_clean(tmp_path):
     assert find_leaks({}, [tmp_path]) == []
 
 
+def test_a_secret_in_a_long_value_of_a_database_is_found(tmp_path):
+    place, secret = tmp_path / "ledger.sqlite", "Secret-of-24-characters!"
+    base = sqlite3.connect(place)
+    base.execute('create table "odd ""name" (n, x)')
+    # SQLite puts the end of a long value into full pages of 4092 bytes behind a number.
+    value = "x" * 8000 + secret + "y" * 4080
+    base.execute('insert into "odd ""name" values (1, ?)', (value,))
+    base.commit()
+    base.close()
+    assert secret.encode() not in place.read_bytes()
+    assert find_leaks({"pw": secret}, [place]) == [Leak(place, "raw", "pw")]
+
+
 def test_a_secret_across_two_blocks_is_found(tmp_path):
     place = tmp_path / "big.log"
     for before in range(2**20 - 30, 2**20 + 4, 3):

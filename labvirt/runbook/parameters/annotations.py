@@ -8,6 +8,7 @@ import difflib
 import pathlib
 import types
 import typing
+import warnings
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Optional, Union
 
@@ -156,8 +157,11 @@ def _constant(node: ast.Constant, names: Names) -> Any:
         return None
     if isinstance(node.value, str):
         try:
-            return resolve(ast.parse(node.value.strip(), mode="eval").body, names)
-        except SyntaxError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)
+                tree = ast.parse(node.value.strip(), mode="eval")
+            return resolve(tree.body, names)
+        except (SyntaxError, ValueError):
             raise SpecError(f"the annotation {node.value!r} is not Python") from None
     raise _unknown(node, "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import LabvirtError, SpecError
@@ -30,7 +31,9 @@ def read_parameters(source: str) -> tuple[Parameter, ...]:
             cannot be read, or a default contradicts its type.
     """
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the kernel will tell the author
+            tree = ast.parse(source)
         comments = Comments(source)
     except SyntaxError as error:
         line = (error.text or "").rstrip("\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import sqlite3
 import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from labvirt.runbook.secrets.forms import forms_of, has_length
 from labvirt.runbook.secrets.matcher import Matcher
@@ -102,6 +105,8 @@ def _leaks_of(
                 file.seek(0)
                 with gzip.open(file) as unpacked:
                     seen |= set(_forms_in(unpacked, matcher))
+            if file.seek(0) == 0 and file.read(16) == b"SQLite format 3\0":
+                seen |= set(_forms_in_database(path, matcher))
     except FileNotFoundError:
         return
     except (OSError, EOFError, zlib.error):
@@ -121,3 +126,24 @@ def _forms_in(file: IO[bytes] | gzip.GzipFile, matcher: Matcher) -> Iterator[str
         text = carried + block.decode("latin-1")
         yield from (hit.form for hit in matcher.hits(matcher.view(text)))
         carried = text[-overlap:]
+
+
+def _forms_in_database(path: Path, matcher: Matcher) -> Iterator[str]:
+    """Yield the forms in the values of an SQLite file, which long values have across pages.
+
+    What cannot be read as a database was searched as bytes all the same.
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(uri, uri=True)) as base,
+    ):
+        base.text_factory = bytes
+        names = base.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for (name,) in names:
+            table = name.decode(errors="surrogateescape").replace('"', '""')
+            for row in base.execute(f'select * from "{table}"'):  # noqa: S608  # a quoted name
+                for value in row:
+                    if isinstance(value, bytes):
+                        text = value.decode("latin-1")
+                        yield from (hit.form for hit in matcher.hits(matcher.view(text)))
