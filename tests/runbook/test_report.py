@@ -16,7 +16,6 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from labvirt.errors import RunError
 from labvirt.runbook.report import write_html
 from labvirt.runbook.report.folding import fold
 
@@ -541,9 +540,13 @@ def test_text_that_no_file_can_carry_is_no_failure(tmp_path):
     assert report.side_files == ("outputs/cell2-1.txt",)
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
-    with pytest.raises(RunError, match="cannot be written"):
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    with pytest.raises(FileNotFoundError):
         write_html(notebook(cell("1")), tmp_path / "nosuch" / "book.html")
+    (tmp_path / "book.html").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_html(notebook(cell("1")), tmp_path / "book.html")
+    assert [one.name for one in tmp_path.iterdir()] == ["book.html"]
 
 
 def test_the_notebook_is_left_as_it_was(tmp_path):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labvirt.errors import RunError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -58,7 +56,7 @@ def write_html(
         What was written.
 
     Raises:
-        RunError: the files cannot be written.
+        OSError: the files cannot be written; a report that was there is left as it was.
     """
     from labvirt.runbook.report.exporter import ReportExporter
 
@@ -69,17 +67,14 @@ def write_html(
         "metadata": {"name": title, "path": str(book_folder or folder)},
         "side_folder": folder,
     }
+    body, resources = exporter.from_notebook_node(notebook, resources)
+    data = body.encode(errors="backslashreplace")
+    beside = path.with_name(path.name + ".part")
     try:
-        body, resources = exporter.from_notebook_node(notebook, resources)
-        data = body.encode(errors="backslashreplace")
-        beside = path.with_name(path.name + ".part")
         beside.write_bytes(data)
         beside.replace(path)
-    except OSError as error:
-        raise RunError(
-            f"the report {path} cannot be written: {error.strerror or error}",
-            hint="look at the space and the rights of its folder",
-            record=path.with_suffix(".ipynb"),
-        ) from error
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     document: Document = resources["report"]
     return Report(path, len(data), tuple(document.side_files), document.charts)
