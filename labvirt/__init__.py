@@ -19,6 +19,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from labvirt.lazy import lazily
+
 if TYPE_CHECKING:
     from labvirt import errors, model
     from labvirt.front import connect
@@ -75,7 +77,6 @@ _HOMES = {
     "labvirt.runbook": ("resume", "run", "step"),
 }
 _ROOMS = ("errors", "model")
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ClockSpec",
@@ -109,17 +110,9 @@ __all__ = [
 ]
 
 
+_load, __dir__ = lazily(__name__, _HOMES, more=(*_ROOMS, "__version__"))
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
-    if name in _ROOMS:
-        return importlib.import_module(f"labvirt.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'labvirt' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, for completion."""
-    return sorted([*__all__, "__version__"])
+    return importlib.import_module(f"labvirt.{name}") if name in _ROOMS else _load(name)

@@ -13,6 +13,7 @@ import typer
 from labvirt.cli_run import run_command
 from labvirt.cli_runs import runs_app
 from labvirt.errors import LabvirtError
+from labvirt.runbook.light import load_less
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -232,6 +233,7 @@ def _show_lab(lab: Any, *, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line: errors of ours are a sentence and an exit code, never a traceback."""
+    load_less()
     try:
         app()
     except LabvirtError as error:

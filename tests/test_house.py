@@ -14,6 +14,7 @@ import labvirt
 ROOT = Path(labvirt.__file__).parent
 ALL = {
     "errors",
+    "lazy",
     "places",
     "model",
     "status",
@@ -32,8 +33,9 @@ ALL = {
 #: Room: which rooms it may import, and which packages from outside the standard library.
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
+    "lazy": (set(), set()),
     "places": ({"errors"}, {"platformdirs"}),
-    "model": ({"errors"}, {"lxml", "pydantic", "pydantic_core"}),
+    "model": ({"errors", "lazy"}, {"lxml", "pydantic", "pydantic_core"}),
     "status": ({"errors", "model"}, {"numpy"}),
     "connection": ({"errors", "model", "status"}, {"libvirt", "libvirt_qemu"}),
     "install": ({"errors", "model", "places"}, {"elftools"}),
@@ -41,8 +43,16 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "host": ({"errors", "model", "status", "connection", "plan", "places"}, {"pandas"}),
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
-        {"errors", "places", "model"},
-        {"IPython", "distributed", "jupyter_client", "papermill", "nbclient", "nbformat", "nbconvert"}
+        {"errors", "lazy", "places", "model"},
+        {
+            "IPython",
+            "distributed",
+            "jupyter_client",
+            "papermill",
+            "nbclient",
+            "nbformat",
+            "nbconvert",
+        }
         | {"pandas", "pydantic", "traitlets"}
         | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml"},
     ),

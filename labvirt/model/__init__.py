@@ -1,47 +1,55 @@
-"""What is asked for: specs, and libvirt's XML as a table. Pure: no libvirt, no threads, no clock."""
+"""What is asked for: specs, and libvirt's XML as a table. Pure: no libvirt, no threads, no clock.
+
+Names are looked up when they are first used, so that a part can be had without the whole.
+"""
 
 from __future__ import annotations
 
-from labvirt.model.clock import ClockSpec, TimerSpec
-from labvirt.model.cpu import CpuFeature, CpuSpec, CpuTopology
-from labvirt.model.disk import BlockSource, DiskSpec, FileSource, NewVolume, VolumeSource
-from labvirt.model.domain import DomainSpec, NewDiskVolume
-from labvirt.model.features import FeaturesSpec, WatchdogSpec
-from labvirt.model.graphics import GraphicsSpec, VideoSpec
-from labvirt.model.ident import new_mac, new_uuid, normal_mac, normal_uuid
-from labvirt.model.interface import InterfaceSpec
-from labvirt.model.names import check_name, suggest_name
-from labvirt.model.network import DhcpHost, NetworkIp, NetworkSpec
-from labvirt.model.pool import PoolSpec
-from labvirt.model.redact import redact_xml
-from labvirt.model.schema import Schema
-from labvirt.model.serial import SerialSpec
-from labvirt.model.source import (
-    ImportImage,
-    IsoInstall,
-    KernelBoot,
-    Media,
-    NetworkBoot,
-    Source,
-    TinyGuest,
-    parse_source,
-)
-from labvirt.model.spec import Spec
-from labvirt.model.units import Size
-from labvirt.model.uri import Uri
-from labvirt.model.virtinstall import virt_install_line
-from labvirt.model.volume import VolumeSpec
-from labvirt.model.xml import (
-    Capabilities,
-    DiskXml,
-    DomainCapabilities,
-    DomainXml,
-    InterfaceXml,
-    NetworkXml,
-    PoolXml,
-    VolumeXml,
-    XmlDoc,
-)
+from typing import TYPE_CHECKING
+
+from labvirt.lazy import lazily
+
+if TYPE_CHECKING:
+    from labvirt.model.clock import ClockSpec, TimerSpec
+    from labvirt.model.cpu import CpuFeature, CpuSpec, CpuTopology
+    from labvirt.model.disk import BlockSource, DiskSpec, FileSource, NewVolume, VolumeSource
+    from labvirt.model.domain import DomainSpec, NewDiskVolume
+    from labvirt.model.features import FeaturesSpec, WatchdogSpec
+    from labvirt.model.graphics import GraphicsSpec, VideoSpec
+    from labvirt.model.ident import new_mac, new_uuid, normal_mac, normal_uuid
+    from labvirt.model.interface import InterfaceSpec
+    from labvirt.model.names import check_name, suggest_name
+    from labvirt.model.network import DhcpHost, NetworkIp, NetworkSpec
+    from labvirt.model.pool import PoolSpec
+    from labvirt.model.redact import redact_xml
+    from labvirt.model.schema import Schema
+    from labvirt.model.serial import SerialSpec
+    from labvirt.model.source import (
+        ImportImage,
+        IsoInstall,
+        KernelBoot,
+        Media,
+        NetworkBoot,
+        Source,
+        TinyGuest,
+        parse_source,
+    )
+    from labvirt.model.spec import Spec
+    from labvirt.model.units import Size
+    from labvirt.model.uri import Uri
+    from labvirt.model.virtinstall import virt_install_line
+    from labvirt.model.volume import VolumeSpec
+    from labvirt.model.xml import (
+        Capabilities,
+        DiskXml,
+        DomainCapabilities,
+        DomainXml,
+        InterfaceXml,
+        NetworkXml,
+        PoolXml,
+        VolumeXml,
+        XmlDoc,
+    )
 
 __all__ = [
     "BlockSource",
@@ -97,3 +105,81 @@ __all__ = [
     "suggest_name",
     "virt_install_line",
 ]
+
+_HOMES = {
+    "labvirt.model.clock": (
+        "ClockSpec",
+        "TimerSpec",
+    ),
+    "labvirt.model.cpu": (
+        "CpuFeature",
+        "CpuSpec",
+        "CpuTopology",
+    ),
+    "labvirt.model.disk": (
+        "BlockSource",
+        "DiskSpec",
+        "FileSource",
+        "NewVolume",
+        "VolumeSource",
+    ),
+    "labvirt.model.domain": (
+        "DomainSpec",
+        "NewDiskVolume",
+    ),
+    "labvirt.model.features": (
+        "FeaturesSpec",
+        "WatchdogSpec",
+    ),
+    "labvirt.model.graphics": (
+        "GraphicsSpec",
+        "VideoSpec",
+    ),
+    "labvirt.model.ident": (
+        "new_mac",
+        "new_uuid",
+        "normal_mac",
+        "normal_uuid",
+    ),
+    "labvirt.model.interface": ("InterfaceSpec",),
+    "labvirt.model.names": (
+        "check_name",
+        "suggest_name",
+    ),
+    "labvirt.model.network": (
+        "DhcpHost",
+        "NetworkIp",
+        "NetworkSpec",
+    ),
+    "labvirt.model.pool": ("PoolSpec",),
+    "labvirt.model.redact": ("redact_xml",),
+    "labvirt.model.schema": ("Schema",),
+    "labvirt.model.serial": ("SerialSpec",),
+    "labvirt.model.source": (
+        "ImportImage",
+        "IsoInstall",
+        "KernelBoot",
+        "Media",
+        "NetworkBoot",
+        "Source",
+        "TinyGuest",
+        "parse_source",
+    ),
+    "labvirt.model.spec": ("Spec",),
+    "labvirt.model.units": ("Size",),
+    "labvirt.model.uri": ("Uri",),
+    "labvirt.model.virtinstall": ("virt_install_line",),
+    "labvirt.model.volume": ("VolumeSpec",),
+    "labvirt.model.xml": (
+        "Capabilities",
+        "DiskXml",
+        "DomainCapabilities",
+        "DomainXml",
+        "InterfaceXml",
+        "NetworkXml",
+        "PoolXml",
+        "VolumeXml",
+        "XmlDoc",
+    ),
+}
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -93,18 +94,4 @@ _HOMES = {
     "labvirt.runbook.secrets": ("Redactor", "fetch_secret", "reveal"),
     "pydantic": ("SecretStr",),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'labvirt.runbook' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, for completion."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

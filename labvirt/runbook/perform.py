@@ -161,7 +161,13 @@ class Performance:
         """Write report and summary, and look whether a secret got through."""
         if self.request.html:
             try:
-                write_html(state.notebook, record.html, record.title)
+                write_html(
+                    state.notebook,
+                    record.html,
+                    record.title,
+                    record=record.to_dict(),
+                    book_folder=Path(record.book_path).parent,
+                )
             except (OSError, ValueError) as error:
                 _log.warning("the report %s cannot be written: %s", record.html, error)
         record = replace(record, artefacts=_artefacts(record.folder))

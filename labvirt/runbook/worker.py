@@ -15,12 +15,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import LabvirtError
-from labvirt.runbook.kernel import Kernel
-from labvirt.runbook.perform import Performance
-from labvirt.runbook.request import Request
+from labvirt.runbook.light import load_less
 
 if TYPE_CHECKING:
     from labvirt.runbook.events import Event
+    from labvirt.runbook.perform import Performance
 
 __all__ = ["main", "perform_here"]
 
@@ -49,6 +48,11 @@ async def perform_here(performance: Performance) -> Any:
 
 
 async def _main(*, standby: bool) -> int:
+    load_less()
+    from labvirt.runbook.kernel import Kernel
+    from labvirt.runbook.perform import Performance
+    from labvirt.runbook.request import Request
+
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 26)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

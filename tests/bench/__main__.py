@@ -1,4 +1,4 @@
-"""Run the benchmarks and print the table: ``python -m tests.bench [rounds]``."""
+"""Run the benchmarks and print the table: ``python -m tests.bench [rounds] [group ...]``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import create, imports, schema
+from tests.bench import create, imports, runbooks, schema
 
-ALL = (imports.run, schema.run, create.run)
+ALL = {
+    "start": (imports.run,),
+    "schema": (schema.run,),
+    "create": (create.run,),
+    "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
+}
 
 
 def main() -> int:
@@ -18,7 +23,8 @@ def main() -> int:
     for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):
         table.add_column(heading, justify="left" if heading in ("Benchmark", "Way") else "right")
     missed = 0
-    for run in ALL:
+    groups = sys.argv[2:] or list(ALL)
+    for run in (run for group in groups for run in ALL[group]):
         result = run(rounds)
         for way, seconds in result.seconds.items():
             table.add_row(
