@@ -54,7 +54,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
             "nbconvert",
         }
         | {"pandas", "pydantic", "traitlets"}
-        | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml"},
+        | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml", "zmq"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from labvirt.runbook.events import Event
     from labvirt.runbook.request import Request
+    from labvirt.runbook.server import Forked
 
 __all__ = ["Asked", "Run", "start", "worker"]
 
@@ -59,7 +60,7 @@ class Run:
     def __init__(
         self,
         asked: Asked,
-        process: subprocess.Popen[str],
+        process: subprocess.Popen[str] | Forked,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.id, self.folder = asked.request.id, Path(asked.request.folder)

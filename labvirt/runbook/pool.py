@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from labvirt.errors import RunError, SpecError
 from labvirt.runbook.execute import ask
-from labvirt.runbook.handle import Run, worker
+from labvirt.runbook.handle import Run
+from labvirt.runbook.server import RunServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labvirt.runbook.events import Event
     from labvirt.runbook.handle import Asked
     from labvirt.runbook.records import RunRecord
+    from labvirt.runbook.server import Forked
 
 __all__ = ["RunPool"]
 
@@ -43,7 +44,8 @@ class RunPool:
         if type(size) is not int or not 1 <= size <= 32:
             raise SpecError(f"a pool of {size!r} runs", hint="1 to 32")
         self._lock = threading.Lock()
-        self._waiting: collections.deque[subprocess.Popen[str]] = collections.deque()
+        self._waiting: collections.deque[Forked] = collections.deque()
+        self._server = RunServer()
         self._size = size
         self._closed = False
         self._fill()
@@ -51,7 +53,7 @@ class RunPool:
     def _fill(self) -> None:
         with self._lock:
             while not self._closed and len(self._waiting) < self._size:
-                self._waiting.append(worker(standby=True))
+                self._waiting.append(self._server.worker(standby=True))
 
     def __enter__(self) -> Self:
         """Return the pool itself."""
@@ -72,18 +74,14 @@ class RunPool:
             waiting = list(self._waiting)
             self._waiting.clear()
         for process in waiting:
-            # The end of its input tells it that no request comes.
-            assert process.stdin is not None
-            with contextlib.suppress(OSError):
-                process.stdin.close()
+            process.close()
         for process in waiting:
             try:
                 process.wait(_END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(5)
-            assert process.stdout is not None
-            process.stdout.close()
+        self._server.close()
 
     def start(self, asked: Asked, *, on_event: Callable[[Event], None] | None = None) -> Run:
         """Begin a run in a process that waits for one.
@@ -94,9 +92,11 @@ class RunPool:
         with self._lock:
             if self._closed:
                 raise RunError("the pool of runs is closed")
-            process = self._waiting.popleft() if self._waiting else worker()
+            ready = [self._waiting.popleft()] if self._waiting else []
+        process = ready[0] if ready else self._server.worker()
         if process.poll() is not None:
-            process = worker()
+            process.close()
+            process = self._server.worker()
         going = Run(asked, process, on_event)
         # The next one starts when this one is over: a start takes all of a core.
         going.on_over(self._fill)

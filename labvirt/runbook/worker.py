@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labvirt.runbook.events import Event
     from labvirt.runbook.perform import Performance
 
-__all__ = ["main", "perform_here"]
+__all__ = ["main", "perform_here", "work"]
 
 _QUIET = ("output", "update", "clear")
 
@@ -47,7 +47,8 @@ async def perform_here(performance: Performance) -> Any:
             loop.remove_signal_handler(number)
 
 
-async def _main(*, standby: bool) -> int:
+async def work(*, standby: bool) -> int:
+    """Take a request from the standard input and perform it; return the exit code."""
     load_less()
     from labvirt.runbook.kernel import Kernel
     from labvirt.runbook.perform import Performance
@@ -109,7 +110,7 @@ def _told(error: LabvirtError) -> dict[str, Any]:
 
 def main() -> None:
     """Run one request and end."""
-    sys.exit(asyncio.run(_main(standby="--standby" in sys.argv[1:])))
+    sys.exit(asyncio.run(work(standby="--standby" in sys.argv[1:])))
 
 
 if __name__ == "__main__":
