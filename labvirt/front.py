@@ -53,7 +53,8 @@ def connect(
                 f"{uri!r} is not a host of a lab", hint="lab:NAME/HOST, e.g. lab:demo/alpha"
             )
         lab = Lab.attach(found["lab"])
-        return lab[found["host"]] if found["host"] else next(iter(lab))
+        name = found["host"] or lab.names[0]
+        return lab.open(name, readonly=True) if readonly else lab[name]
     checked(Wait, "open a host", timeout_s=timeout_s)
     parsed = Uri.parse(uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "qemu:///system")
     try:

@@ -86,7 +86,14 @@ def _migrate_uri(uri: str) -> str:
     return f"unix://{socket_path.parent.parent}/m-{{id}}"
 
 
-def open_host(name: str, record: LabRecord, outcome: Outcome, *, timeout_s: float) -> Host:
+def open_host(
+    name: str,
+    record: LabRecord,
+    outcome: Outcome,
+    *,
+    timeout_s: float,
+    readonly: bool = False,
+) -> Host:
     """Open a host of a lab.
 
     Args:
@@ -94,12 +101,14 @@ def open_host(name: str, record: LabRecord, outcome: Outcome, *, timeout_s: floa
         record: the lab as it was asked for.
         outcome: what came of its start.
         timeout_s: limit for opening.
+        readonly: open without the right to change anything.
 
     Raises:
         HostError: its libvirtd does not answer.
     """
     return Host.open(
         outcome.uris[name],
+        readonly=readonly,
         facts=facts_of(name, record, outcome),
         builder=build_media,
         timeout_s=timeout_s,

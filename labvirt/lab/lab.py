@@ -290,13 +290,17 @@ class Lab:
             LabError: the lab has no such host.
             HostError: its libvirtd does not answer.
         """
-        outcome = self._known_outcome()
-        self._check_host(name)
         if name not in self._hosts:
-            from labvirt.lab.facts import open_host
-
-            self._hosts[name] = open_host(name, self._known_record(), outcome, timeout_s=_OPEN_S)
+            self._hosts[name] = self.open(name)
         return self._hosts[name]
+
+    def open(self, name: str, *, readonly: bool = False) -> Host:
+        """Open a host anew; whoever asked closes it."""
+        from labvirt.lab.facts import open_host
+
+        known = self._known_record(), self._known_outcome()
+        self._check_host(name)
+        return open_host(name, *known, timeout_s=_OPEN_S, readonly=readonly)
 
     def __iter__(self) -> Iterator[Host]:
         return (self[name] for name in self.names)

@@ -12,7 +12,14 @@ import threading
 import pytest
 
 import labvirt as lv
-from labvirt.errors import ConnectionLostError, LabError, LabvirtError, NotFoundError, SpecError
+from labvirt.errors import (
+    AccessDeniedError,
+    ConnectionLostError,
+    LabError,
+    LabvirtError,
+    NotFoundError,
+    SpecError,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -219,6 +226,15 @@ def test_hosts_that_cannot_be_opened_give_one_clear_error(uri, error):
         lv.connect(uri, timeout_s=10)
     assert isinstance(caught.value, LabvirtError)
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_lab_host_can_be_opened_read_only(lab, blank, spec):
+    with lv.connect(f"lab:{lab.name}/alpha", readonly=True) as host:
+        assert host.readonly
+        assert blank.name in host.domains
+        with pytest.raises(AccessDeniedError):
+            host.plan(spec.replace(name="never"))
+    assert not lab["alpha"].readonly
 
 
 def test_the_default_uri_comes_from_the_environment(alpha, monkeypatch):
