@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from labvirt import errors, places
+from labvirt import errors
 from labvirt.errors import LabvirtError, RunError, SpecError, WaitTimeoutError
 from labvirt.runbook.records import RunRecord
+from labvirt.runbook.server import RunServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -211,13 +213,13 @@ def _end_all() -> None:
     """Let no run outlive the program that asked for it."""
     for one in list(_alive):
         one.close(timeout_s=10)
+    _shared.close()
 
 
-def worker(*, standby: bool = False) -> subprocess.Popen[str]:
+def worker() -> subprocess.Popen[str]:
     """Start the process of a run."""
-    places.runs().mkdir(mode=0o700, parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "labvirt.runbook.worker", *(("--standby",) if standby else ())],
+        [sys.executable, "-m", "labvirt.runbook.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -227,5 +229,38 @@ def worker(*, standby: bool = False) -> subprocess.Popen[str]:
 
 
 def start(asked: Asked, *, on_event: Callable[[Event], None] | None = None) -> Run:
-    """Begin a run that was asked for and return its handle."""
-    return Run(asked, worker(), on_event)
+    """Begin a run that was asked for and return its handle.
+
+    The first run of a program takes a second process with it, from which the later ones are forked.
+    """
+    return Run(asked, _shared.worker(), on_event)
+
+
+class _SharedServer:
+    """The server of runs of this program: started with the first run, ended with the program."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: RunServer | None = None
+        self._owner = 0
+
+    def worker(self) -> subprocess.Popen[str] | Forked:
+        """Return a process for a run: forked if that can be, else started."""
+        with self._lock:
+            try:
+                if self._server is None or self._owner != os.getpid():
+                    self._server, self._owner = RunServer(), os.getpid()
+                return self._server.worker()
+            except OSError:
+                self._server = None
+                return worker()
+
+    def close(self) -> None:
+        """End the server, if it is ours."""
+        with self._lock:
+            if self._server is not None and self._owner == os.getpid():
+                self._server.close()
+            self._server = None
+
+
+_shared = _SharedServer()

@@ -2,7 +2,7 @@
 
 The first line is a JSON object: ``request`` and ``environment`` (secrets for the kernel; they are
 written nowhere). A second line, or the end of the input, cancels the run: so it ends when whoever
-asked for it is gone. With ``--standby`` a kernel is started before the request comes.
+asked for it is gone.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _told(error: LabvirtError) -> dict[str, Any]:
 
 def main() -> None:
     """Run one request and end."""
-    sys.exit(asyncio.run(work(standby="--standby" in sys.argv[1:])))
+    sys.exit(asyncio.run(work(standby=False)))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,8 @@ def main() -> int:
             met = ratio <= goal.limit
             missed += not met
             mark = "met" if met else "MISSED"
-            table.add_row(
-                "", f"{goal.way} / {goal.peer}", "", "", f"{ratio:.3f}", f"<= {goal.limit} {mark}"
-            )
+            words = f"{goal.way} / {goal.peer}" + (f", less {goal.minus}" if goal.minus else "")
+            table.add_row("", words, "", "", f"{ratio:.3f}", f"<= {goal.limit} {mark}")
     Console(width=120).print(table)
     return 1 if missed else 0
 

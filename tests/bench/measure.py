@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio that shall not be exceeded."""
+    """A ratio that shall not be exceeded; `minus` is a way that is taken off both."""
 
     way: str
     peer: str
     limit: float
+    minus: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Result:
 
     def ratio(self, goal: Goal) -> float:
         """Median of the ratios pair by pair: rounds are neighbours in time."""
+        off = self.median(goal.minus) if goal.minus else 0.0
         pairs = zip(self.seconds[goal.way], self.seconds[goal.peer], strict=True)
-        return statistics.median(ours / theirs for ours, theirs in pairs)
+        return statistics.median((ours - off) / (theirs - off) for ours, theirs in pairs)
 
 
 def interleave(

@@ -169,10 +169,12 @@ def test_a_full_disk_is_one_error_and_the_record_stays(make, tmp_path, home):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", folder], check=True)
     try:
         path = make("for _ in range(200): print('z' * 10_000)", "print('after')")
+        going = runbook.start(runbook.ask(path, folder=folder / "out", html=False))
         try:
-            told = runbook.run(path, folder=folder / "out", html=False).error
+            told = going.result(60).error
         except RunError as error:
             told = str(error)
+        going.close()
         assert "No space left" in told
         assert (folder / "out" / "events.jsonl").exists()
         record = Ledger().get("last")
