@@ -80,7 +80,11 @@ def test_a_cell_that_does_not_obey_is_ended_and_undone_in_a_new_kernel(
     finally:
         going.close()
     assert record.outcome == "cancelled"
-    assert lines(tmp_path) == ["one", "two", "never", "undo two", "undo one", "always"]
+    told = lines(tmp_path)
+    assert "never" in told
+    # The kill at the end is an interrupt first, which it may have noticed too.
+    calm = [line for line in told if line != "never"]
+    assert calm == ["one", "two", "undo two", "undo one", "always"]
     assert verdicts(record)["one"] == "undone"
 
 
