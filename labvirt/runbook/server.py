@@ -77,6 +77,7 @@ class Forked:
     def __del__(self) -> None:
         handle = getattr(self, "_handle", -1)
         if handle >= 0:
+            self.close()
             with contextlib.suppress(OSError):
                 os.close(handle)
 
