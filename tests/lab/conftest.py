@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,6 +238,10 @@ def stage(
     if backend == "system" and who == "user" and not open_tun:
         pytest.skip(f"{TUN} is closed to ordinary users")
     yield player, backend
+    # A keeper whose starter was killed before it had heard of it ends by itself, a moment later.
+    deadline = time.monotonic() + 10
+    while traces_of(player.home) != NOTHING and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert traces_of(player.home) == NOTHING
     assert socket_folders(player.home) == set()
     assert {str(folder): is_there(folder) for folder in MACHINE_FOLDERS} == machine_before
