@@ -127,12 +127,6 @@ class Kernel:
             raise RunError(f"the kernel refused to be prepared: {reply['content'].get('evalue')}")
         return dict(reply["content"])
 
-    @property
-    def is_alive(self) -> bool:
-        """True while its process is there, as last seen."""
-        provisioner = getattr(self.manager, "provisioner", None)
-        return provisioner is not None and provisioner.has_process
-
     async def alive(self) -> bool:
         """Look whether its process is there."""
         return self.manager is not None and bool(await self.manager.is_alive())
