@@ -261,6 +261,12 @@ class Machine:
         assert "return" in answer, answer
         return answer["return"]
 
+    def goes_on(self):
+        """Wait until it runs after a migration; what comes earlier is lost with its interrupt."""
+        eventually(
+            lambda: self.qmp("query-status")["status"] == "running", 20, "the guest to go on"
+        )
+
     def http(self, path, timeout_s=20.0):
         """Get a page from the guest; return its text."""
         url = f"http://127.0.0.1:{self.port}{path}"

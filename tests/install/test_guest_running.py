@@ -246,6 +246,7 @@ def test_live_migration_does_not_restart_the_guest(boot, warm):
         assert time.monotonic() < until
         time.sleep(0.1)
     source.close()
+    destination.goes_on()
     assert int(destination.run("/bin/cat", "/run/counter")) > count
     destination.shell_is_plain = True
     assert {name: destination.shell(f"cat /run/{name}") for name in before} == before
