@@ -47,6 +47,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {
             "IPython",
             "distributed",
+            "ipykernel",
             "jupyter_client",
             "papermill",
             "nbclient",

@@ -22,7 +22,9 @@ Event = dict[str, Any]
 ``run-begin`` and ``run-end``: ``record``; ``step-begin`` and ``step-end``: ``step`` (a step's
 record), ``position``, ``steps`` (how many there are); ``cell-begin``: ``cell``, ``role``, ``step``;
 ``output``: ``cell``, ``output`` (as in a notebook), ``display_id`` if it may be updated;
-``update``: ``display_id``, ``output`` (its data and metadata); ``clear``: ``cell``; ``cell-end``: ``cell``, ``verdict``, ``seconds``, ``count``; ``note``: ``text``.
+``update``: ``display_id``, ``output`` (its data and metadata); ``clear``: ``cell``; ``cell-end``:
+``cell``, ``verdict``, ``seconds``, ``count``; ``kernel``: ``pid`` of the kernel that takes the next
+cells; ``note``: ``text``.
 """
 
 _LIMIT: Final = 1 << 20

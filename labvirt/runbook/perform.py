@@ -58,7 +58,7 @@ class Performance:
         request: what is asked for.
         environment: secrets for the kernel's environment; they are written nowhere.
         listeners: called with each event as it happens.
-        kernel: a kernel that was started before; a new one when None.
+        kernel: a kernel that was begun before; a new one when None. It is ended here.
     """
 
     def __init__(
@@ -75,11 +75,12 @@ class Performance:
         self._kernel = kernel
         self._runner: Runner | None = None
         self._cancelled = False
+        self._is_over = False
 
     def cancel(self) -> None:
         """Stop the run; what it did is undone. To be called on the loop's thread."""
         self._cancelled = True
-        if self._runner is not None:
+        if self._runner is not None and not self._is_over:
             self._runner.cancel()
 
     async def perform(self) -> RunRecord:
@@ -115,7 +116,7 @@ class Performance:
         runner = Runner(
             state,
             prepared.outline,
-            self._kernel or Kernel(_kernel_name(prepared.notebook)),
+            await self._kernel_of(prepared.notebook),
             masker,
             Path(self.request.cwd),
             self._kernel_environment(prepared),
@@ -143,9 +144,18 @@ class Performance:
                 state.publish()
         finally:
             log.close()
+            # What ends the kernel from now on is its own end, which nothing may interrupt.
+            self._is_over = True
             # Only now: nobody who waits for the record waits for this.
             await runner.kernel.stop()
         return record
+
+    async def _kernel_of(self, notebook: Any) -> Kernel:
+        """Return the kernel that was given, if it is what the book asks for."""
+        name = str(notebook.metadata.get("kernelspec", {}).get("name", "python3"))
+        if self._kernel is not None and self._kernel.name == name:
+            return self._kernel
+        return Kernel(name)
 
     def _kernel_environment(self, prepared: Prepared) -> dict[str, str]:
         return {
@@ -183,10 +193,6 @@ class Performance:
                 state.record = record
         (record.folder / "run.json").write_text(record.to_json() + "\n")
         return record
-
-
-def _kernel_name(notebook: Any) -> str:
-    return str(notebook.metadata.get("kernelspec", {}).get("name", "python3"))
 
 
 def _artefacts(folder: Path) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ class RunRecord:
     """What is left of one execution of a runbook.
 
     Attributes:
-        id: number of the run: date, time and four letters, ``20261123-122015-f700``.
+        id: number of the run: date, time and eight letters, ``20261123-122015-f70042aa``.
         book: name of the runbook.
         outcome: one of `OUTCOMES`.
         exit_code: -1 while it runs, then that of the outcome.

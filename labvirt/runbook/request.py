@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import functools
 import getpass
 import json
 import os
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from labvirt.runbook.books import Book
     from labvirt.runbook.parameters import Settled
 
-__all__ = ["Prepared", "Request", "new_run_id", "prepare"]
+__all__ = ["Prepared", "Request", "new_run_id", "prepare", "versions"]
 
 _VERSIONS: Final = ("labvirt", "libvirt-python", "papermill", "nbclient", "ipykernel")
 
 
 def new_run_id() -> str:
-    """Return the number of a new run: date, time and four letters."""
-    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    """Return the number of a new run: date, time and eight letters, so that no two are the same."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def prepare(request: Request, environment: Mapping[str, str] | None = None) -> P
         notebook=folder / f"{book.name}.ipynb",
         html=folder / f"{book.name}.html",
         parameters=dict(settled.plain),
-        versions=_versions(),
+        versions=dict(versions()),
         title=book.title,
         book_path=str(book.path.absolute()),
         book_hash=outline.book_hash,
@@ -174,7 +175,9 @@ def _copy(notebook: Any, code: str) -> Any:
     return made
 
 
-def _versions() -> dict[str, str]:
+@functools.cache
+def versions() -> Mapping[str, str]:
+    """Return what runs depend on; it is written into every record."""
     found = {"python": platform.python_version()}
     for name in _VERSIONS:
         try:

@@ -49,7 +49,7 @@ class Runner:
     Attributes:
         state: record, notebook and files.
         outline: what is to be done.
-        kernel: a started kernel.
+        kernel: a kernel, started or not.
         masker: takes secrets out of everything that comes back.
         cwd: working folder of the kernel.
         environment: what the kernel gets in addition.
@@ -116,8 +116,8 @@ class Runner:
     # -- parts of a run ---------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        if not await self.kernel.alive():
-            await self.kernel.start()
+        await self.kernel.start()
+        self.state.log.write("kernel", pid=self.kernel.pid)
         await self.kernel.arrange(self.cwd, self.environment)
         if self._client is None:
             self._client = RunClient(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import gc
+import importlib
 import json
 import os
 import select
@@ -16,11 +18,23 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from labvirt.runbook.light import load_less
+from labvirt.runbook.nursery import python_settings, raise_nursery, reap_children, show_as
 
 __all__ = ["Forked", "RunServer"]
 
 _LONGEST: Final = 1 << 17
 _ANSWER_S: Final = 30.0
+#: What runs and kernels both load, and then what runs load. Names, so that no linter drops them.
+_SHARED: Final = ("zmq.asyncio", "jupyter_client.manager", "jupyter_client.asynchronous")
+_OF_RUNS: Final = (
+    "labvirt.runbook.perform",
+    "labvirt.runbook.worker",
+    "labvirt.runbook.light",
+    "nbclient.exceptions",
+    "nbformat.v4",
+    "pwd",
+    "sqlite3",
+)
 
 
 class Forked:
@@ -129,6 +143,11 @@ class RunServer:
             raise OSError("the server of runs is gone")
         return Forked(int(answer), os.fdopen(write_in, "w"), os.fdopen(read_out))
 
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the server; twice is harmless."""
         self._socket.close()
@@ -139,10 +158,8 @@ class RunServer:
             self._process.wait(5)
 
 
-def _serve(connection: socket.socket) -> None:
+def _serve(connection: socket.socket, nursery: socket.socket) -> None:
     """Fork until whoever asks is gone."""
-    # Nobody here wants to know how a run ended: the kernel reaps it.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         data, handles, _, _ = socket.recv_fds(connection, _LONGEST + 1, 2)
         if not data:
@@ -150,15 +167,16 @@ def _serve(connection: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             connection.close()
-            _become(json.loads(data), array.array("i", handles))
+            _become(json.loads(data), array.array("i", handles), nursery)
         for handle in handles:
             os.close(handle)
         connection.send(str(pid).encode())
 
 
-def _become(asked: dict[str, Any], handles: array.array[int]) -> None:
+def _become(asked: dict[str, Any], handles: array.array[int], nursery: socket.socket) -> None:
     """Be the process of one run, and end with it."""
     code = 1
+    show_as("labvirt-run")
     try:
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -168,25 +186,49 @@ def _become(asked: dict[str, Any], handles: array.array[int]) -> None:
             os.close(handle)
         sys.stdin = os.fdopen(0)
         sys.stdout = os.fdopen(1, "w")
+        wanted = asked["environment"]
+        same = python_settings(wanted) == python_settings(os.environ)
         os.environ.clear()
-        os.environ.update(asked["environment"])
+        os.environ.update(wanted)
         os.chdir(asked["cwd"])
         from labvirt.runbook.worker import work
 
-        code = asyncio.run(work(standby=asked["standby"]))
+        code = asyncio.run(work(standby=asked["standby"], nursery=nursery if same else None))
         sys.stdout.flush()
     finally:
         # Nothing of the server's is to be ended by its child.
         os._exit(code)
 
 
+def _load() -> None:
+    """Load what every run needs, and what it would work out for itself."""
+    for name in _OF_RUNS:
+        importlib.import_module(name)
+    import nbformat
+
+    from labvirt.runbook.request import versions
+
+    versions()
+    nbformat.validate(nbformat.v4.new_notebook())
+    gc.freeze()
+
+
 def main() -> None:
     """Load what runs need, then fork."""
-    load_less()
-    import zmq.asyncio  # noqa: F401 - loaded for their effect
-
+    for name in _SHARED:
+        importlib.import_module(name)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
-        _serve(connection)
+        signal.signal(signal.SIGCHLD, reap_children)
+        # Kernels run other people's code: they are forked before anything else is loaded.
+        nursery = raise_nursery(connection)
+        if nursery is None:
+            return
+        show_as("labvirt-runs")
+        load_less()
+        _load()
+        with nursery:
+            _serve(connection, nursery)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from labvirt.errors import LabvirtError
 from labvirt.runbook.light import load_less
 
 if TYPE_CHECKING:
+    import socket
+
     from labvirt.runbook.events import Event
     from labvirt.runbook.perform import Performance
 
@@ -47,8 +49,13 @@ async def perform_here(performance: Performance) -> Any:
             loop.remove_signal_handler(number)
 
 
-async def work(*, standby: bool) -> int:
-    """Take a request from the standard input and perform it; return the exit code."""
+async def work(*, standby: bool, nursery: socket.socket | None = None) -> int:
+    """Take a request from the standard input and perform it; return the exit code.
+
+    Args:
+        standby: start the kernel before the request comes.
+        nursery: where kernels can be forked.
+    """
     load_less()
     from labvirt.runbook.kernel import Kernel
     from labvirt.runbook.perform import Performance
@@ -57,24 +64,23 @@ async def work(*, standby: bool) -> int:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 26)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    kernel = None
-    if standby:
-        # What a run needs later is loaded now, while nobody waits for it.
-        import nbformat.v4  # noqa: F401 - loaded for its effect
-
-        kernel = Kernel()
-        await kernel.start()
-        _tell({"kind": "ready"})
+    kernel = Kernel(nursery=nursery)
     try:
+        if standby:
+            await kernel.start()
+            _tell({"kind": "ready"})
         line = await reader.readline()
         if not line:
             return 0
+        if nursery is not None and not standby:
+            # It is born while the run is prepared.
+            with contextlib.suppress(OSError):
+                await kernel.launch()
         asked = json.loads(line)
         request = Request.from_json(json.dumps(asked["request"]))
         performance = Performance(
             request, environment=asked["environment"], listeners=(_tell,), kernel=kernel
         )
-        kernel = None  # the performance ends it
         watcher = asyncio.ensure_future(_watch(reader, performance))
         try:
             record = await perform_here(performance)
@@ -85,8 +91,7 @@ async def work(*, standby: bool) -> int:
             watcher.cancel()
         return max(int(record.exit_code), 0)
     finally:
-        if kernel is not None:
-            await kernel.kill()
+        await kernel.kill()
 
 
 async def _watch(reader: asyncio.StreamReader, performance: Performance) -> None:

@@ -13,7 +13,14 @@ ALL = {
     "start": (imports.run,),
     "schema": (schema.run,),
     "create": (create.run,),
-    "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
+    "runbooks": (
+        runbooks.cold,
+        runbooks.over_nbclient,
+        runbooks.processor,
+        runbooks.warm,
+        runbooks.many,
+        runbooks.two_hundred,
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from labvirt.runbook.events import read_events
 
 
 class BookMaker:
@@ -88,21 +91,40 @@ def verdicts():
 
 @pytest.fixture
 def kernels_of():
-    """Return the processes whose environment says that they belong to a run of this home."""
+    """Return the processes of runs of this home and their kernels, those that wait for one too."""
 
     def find(home):
-        mark = f"LABVIRT_HOME={home}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if mark in environment and (b"ipykernel" in command or b"runbook.worker" in command):
-                found.append(int(entry.name))
-        return found
+        told = {
+            event.get("pid") or event.get("record", {}).get("pid")
+            for log in Path(home).glob("runs/*/events.jsonl")
+            for event in read_events(log)
+            if event["kind"] in ("kernel", "run-begin")
+        }
+        return [pid for pid in processes() if pid in told or _is_of(pid, home)]
 
     return find
+
+
+def processes():
+    """Return the numbers of the processes that are those of runs or kernels."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            name = (entry / "comm").read_text().strip()
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        forked = name in ("labvirt-run", "labvirt-kernel")
+        if forked or b"ipykernel" in command or b"runbook.worker" in command:
+            found.append(int(entry.name))
+    return found
+
+
+def _is_of(pid, home):
+    """Return True when the program that this process comes from was started for a home."""
+    with contextlib.suppress(OSError):
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return f"LABVIRT_HOME={home}".encode() in environment
+    return False
