@@ -147,7 +147,7 @@ class Outline:
 
     def _check(self) -> None:
         """Look for parts without a step, and for steps that are torn apart."""
-        made = {cell.step for cell in self.cells if cell.role == "step"}
+        made = {cell.step for cell in self.cells if cell.role in ("step", "check")}
         for cell in self.cells:
             if cell.step is not None and cell.step not in made:
                 self._wrong(cell.index, cell.step, f"{cell.role} of a step that has no cell")
@@ -165,7 +165,8 @@ class Outline:
     @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps in order."""
-        return tuple(dict.fromkeys(c.step for c in self.cells if c.role == "step" and c.step))
+        parts = (c.step for c in self.cells if c.role in ("step", "check"))
+        return tuple(dict.fromkeys(step for step in parts if step))
 
     @property
     def blocks(self) -> tuple[Block, ...]:

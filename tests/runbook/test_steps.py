@@ -163,7 +163,7 @@ def test_a_cell_has_the_limit_of_its_tag(make, home):
         (["step:a", "undo"], "skip-execution"),
         (["undo", "skip-execution"], "not of which step"),
         (["step:a", "check", "undo", "skip-execution"], "one of them"),
-        (["step:nowhere", "check"], "has no cell"),
+        (["step:nowhere", "undo", "skip-execution"], "has no cell"),
         (["timeout:soon"], "no limit"),
     ],
 )
@@ -246,3 +246,20 @@ def test_no_kernel_of_that_name(make, home):
     record = runbook.run(path, html=False)
     assert record.outcome == "failed"
     assert "there is no kernel 'cobol'" in record.error
+
+
+def test_a_step_may_only_look_and_mend(make, tmp_path, home, verdicts):
+    path = make(
+        f"from pathlib import Path\nflag, well = (Path({str(tmp_path)!r}) / n for n in 'fw')",
+        "## Is it there?",
+        ("assert flag.exists()", "step:look", "check"),
+        ("flag.touch()", "step:look", "remediate", "skip-execution"),
+        "## Is all well?",
+        ("assert well.exists()", "step:well", "check"),
+    )
+    first = runbook.run(path, html=False)
+    assert verdicts(first) == {"look": "ok", "well": "failed"}
+    assert [step.title for step in first.steps] == ["Is it there?", "Is all well?"]
+    (tmp_path / "w").touch()
+    second = runbook.resume(first.id)
+    assert (second.outcome, verdicts(second)) == ("ok", {"look": "kept", "well": "ok"})
