@@ -11,6 +11,7 @@ from labvirt.status.domain import (
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
 from labvirt.status.pool import PoolRecord, PoolState
+from labvirt.status.secret import SecretRecord
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
 
@@ -27,6 +28,7 @@ __all__ = [
     "PoolRecord",
     "PoolState",
     "Record",
+    "SecretRecord",
     "Store",
     "VcpuRecord",
     "VersionRecord",
