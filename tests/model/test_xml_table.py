@@ -174,7 +174,7 @@ FORMS |= {
     "volume.secret_usage": _LUKS.format("usage='s'", ""),
     "volume.cipher": _CIPHER,
     "volume.cipher_size": _CIPHER,
-    "volume.cipher_mode": _CIPHER.replace(" mode='cbc'", ""),
+    "volume.cipher_mode": _CIPHER,
     "volume.cipher_hash": _CIPHER,
     "volume.ivgen": _CIPHER,
     "volume.ivgen_hash": _CIPHER,
