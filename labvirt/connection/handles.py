@@ -28,6 +28,7 @@ __all__ = [
     "on_domain",
     "on_network",
     "on_pool",
+    "on_volume",
     "size_of",
     "size_of_kib",
 ]
@@ -66,6 +67,43 @@ def on_pool(conn: Connection, uuid: str, verb: str, fn: Callable[[Any], T]) -> T
     return conn.call(
         asked, lambda raw: fn(raw.storagePoolLookupByUUIDString(uuid)), timeout_s=SLOW_S
     )
+
+
+def on_volume(  # the shape of Connection.call
+    conn: Connection,
+    pool: str,
+    name: str,
+    verb: str,
+    fn: Callable[[Any, Any], T],
+    *,
+    timeout_s: float | None = SLOW_S,
+) -> T:
+    """Run a function of ``libvirt.virConnect`` and ``libvirt.virStorageVol``.
+
+    For failures see `Connection.call`.
+    """
+    asked = f"{verb} volume {name} of pool {conn.label(pool)}"
+
+    def look(raw: Any) -> T:
+        handle = raw.storagePoolLookupByUUIDString(pool)
+        try:
+            volume = handle.storageVolLookupByName(name)
+        except libvirt.libvirtError as error:
+            if not is_code(error, "NO_STORAGE_VOL"):
+                raise
+            near = close_names(name, handle.listVolumes())
+            hint = f"did you mean {near[0]!r}?" if near else "refresh the pool if it is new"
+            raise NotFoundError(
+                asked,
+                uri=conn.uri.redacted(),
+                code=error.get_error_code() or 0,
+                domain=error.get_error_domain() or 0,
+                libvirt_text=str(error),
+                hint=hint,
+            ) from error
+        return fn(raw, volume)
+
+    return conn.call(asked, look, timeout_s=timeout_s)
 
 
 def flag(name: str) -> int:

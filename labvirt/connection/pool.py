@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "build",
+    "capabilities",
     "define",
+    "delete",
     "find",
+    "find_sources",
     "list_all",
     "read",
     "refresh",
@@ -136,9 +139,61 @@ def define(conn: Connection, xml: str) -> str:
     return uuid
 
 
-def build(conn: Connection, uuid: str) -> None:
-    """Make the place a pool needs: a folder, a file system, a volume group."""
-    on_pool(conn, uuid, "build", lambda pool: pool.build(0))
+def build(
+    conn: Connection, uuid: str, *, overwrite: bool = False, no_overwrite: bool = False
+) -> None:
+    """Make the place a pool needs: a folder, a file system, a volume group.
+
+    Args:
+        conn: the connection.
+        uuid: which pool.
+        overwrite: format a device that has data on it; they are lost.
+        no_overwrite: format a device, but only an empty one.
+
+    Raises:
+        ConflictError: there are data on the device, or the pool is built already.
+    """
+    flags = bits(
+        STORAGE_POOL_BUILD_OVERWRITE=overwrite, STORAGE_POOL_BUILD_NO_OVERWRITE=no_overwrite
+    )
+    on_pool(conn, uuid, "build", lambda pool: pool.build(flags))
+
+
+def delete(conn: Connection, uuid: str) -> None:
+    """Remove the place of a pool that is stopped: an empty folder, a volume group.
+
+    Raises:
+        ConflictError: it is active.
+        HostError: the folder is not empty.
+    """
+    on_pool(conn, uuid, "delete", lambda pool: pool.delete(0))
+
+
+def capabilities(conn: Connection) -> str:
+    """Return which pools this libvirt has, as XML (``virsh pool-capabilities``)."""
+    return str(
+        conn.call("read the pool capabilities", lambda raw: raw.getStoragePoolCapabilities(0))
+    )
+
+
+def find_sources(conn: Connection, kind: str, source_xml: str | None) -> str:
+    """Look for sources of pools, as XML (``virsh find-storage-pool-sources``).
+
+    Args:
+        conn: the connection.
+        kind: netfs, iscsi, iscsi-direct, logical, gluster.
+        source_xml: where to look: ``<source>`` with a host; None for this machine.
+
+    Raises:
+        UnsupportedError: libvirt cannot look for this kind.
+    """
+    return str(
+        conn.call(
+            f"look for sources of {kind} pools",
+            lambda raw: raw.findStoragePoolSources(kind, source_xml, 0),
+            timeout_s=SLOW_S,
+        )
+    )
 
 
 def start(conn: Connection, uuid: str) -> None:

@@ -1,29 +1,54 @@
-"""Storage volumes: reading, creating, deleting, and moving their bytes."""
+"""Storage volumes: reading, creating, changing and deleting them."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import libvirt
 
 from labvirt.connection.failures import is_code
-from labvirt.connection.handles import SLOW_S, bits, close_names, on_pool, size_of
+from labvirt.connection.handles import bits, flag, on_pool, on_volume, size_of
+from labvirt.connection.volume_stream import download, upload
 from labvirt.connection.xmlfacts import element_text, name_in
-from labvirt.errors import ConflictError, NotFoundError
 from labvirt.status.volume import VolumeRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from labvirt.connection.connection import Connection
 
-__all__ = ["by_path", "create", "delete", "download", "list_all", "read", "upload", "xml"]
+__all__ = [
+    "WIPES",
+    "by_path",
+    "clone",
+    "create",
+    "delete",
+    "download",
+    "list_all",
+    "names",
+    "paths",
+    "read",
+    "resize",
+    "upload",
+    "wipe",
+    "xml",
+]
 
-T = TypeVar("T")
-_TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
-_PIECE = 1 << 20
+
+#: Ways to wipe a volume, by libvirt's numbers (``virStorageVolWipeAlgorithm``).
+WIPES = (
+    "zero",
+    "nnsa",
+    "dod",
+    "bsi",
+    "gutmann",
+    "schneier",
+    "pfitzner7",
+    "pfitzner33",
+    "random",
+    "trim",
+)
 
 
 def list_all(conn: Connection, pool: str) -> tuple[VolumeRecord, ...]:
@@ -53,56 +78,53 @@ def _all(pool: Any, now: datetime) -> Iterator[VolumeRecord]:
 
 
 def _record(volume: Any, pool_name: str, now: datetime) -> VolumeRecord:
-    kind, capacity, allocation = volume.info()
-    form, backing, backing_form = element_text(
-        volume.XMLDesc(0), "target/format@type", "backingStore/path", "backingStore/format@type"
+    # The XML has everything: virStorageVolGetInfo would be a second call for the same facts.
+    kind, capacity, allocation, form, backing, backing_form = element_text(
+        volume.XMLDesc(0),
+        "@type",
+        "capacity",
+        "allocation",
+        "target/format@type",
+        "backingStore/path",
+        "backingStore/format@type",
     )
     return VolumeRecord(
         pool=pool_name,
         name=volume.name(),
         key=volume.key(),
         path=volume.path(),
-        type=_TYPES[kind] if 0 <= kind < len(_TYPES) else str(kind),
+        type=kind,
         format=form,
-        capacity=size_of(capacity),
-        allocation=size_of(allocation),
+        capacity=size_of(int(capacity or 0)),
+        allocation=size_of(int(allocation or 0)),
         backing_path=backing,
         backing_format=backing_form if backing else "",
         read_at=now,
     )
 
 
-def _on_volume(  # the shape of Connection.call
-    conn: Connection,
-    pool: str,
-    name: str,
-    verb: str,
-    fn: Callable[[Any, Any], T],
-    *,
-    timeout_s: float | None = SLOW_S,
-) -> T:
-    asked = f"{verb} volume {name} of pool {conn.label(pool)}"
+def names(conn: Connection, pool: str) -> tuple[str, ...]:
+    """Return the names of a pool's volumes: one call, however many there are.
 
-    def look(raw: Any) -> T:
-        handle = raw.storagePoolLookupByUUIDString(pool)
-        try:
-            volume = handle.storageVolLookupByName(name)
-        except libvirt.libvirtError as error:
-            if not is_code(error, "NO_STORAGE_VOL"):
-                raise
-            near = close_names(name, handle.listVolumes())
-            hint = f"did you mean {near[0]!r}?" if near else "refresh the pool if it is new"
-            raise NotFoundError(
-                asked,
-                uri=conn.uri.redacted(),
-                code=error.get_error_code() or 0,
-                domain=error.get_error_domain() or 0,
-                libvirt_text=str(error),
-                hint=hint,
-            ) from error
-        return fn(raw, volume)
+    Raises:
+        ConflictError: the pool is not active.
+    """
+    return on_pool(conn, pool, "list the volumes of", lambda handle: tuple(handle.listVolumes()))
 
-    return conn.call(asked, look, timeout_s=timeout_s)
+
+def paths(conn: Connection, pool: str) -> tuple[tuple[str, str, str], ...]:
+    """Return name, key and path of a pool's volumes: one call, however many there are.
+
+    Raises:
+        ConflictError: the pool is not active.
+    """
+
+    def look(handle: Any) -> tuple[tuple[str, str, str], ...]:
+        # The path of a file is its key; other kinds of volumes would cost a call each.
+        found = handle.listAllVolumes(0)
+        return tuple((one.name(), one.key(), one.key()) for one in found)
+
+    return on_pool(conn, pool, "list the volumes of", look)
 
 
 def read(conn: Connection, pool: str, name: str) -> VolumeRecord:
@@ -122,7 +144,7 @@ def read(conn: Connection, pool: str, name: str) -> VolumeRecord:
         pool_name = volume.storagePoolLookupByVolume().name() if label == pool else label
         return _record(volume, pool_name, conn.now())
 
-    return _on_volume(conn, pool, name, "read", look)
+    return on_volume(conn, pool, name, "read", look)
 
 
 def by_path(conn: Connection, path: str) -> VolumeRecord:
@@ -141,7 +163,7 @@ def by_path(conn: Connection, path: str) -> VolumeRecord:
 
 def xml(conn: Connection, pool: str, name: str) -> str:
     """Return a volume's XML (``virsh vol-dumpxml``)."""
-    return _on_volume(conn, pool, name, "read the XML of", lambda _, v: str(v.XMLDesc(0)))
+    return on_volume(conn, pool, name, "read the XML of", lambda _, v: str(v.XMLDesc(0)))
 
 
 def create(
@@ -172,122 +194,88 @@ def create(
 
 def delete(conn: Connection, pool: str, name: str) -> None:
     """Delete a volume and its bytes."""
-    _on_volume(conn, pool, name, "delete", lambda _, volume: volume.delete(0))
+    on_volume(conn, pool, name, "delete", lambda _, volume: volume.delete(0))
 
 
-def upload(
+def clone(
+    conn: Connection,
+    pool: str,
+    xml: str,
+    source: tuple[str, str],
+    *,
+    preallocate_metadata: bool = False,
+    reflink: bool = False,
+    validate: bool = False,
+) -> VolumeRecord:
+    """Make a new volume with the bytes of another one; blocks to the end.
+
+    Args:
+        conn: the connection.
+        pool: UUID of the pool that gets it.
+        xml: the new volume's XML; the format may be another one.
+        source: UUID of the pool and name of the volume whose bytes are taken.
+        preallocate_metadata: lay the tables of a qcow2 image out at once.
+        reflink: share the blocks with the source (btrfs, XFS); refused elsewhere.
+        validate: check the XML against libvirt's schema.
+
+    Raises:
+        ConflictError: the name is taken.
+        HostError: the pool is full, or the file system has no reflinks.
+    """
+    flags = bits(
+        STORAGE_VOL_CREATE_PREALLOC_METADATA=preallocate_metadata,
+        STORAGE_VOL_CREATE_REFLINK=reflink,
+        STORAGE_VOL_CREATE_VALIDATE=validate,
+    )
+
+    def make(raw: Any, origin: Any) -> VolumeRecord:
+        target = raw.storagePoolLookupByUUIDString(pool)
+        return _record(target.createXMLFrom(xml, origin, flags), target.name(), conn.now())
+
+    verb = f"clone {name_in(xml)} from"
+    return on_volume(conn, *source, verb, make, timeout_s=None)
+
+
+def resize(
     conn: Connection,
     pool: str,
     name: str,
-    reader: Callable[[int], bytes],
-    progress: Callable[[int], object] | None = None,
+    capacity: int,
     *,
-    offset: int = 0,
-    length: int = 0,
-) -> int:
-    """Write bytes into a volume; blocks to the end, ``^C`` breaks it off.
+    shrink: bool = False,
+    allocate: bool = False,
+) -> None:
+    """Give a volume another size (``virsh vol-resize``).
 
     Args:
         conn: the connection.
         pool: UUID of the pool.
         name: name of the volume.
-        reader: gives up to so many bytes, nothing at the end: ``open(path, "rb").read``.
-        progress: told after each piece how many bytes are sent; what it raises ends the upload.
-        offset: where in the volume to begin, bytes.
-        length: most bytes to write; 0 for no limit but the volume's own.
+        capacity: bytes.
+        shrink: it may become smaller; what lies behind the new end is lost.
+        allocate: take the space at once.
 
-    Returns:
-        Bytes sent.
+    Raises:
+        HostError: the pool is full, or it would become smaller and `shrink` is not given.
+        UnsupportedError: this kind of pool cannot.
     """
-
-    def move(stream: Any, volume: Any, left: threading.Event) -> int:
-        volume.upload(stream, offset, length, 0)
-        done = 0
-        while piece := reader(_PIECE):
-            _go_on(left, "upload to")
-            view = memoryview(piece)
-            while view:
-                sent = stream.send(bytes(view))
-                done += sent
-                view = view[sent:]
-            if progress is not None:
-                progress(done)
-        return done
-
-    return _stream(conn, pool, name, "upload to", move)
+    flags = bits(STORAGE_VOL_RESIZE_SHRINK=shrink, STORAGE_VOL_RESIZE_ALLOCATE=allocate)
+    on_volume(conn, pool, name, "resize", lambda _, volume: volume.resize(capacity, flags))
 
 
-def download(
-    conn: Connection,
-    pool: str,
-    name: str,
-    writer: Callable[[bytes], object],
-    progress: Callable[[int], object] | None = None,
-    *,
-    offset: int = 0,
-    length: int = 0,
-) -> int:
-    """Read the bytes of a volume; blocks to the end, ``^C`` breaks it off.
+def wipe(conn: Connection, pool: str, name: str, algorithm: str = "zero") -> None:
+    """Overwrite the bytes of a volume (``virsh vol-wipe``); blocks to the end.
 
     Args:
         conn: the connection.
         pool: UUID of the pool.
         name: name of the volume.
-        writer: takes each piece: ``open(path, "wb").write``.
-        progress: told after each piece how many bytes have come; what it raises ends the download.
-        offset: where in the volume to begin, bytes.
-        length: most bytes to read; 0 for all.
+        algorithm: one of `WIPES`; all but zero and trim need ``scrub`` on the host.
 
-    Returns:
-        Bytes received.
+    Raises:
+        UnsupportedError: this kind of pool has no such way.
     """
-
-    def move(stream: Any, volume: Any, left: threading.Event) -> int:
-        volume.download(stream, offset, length, 0)
-        done = 0
-        while piece := stream.recv(_PIECE):
-            _go_on(left, "download from")
-            writer(piece)
-            done += len(piece)
-            if progress is not None:
-                progress(done)
-        return done
-
-    return _stream(conn, pool, name, "download from", move)
-
-
-def _go_on(left: threading.Event, verb: str) -> None:
-    if left.is_set():
-        raise ConflictError(f"{verb} a volume", hint="it was interrupted")
-
-
-def _stream(
-    conn: Connection,
-    pool: str,
-    name: str,
-    verb: str,
-    move: Callable[[Any, Any, threading.Event], int],
-) -> int:
-    left = threading.Event()
-
-    def run(raw: Any, volume: Any) -> int:
-        stream = raw.newStream(0)
-        try:
-            done = move(stream, volume, left)
-            stream.finish()
-        except BaseException:
-            _abort(stream)
-            raise
-        return done
-
-    try:
-        return _on_volume(conn, pool, name, verb, run, timeout_s=None)
-    finally:
-        left.set()  # after ^C the worker must not go on moving bytes that nobody wants
-
-
-def _abort(stream: Any) -> None:
-    try:
-        stream.abort()
-    except libvirt.libvirtError:
-        return  # it was never opened, or the link is gone
+    number = flag(f"STORAGE_VOL_WIPE_ALG_{algorithm.upper()}")
+    on_volume(
+        conn, pool, name, "wipe", lambda _, volume: volume.wipePattern(number, 0), timeout_s=None
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from labvirt.connection import Connection, node
 from labvirt.connection import domain as domains
@@ -17,6 +17,9 @@ from labvirt.host.files import files_of
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.news import KINDS, News
+from labvirt.host.pool_plan import plan_pool
+from labvirt.host.storage import StorageHost
+from labvirt.model.pool import PoolSpec
 from labvirt.model.uri import Uri
 from labvirt.model.xml.capabilities import Capabilities
 from labvirt.model.xml.domain import DomainXml
@@ -29,8 +32,9 @@ if TYPE_CHECKING:
 
     from labvirt.host.collection import Collection
     from labvirt.host.domain import Domain
-    from labvirt.host.lists import Network, Pool
+    from labvirt.host.lists import Network
     from labvirt.host.media import MediaBuilder
+    from labvirt.host.pool import Pool
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
     from labvirt.status import Change, NodeRecord, VersionRecord
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host:
+class Host(StorageHost):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what
@@ -216,22 +220,44 @@ class Host:
 
     # -- what can be made -------------------------------------------------------------------
 
+    @overload
     def plan(
-        self, spec: DomainSpec, *, start: bool = True, paused: bool = False, transient: bool = False
-    ) -> Plan[Domain]:
-        """Return the plan that makes the domain of a spec on this host; nothing is changed yet.
+        self,
+        spec: DomainSpec,
+        *,
+        start: bool = True,
+        paused: bool = False,
+        transient: bool = False,
+    ) -> Plan[Domain]: ...
+    @overload
+    def plan(
+        self,
+        spec: PoolSpec,
+        *,
+        start: bool = True,
+        autostart: bool = False,
+        build: bool = False,
+        overwrite: bool = False,
+    ) -> Plan[Pool]: ...
+    def plan(self, spec: DomainSpec | PoolSpec, **options: Any) -> Plan[Any]:
+        """Return the plan that makes what a spec asks for on this host; nothing is changed yet.
 
         Args:
-            spec: what is asked for.
-            start: start it when it is defined.
-            paused: leave it paused before its first instruction.
-            transient: do not store a definition: the domain is gone when it is off (G15-06).
+            spec: what is asked for: a domain, a storage pool.
+            options: start (True): start it when it is defined. Of a domain: paused (leave it
+                paused before its first instruction), transient (do not store a definition: it is
+                gone when it is off, G15-06). Of a pool: autostart (start it with the host's
+                daemon), build (make its folder, file system, label or volume group), overwrite
+                (format its device whatever is on it: needs ``apply(confirm=True)``).
 
         Raises:
-            SpecError: it cannot be right on this host (sizes, names, networks, schema).
-            ConflictError: a domain, volume, MAC or UUID of that name exists.
+            SpecError: it cannot be right on this host (sizes, names, paths, networks, schema).
+            ConflictError: something of that name exists, or a device or path is in use.
+            UnsupportedError: the host cannot have this; says what it lacks.
         """
-        return plan_domain(self, spec, start=start, paused=paused, transient=transient)
+        if isinstance(spec, PoolSpec):
+            return plan_pool(self, spec, **options)
+        return plan_domain(self, spec, **options)
 
     @verb
     def define(self, xml: str) -> Plan[Domain]:

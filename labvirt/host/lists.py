@@ -1,4 +1,4 @@
-"""The collections of a host and the small objects in them: networks, pools, volumes."""
+"""The collections of a host, and its networks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from labvirt.connection import domain as domains
 from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
-from labvirt.connection import volume as volumes
 from labvirt.host.collection import Collection, Table
 from labvirt.host.domain import Domain
-from labvirt.model.units import Size
+from labvirt.host.pool import Pool
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
 
     from labvirt.host.host import Host
-    from labvirt.status import LeaseRecord, NetworkRecord, PoolRecord, VolumeRecord
+    from labvirt.status import LeaseRecord, NetworkRecord
 
-__all__ = ["Network", "Pool", "Volume", "domains_of", "networks_of", "pools_of"]
+__all__ = ["Network", "domains_of", "networks_of", "pools_of"]
 
 T = TypeVar("T")
 
@@ -70,18 +69,6 @@ POOLS = Table(
         ("read_at", "UTC", lambda r: r.read_at),
     ],
 )
-VOLUMES = Table(
-    "volume",
-    [
-        ("name", "", lambda r: r.name),
-        ("format", "", lambda r: r.format),
-        ("capacity", "bytes", lambda r: r.capacity),
-        ("allocation", "bytes", lambda r: r.allocation),
-        ("backing_path", "", lambda r: r.backing_path),
-        ("path", "", lambda r: r.path),
-        ("read_at", "UTC", lambda r: r.read_at),
-    ],
-)
 
 
 class _Named:
@@ -113,56 +100,6 @@ class Network(_Named):
         return networks.leases(self.host.connection, self.uuid)
 
 
-class Volume(_Named):
-    """A volume of a pool."""
-
-    def __init__(self, pool: Pool, record: VolumeRecord) -> None:
-        super().__init__(pool.host, record)
-        self.pool = pool
-        self.path = record.path
-
-    def info(self) -> VolumeRecord:
-        """Read the volume now."""
-        return volumes.read(self.host.connection, self.pool.uuid, self.name)
-
-    def users(self) -> tuple[str, ...]:
-        """Return the names of the domains that use the volume."""
-        return self.host.users_of(self.path)
-
-
-class Pool(_Named):
-    """A storage pool of a host."""
-
-    def info(self) -> PoolRecord:
-        """Read the pool now."""
-        return pools.read(self.host.connection, self.uuid)
-
-    def xml(self) -> str:
-        """Return the pool's XML."""
-        return pools.xml(self.host.connection, self.uuid)
-
-    def refresh(self) -> None:
-        """Let libvirt look for volumes that came or went behind its back."""
-        pools.refresh(self.host.connection, self.uuid)
-
-    @property
-    def volumes(self) -> Collection[Volume]:
-        """The volumes of the pool, by name."""
-        return Collection(
-            "volume",
-            f"pool {self.name} of {self.host.name}",
-            records=lambda: volumes.list_all(self.host.connection, self.uuid),
-            wrap=lambda record: Volume(self, record),
-            table=VOLUMES,
-            cached=lambda: ((), None),
-        )
-
-    @property
-    def available(self) -> Size:
-        """Free space now, in bytes."""
-        return Size(self.info().available)
-
-
 def _collection(
     host: Host, kind: str, calls: Any, wrap: Callable[[Any], T], table: Table
 ) -> Collection[T]:
@@ -189,4 +126,4 @@ def networks_of(host: Host) -> Collection[Network]:
 
 def pools_of(host: Host) -> Collection[Pool]:
     """Return the storage pools of a host."""
-    return _collection(host, "pool", pools, lambda r: Pool(host, r), POOLS)
+    return _collection(host, "pool", pools, lambda r: Pool(host, r.uuid, r.name), POOLS)

@@ -1,10 +1,10 @@
-"""Offline validation of domain XML against the libvirt schemas of this machine."""
+"""Offline validation of XML against the libvirt schemas of this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from labvirt.model.schema import Schema
+from labvirt.model.schema import KINDS, Schema
 
 __all__ = ["SCHEMAS", "require_valid"]
 
@@ -19,5 +19,5 @@ def require_valid(xml: str, kind: str = "domain") -> None:
     Raises:
         SpecError: the XML is not valid.
     """
-    if (SCHEMAS / f"{kind}.rng").exists():
+    if (SCHEMAS / KINDS[kind]).exists():
         Schema.load(SCHEMAS).require(xml, kind=kind)

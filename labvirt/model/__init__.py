@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from labvirt.model.interface import InterfaceSpec
     from labvirt.model.names import check_name, suggest_name
     from labvirt.model.network import DhcpHost, NetworkIp, NetworkSpec
-    from labvirt.model.pool import PoolSpec
+    from labvirt.model.pool import PoolAuth, PoolHost, PoolSpec, ScsiAdapter
+    from labvirt.model.pool_types import POOL_TYPES
     from labvirt.model.redact import redact_xml
     from labvirt.model.schema import Schema
+    from labvirt.model.secret import SecretSpec
     from labvirt.model.serial import SerialSpec
     from labvirt.model.source import (
         ImportImage,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from labvirt.model.units import Size
     from labvirt.model.uri import Uri
     from labvirt.model.virtinstall import virt_install_line
-    from labvirt.model.volume import VolumeSpec
+    from labvirt.model.volume import VolumeEncryption, VolumeSpec
     from labvirt.model.xml import (
         Capabilities,
         DiskXml,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "POOL_TYPES",
     "BlockSource",
     "Capabilities",
     "ClockSpec",
@@ -79,9 +82,13 @@ __all__ = [
     "NetworkXml",
     "NewDiskVolume",
     "NewVolume",
+    "PoolAuth",
+    "PoolHost",
     "PoolSpec",
     "PoolXml",
     "Schema",
+    "ScsiAdapter",
+    "SecretSpec",
     "SerialSpec",
     "Size",
     "Source",
@@ -90,6 +97,7 @@ __all__ = [
     "TinyGuest",
     "Uri",
     "VideoSpec",
+    "VolumeEncryption",
     "VolumeSource",
     "VolumeSpec",
     "VolumeXml",
@@ -151,9 +159,16 @@ _HOMES = {
         "NetworkIp",
         "NetworkSpec",
     ),
-    "labvirt.model.pool": ("PoolSpec",),
+    "labvirt.model.pool": (
+        "PoolAuth",
+        "PoolHost",
+        "PoolSpec",
+        "ScsiAdapter",
+    ),
+    "labvirt.model.pool_types": ("POOL_TYPES",),
     "labvirt.model.redact": ("redact_xml",),
     "labvirt.model.schema": ("Schema",),
+    "labvirt.model.secret": ("SecretSpec",),
     "labvirt.model.serial": ("SerialSpec",),
     "labvirt.model.source": (
         "ImportImage",
@@ -169,7 +184,10 @@ _HOMES = {
     "labvirt.model.units": ("Size",),
     "labvirt.model.uri": ("Uri",),
     "labvirt.model.virtinstall": ("virt_install_line",),
-    "labvirt.model.volume": ("VolumeSpec",),
+    "labvirt.model.volume": (
+        "VolumeEncryption",
+        "VolumeSpec",
+    ),
     "labvirt.model.xml": (
         "Capabilities",
         "DiskXml",

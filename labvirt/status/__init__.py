@@ -11,6 +11,8 @@ from labvirt.status.domain import (
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
 from labvirt.status.pool import PoolRecord, PoolState
+from labvirt.status.pool_type import PoolTypeRecord, SourceRecord
+from labvirt.status.secret import SecretRecord
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
 
@@ -26,7 +28,10 @@ __all__ = [
     "NodeRecord",
     "PoolRecord",
     "PoolState",
+    "PoolTypeRecord",
     "Record",
+    "SecretRecord",
+    "SourceRecord",
     "Store",
     "VcpuRecord",
     "VersionRecord",

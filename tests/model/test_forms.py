@@ -18,6 +18,7 @@ from labvirt.model import (
     NetworkBoot,
     NetworkSpec,
     PoolSpec,
+    SecretSpec,
     Size,
     Spec,
     TinyGuest,
@@ -33,7 +34,12 @@ LEAST = {
     "NetworkIp": {"address": "10.0.0.1/24"},
     "DhcpHost": {"mac": "52:54:00:00:00:01", "ip": "10.0.0.5"},
     "PoolSpec": {"name": "a", "path": "/a"},
+    "PoolHost": {"name": "nas1"},
+    "PoolAuth": {"type": "chap", "user": "u", "secret_usage": "s"},
+    "ScsiAdapter": {"name": "host0"},
     "VolumeSpec": {"name": "a", "capacity": "1 GiB"},
+    "VolumeEncryption": {"secret_usage": "s"},
+    "SecretSpec": {"usage": "/a"},
     "Media": {"kernel": "/k", "minimum_memory": "1 MiB", "digest": "d"},
     "NewVolume": {"size": "1 GiB"},
     "VolumeSource": {"pool": "p", "name": "v"},
@@ -53,13 +59,21 @@ BESIDE = {
     ("InterfaceSpec", "source"): {"kind": "network"},
     ("InterfaceSpec", "address"): {"kind": "mcast", "port": 5558},
     ("InterfaceSpec", "port"): {"kind": "mcast", "address": "230.0.0.1"},
+    ("PoolSpec", "device"): {"kind": "disk"},
+    ("PoolSpec", "target"): {"kind": "iscsi", "hosts": ["nas1"]},
+    ("PoolSpec", "hosts"): {"kind": "netfs", "dir": "/d"},
+    ("PoolSpec", "dir"): {"kind": "netfs", "hosts": ["nas1"]},
+    ("PoolSpec", "source_name"): {"kind": "logical"},
+    ("PoolSpec", "format"): {"kind": "fs", "device": "/dev/vdb"},
+    ("PoolSpec", "protocol_version"): {"kind": "netfs", "dir": "/d", "hosts": ["nas1"]},
+    ("PoolSpec", "mount_options"): {"kind": "fs", "device": "/dev/vdb"},
     ("NetworkIp", "boot_server"): {"boot_file": "x"},
     ("NetworkSpec", "forward_dev"): {"forward": "route", "ips": ["10.0.0.1/24"]},
 }
 
 
 def all_specs():
-    found, waiting = [], [DomainSpec, NetworkSpec, PoolSpec, VolumeSpec, Media]
+    found, waiting = [], [DomainSpec, NetworkSpec, PoolSpec, VolumeSpec, SecretSpec, Media]
     while waiting:
         cls = waiting.pop(0)
         if cls in found:

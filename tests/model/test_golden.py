@@ -32,12 +32,15 @@ from labvirt.model import (
     NetworkIp,
     NetworkSpec,
     NewVolume,
+    PoolAuth,
     PoolSpec,
+    ScsiAdapter,
     SerialSpec,
     Size,
     TimerSpec,
     TinyGuest,
     VideoSpec,
+    VolumeEncryption,
     VolumeSource,
     VolumeSpec,
     WatchdogSpec,
@@ -276,6 +279,75 @@ POOLS = {
         group=0,
         uuid="4a4c59a7ee3fc78196e4288f2862f011",
     ),
+    "fs": PoolSpec(
+        name="fs",
+        kind="fs",
+        path="/mnt/a",
+        device="/dev/vdb1",
+        format="ext4",
+        mount_options=["noatime", "nodev"],
+    ),
+    "nfs": PoolSpec(
+        name="nfs",
+        kind="netfs",
+        path="/mnt/n",
+        hosts="nas1",
+        dir="/export/a",
+        format="nfs",
+        protocol_version="4.2",
+        mount_options="soft",
+    ),
+    "cifs": PoolSpec(
+        name="cifs", kind="netfs", path="/mnt/c", hosts="nas1", dir="share", format="cifs"
+    ),
+    "logical": PoolSpec(
+        name="vg0",
+        kind="logical",
+        source_name="vg0",
+        devices=["/dev/vdb", "/dev/vdc"],
+        format="lvm2",
+    ),
+    "disk": PoolSpec(
+        name="disk", kind="disk", device="/dev/loop7", format="gpt", part_separator=True
+    ),
+    "iscsi": PoolSpec(
+        name="iscsi",
+        kind="iscsi",
+        hosts="10.0.0.9:3261",
+        target="iqn.2024-01.lab.example:disks",
+        initiator="iqn.2024-01.lab.example:me",
+        auth=PoolAuth(type="chap", user="u", secret_usage="disks"),
+    ),
+    "iscsi-direct": PoolSpec(
+        name="direct",
+        kind="iscsi-direct",
+        hosts=["nas1"],
+        target="iqn.2024-01.lab.example:disks",
+        initiator="iqn.2024-01.lab.example:me",
+    ),
+    "scsi": PoolSpec(name="scsi", kind="scsi", adapter="host0"),
+    "npiv": PoolSpec(
+        name="npiv",
+        kind="scsi",
+        adapter=ScsiAdapter(
+            wwnn="20000000c9831b4b", wwpn="10000000c9831b4b", parent="scsi_host3", managed=True
+        ),
+    ),
+    "mpath": PoolSpec(name="mpath", kind="mpath"),
+    "rbd": PoolSpec(
+        name="rbd",
+        kind="rbd",
+        hosts=["mon1", "mon2:6789"],
+        source_name="vms",
+        auth={"type": "ceph", "user": "admin", "secret_uuid": "4a4c59a7ee3fc78196e4288f2862f011"},
+        refresh_allocation="capacity",
+        rbd_options={"client_mount_timeout": "5"},
+    ),
+    "gluster": PoolSpec(
+        name="gluster", kind="gluster", hosts="g1", source_name="vol0", dir="/images"
+    ),
+    "zfs": PoolSpec(name="zfs", kind="zfs", source_name="tank", device="/dev/vdb"),
+    "vstorage": PoolSpec(name="vs", kind="vstorage", source_name="cluster1", path="/mnt/vs"),
 }
 VOLUMES = {
     "qcow2": VolumeSpec(name="a b.qcow2", capacity="20 GiB"),
@@ -284,6 +356,38 @@ VOLUMES = {
     "overlay": VolumeSpec(
         name="o.qcow2", capacity="2 GiB", backing_path="/b.raw", backing_format="raw"
     ),
+    "features": VolumeSpec(
+        name="f.qcow2",
+        capacity="1 GiB",
+        mode="0640",
+        owner=1,
+        group=2,
+        compat="1.1",
+        cluster_size="128 KiB",
+        lazy_refcounts=True,
+        extended_l2=True,
+        nocow=True,
+    ),
+    "luks": VolumeSpec(
+        name="l.luks",
+        capacity="1 GiB",
+        format="raw",
+        preallocation="off",
+        encryption=VolumeEncryption(
+            secret_usage="/l.luks",
+            cipher="aes",
+            key_bits=256,
+            mode="cbc",
+            hash="sha256",
+            iv="essiv",
+        ),
+    ),
+    "luks-in-qcow2": VolumeSpec(
+        name="l.qcow2",
+        capacity="1 GiB",
+        encryption=VolumeEncryption(secret_uuid="4a4c59a7ee3fc78196e4288f2862f011"),
+    ),
+    "full": VolumeSpec(name="f.raw", capacity="1 GiB", format="raw", preallocation="full"),
     "overlay-as-large": VolumeSpec(name="l.qcow2", backing_path="/b.raw", backing_format="raw"),
 }
 

@@ -65,7 +65,7 @@ BAD = [
     (PoolSpec, {"name": "a/b", "path": "/p"}, "name"),
     (PoolSpec, {"name": "p", "path": "/p", "mode": "rwx"}, "mode"),
     (PoolSpec, {"name": "p", "path": "/p", "owner": -1}, "owner"),
-    (PoolSpec, {"name": "p", "path": "/p", "kind": "zfs"}, "kind"),
+    (PoolSpec, {"name": "p", "path": "/p", "kind": "sheepdog"}, "kind"),
     (VolumeSpec, {"name": "v"}, "capacity"),
     (VolumeSpec, {"name": "v", "capacity": "0 b"}, "capacity"),
     (VolumeSpec, {"name": "v", "capacity": "-1"}, "capacity"),

@@ -128,7 +128,56 @@ FORMS = {
     "tpm.backend_device": "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
 }
 POOL = "<pool type='{}'><name>n</name><source>{}</source><target><path>/p</path></target></pool>"
+_ISCSI = "<host name='h'/><device path='iqn.2024-01.lab:d'/>{}"
+_FC = POOL.format(
+    "scsi", "<adapter type='fc_host' wwnn='20000000c9831b4b' wwpn='10000000c9831b4b'/>"
+)
+_CHAP = POOL.format(
+    "iscsi", _ISCSI.format("<auth type='chap' username='u'><secret {}='s'/></auth>")
+)
+_LUKS = (
+    "<volume><name>n</name><target><encryption format='luks'><secret type='passphrase' {}/>{}"
+    "</encryption></target></volume>"
+)
+_CIPHER = _LUKS.format(
+    "usage='s'", "<cipher name='aes' size='256' mode='cbc' hash='sha1'/><ivgen name='essiv'/>"
+)
+_RBD = (
+    "<pool type='rbd'><name>n</name><source><host name='h'/><name>p</name></source>"
+    "<rbd:config_opts xmlns:rbd='http://libvirt.org/schemas/storagepool/rbd/1.0'>"
+    "<rbd:option name='x' value='1'/><rbd:option name='y' value='2'/></rbd:config_opts></pool>"
+)
 FORMS |= {
+    "pool.devices": POOL.format("logical", "<device path='/d'/>"),
+    "pool.part_separator": POOL.format("disk", "<device path='/d'/>"),
+    "pool.adapter_type": POOL.format("scsi", "<adapter name='host0'/>"),
+    "pool.adapter_name": POOL.format("scsi", "<adapter type='scsi_host' name='host0'/>"),
+    "pool.adapter_parent": _FC,
+    "pool.adapter_managed": _FC,
+    "pool.adapter_wwnn": _FC,
+    "pool.adapter_wwpn": _FC,
+    "pool.initiator": POOL.format("iscsi", _ISCSI.format("")),
+    "pool.auth_type": _CHAP.format("usage"),
+    "pool.auth_user": _CHAP.format("usage"),
+    "pool.auth_uuid": _CHAP.format("uuid"),
+    "pool.auth_usage": _CHAP.format("usage"),
+    "pool.protocol_version": POOL.format("netfs", "<host name='h'/><dir path='/d'/>"),
+    "pool.vendor": POOL.format("iscsi", _ISCSI.format("")),
+    "pool.product": POOL.format("iscsi", _ISCSI.format("")),
+    "pool.refresh_allocation": _RBD,
+    "pool.rbd_options": _RBD,
+    "pool.rbd_values": _RBD,
+    "pool.mount_options": POOL.format("netfs", "<host name='h'/><dir path='/d'/>"),
+    "volume.encryption": _LUKS.format("usage='s'", ""),
+    "volume.encryption_engine": _LUKS.format("usage='s'", ""),
+    "volume.secret_uuid": _LUKS.format("uuid='4dea22b3-1d52-d8f3-2516-782e98ab3fa0'", ""),
+    "volume.secret_usage": _LUKS.format("usage='s'", ""),
+    "volume.cipher": _CIPHER,
+    "volume.cipher_size": _CIPHER,
+    "volume.cipher_mode": _CIPHER,
+    "volume.cipher_hash": _CIPHER,
+    "volume.ivgen": _CIPHER,
+    "volume.ivgen_hash": _CIPHER,
     "pool.source_host": POOL.format("netfs", "<host name='h'/><dir path='/d'/>"),
     "pool.source_dir": POOL.format("netfs", "<host name='h'/><dir path='/d'/>"),
     "pool.source_device": POOL.format("fs", "<device path='/d'/>"),
@@ -183,6 +232,24 @@ VALUES = {
     "disk.source_protocol": "rbd",
     "disk.driver_name": "qemu",
     "pool.source_name": "vg0",
+    "pool.devices": ("/dev/a",),
+    "pool.adapter_type": "scsi_host",
+    "pool.adapter_name": "host1",
+    "pool.adapter_wwnn": "20000000c9831b4c",
+    "pool.adapter_wwpn": "10000000c9831b4c",
+    "pool.initiator": "iqn.2024-01.lab:me",
+    "pool.auth_type": "chap",
+    "pool.auth_uuid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
+    "pool.protocol_version": "4.2",
+    "volume.secret_uuid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa1",
+    "volume.cipher": "aes",
+    "volume.cipher_size": 128,
+    "volume.cipher_mode": "cbc",
+    "volume.cipher_hash": "sha256",
+    "volume.ivgen": "essiv",
+    "volume.ivgen_hash": "sha256",
+    "volume.changed_at": "1.5",
+    "volume.status_at": "1.5",
     "pool.source_host": "h",
     "pool.source_format": "ext4",
     "filesystem.type": "mount",
