@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from labvirt.model.ident import new_mac, new_uuid, normal_mac, normal_uuid
     from labvirt.model.interface import InterfaceSpec
     from labvirt.model.names import check_name, suggest_name
-    from labvirt.model.network import DhcpHost, NetworkIp, NetworkSpec
+    from labvirt.model.network import NatSpec, NetworkSpec
+    from labvirt.model.network_ip import DhcpHost, DhcpRange, NetworkIp
+    from labvirt.model.network_parts import (
+        Bandwidth,
+        DnsForwarder,
+        DnsHost,
+        DnsSrv,
+        DnsTxt,
+        ForwardDevice,
+        PortGroup,
+        RouteSpec,
+        VlanSpec,
+    )
+    from labvirt.model.nwfilter import FilterUse, NwFilterSpec, NwRule
     from labvirt.model.pool import PoolSpec
     from labvirt.model.redact import redact_xml
     from labvirt.model.schema import Schema
@@ -52,6 +65,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Bandwidth",
     "BlockSource",
     "Capabilities",
     "ClockSpec",
@@ -59,13 +73,20 @@ __all__ = [
     "CpuSpec",
     "CpuTopology",
     "DhcpHost",
+    "DhcpRange",
     "DiskSpec",
     "DiskXml",
+    "DnsForwarder",
+    "DnsHost",
+    "DnsSrv",
+    "DnsTxt",
     "DomainCapabilities",
     "DomainSpec",
     "DomainXml",
     "FeaturesSpec",
     "FileSource",
+    "FilterUse",
+    "ForwardDevice",
     "GraphicsSpec",
     "ImportImage",
     "InterfaceSpec",
@@ -73,14 +94,19 @@ __all__ = [
     "IsoInstall",
     "KernelBoot",
     "Media",
+    "NatSpec",
     "NetworkBoot",
     "NetworkIp",
     "NetworkSpec",
     "NetworkXml",
     "NewDiskVolume",
     "NewVolume",
+    "NwFilterSpec",
+    "NwRule",
     "PoolSpec",
     "PoolXml",
+    "PortGroup",
+    "RouteSpec",
     "Schema",
     "SerialSpec",
     "Size",
@@ -90,6 +116,7 @@ __all__ = [
     "TinyGuest",
     "Uri",
     "VideoSpec",
+    "VlanSpec",
     "VolumeSource",
     "VolumeSpec",
     "VolumeXml",
@@ -146,11 +173,20 @@ _HOMES = {
         "check_name",
         "suggest_name",
     ),
-    "labvirt.model.network": (
-        "DhcpHost",
-        "NetworkIp",
-        "NetworkSpec",
+    "labvirt.model.network": ("NatSpec", "NetworkSpec"),
+    "labvirt.model.network_ip": ("DhcpHost", "DhcpRange", "NetworkIp"),
+    "labvirt.model.network_parts": (
+        "Bandwidth",
+        "DnsForwarder",
+        "DnsHost",
+        "DnsSrv",
+        "DnsTxt",
+        "ForwardDevice",
+        "PortGroup",
+        "RouteSpec",
+        "VlanSpec",
     ),
+    "labvirt.model.nwfilter": ("FilterUse", "NwFilterSpec", "NwRule"),
     "labvirt.model.pool": ("PoolSpec",),
     "labvirt.model.redact": ("redact_xml",),
     "labvirt.model.schema": ("Schema",),

@@ -10,6 +10,7 @@ from labvirt.status.domain import (
 )
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
+from labvirt.status.nwfilter import FilterBindingRecord, NwFilterRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
@@ -20,10 +21,12 @@ __all__ = [
     "ControlRecord",
     "DomainRecord",
     "DomainState",
+    "FilterBindingRecord",
     "JobRecord",
     "LeaseRecord",
     "NetworkRecord",
     "NodeRecord",
+    "NwFilterRecord",
     "PoolRecord",
     "PoolState",
     "Record",

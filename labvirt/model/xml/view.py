@@ -45,6 +45,7 @@ __all__ = [
 NAMESPACES: Final[dict[str, str]] = {
     "labvirt": "https://labvirt.org/xmlns/domain/1",
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
+    "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
 }
 
 T = TypeVar("T")
