@@ -7,9 +7,10 @@ from labvirt.host.evidence import Evidence
 from labvirt.host.facts import HostFacts
 from labvirt.host.host import Host
 from labvirt.host.inside import Answer, GuestOutput
-from labvirt.host.lists import Network, Pool, Volume
+from labvirt.host.lists import Pool, Volume
 from labvirt.host.media import MediaBuilder
 from labvirt.host.moving import MigrationResult
+from labvirt.host.network import Network
 
 __all__ = [
     "Answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from labvirt.connection import Connection, node
 from labvirt.connection import domain as domains
@@ -16,7 +16,9 @@ from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
+from labvirt.host.networking import plan_network
 from labvirt.host.news import KINDS, News
+from labvirt.model.network import NetworkSpec
 from labvirt.model.uri import Uri
 from labvirt.model.xml.capabilities import Capabilities
 from labvirt.model.xml.domain import DomainXml
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 
     from labvirt.host.collection import Collection
     from labvirt.host.domain import Domain
-    from labvirt.host.lists import Network, Pool
+    from labvirt.host.lists import Pool
     from labvirt.host.media import MediaBuilder
+    from labvirt.host.network import Network
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
     from labvirt.status import Change, NodeRecord, VersionRecord
@@ -216,21 +219,50 @@ class Host:
 
     # -- what can be made -------------------------------------------------------------------
 
+    @overload
     def plan(
-        self, spec: DomainSpec, *, start: bool = True, paused: bool = False, transient: bool = False
-    ) -> Plan[Domain]:
-        """Return the plan that makes the domain of a spec on this host; nothing is changed yet.
+        self,
+        spec: DomainSpec,
+        *,
+        start: bool = True,
+        paused: bool = False,
+        transient: bool = False,
+    ) -> Plan[Domain]: ...
+    @overload
+    def plan(
+        self,
+        spec: NetworkSpec,
+        *,
+        start: bool = True,
+        autostart: bool = True,
+        transient: bool = False,
+    ) -> Plan[Network]: ...
+    def plan(
+        self,
+        spec: DomainSpec | NetworkSpec,
+        *,
+        start: bool = True,
+        paused: bool = False,
+        autostart: bool = True,
+        transient: bool = False,
+    ) -> Plan[Any]:
+        """Return the plan that makes what a spec asks for on this host; nothing is changed yet.
 
         Args:
             spec: what is asked for.
             start: start it when it is defined.
-            paused: leave it paused before its first instruction.
-            transient: do not store a definition: the domain is gone when it is off (G15-06).
+            paused: leave a domain paused before its first instruction.
+            autostart: let a network start with the host's daemon.
+            transient: do not store a definition: it is gone when it is off (G15-06, G15-45).
 
         Raises:
             SpecError: it cannot be right on this host (sizes, names, networks, schema).
-            ConflictError: a domain, volume, MAC or UUID of that name exists.
+            ConflictError: a domain, volume, network, MAC, UUID of that name exists, or a subnet
+                is in use; proposes a free one.
+            UnsupportedError: this host cannot do it.
         """
+        if isinstance(spec, NetworkSpec):
+            return plan_network(self, spec, start=start, autostart=autostart, transient=transient)
         return plan_domain(self, spec, start=start, paused=paused, transient=transient)
 
     @verb

@@ -10,6 +10,7 @@ from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.host.collection import Collection, Table
 from labvirt.host.domain import Domain
+from labvirt.host.network import Network
 from labvirt.model.units import Size
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labvirt.host.host import Host
-    from labvirt.status import LeaseRecord, NetworkRecord, PoolRecord, VolumeRecord
+    from labvirt.status import NetworkRecord, PoolRecord, VolumeRecord
 
-__all__ = ["Network", "Pool", "Volume", "domains_of", "networks_of", "pools_of"]
+__all__ = ["Pool", "Volume", "domains_of", "networks_of", "pools_of"]
 
 T = TypeVar("T")
 
@@ -97,22 +98,6 @@ class _Named:
         return f"<{type(self).__name__} {self.name} on {self.host.name}>"
 
 
-class Network(_Named):
-    """A virtual network of a host."""
-
-    def info(self) -> NetworkRecord:
-        """Read the network now."""
-        return networks.read(self.host.connection, self.uuid)
-
-    def xml(self, *, inactive: bool = False) -> str:
-        """Return the network's XML (G15-43)."""
-        return networks.xml(self.host.connection, self.uuid, inactive=inactive)
-
-    def leases(self) -> tuple[LeaseRecord, ...]:
-        """Return the DHCP leases of the network."""
-        return networks.leases(self.host.connection, self.uuid)
-
-
 class Volume(_Named):
     """A volume of a pool."""
 
@@ -184,7 +169,22 @@ def domains_of(host: Host) -> Collection[Domain]:
 
 def networks_of(host: Host) -> Collection[Network]:
     """Return the virtual networks of a host."""
-    return _collection(host, "network", networks, lambda r: Network(host, r), NETWORKS)
+
+    def read() -> tuple[NetworkRecord, ...]:
+        # Events keep the records up to date: what of a network needs its XML is read once.
+        known = () if host.stale_since else host.news.records("network")
+        records = networks.list_all(host.connection, known)
+        host.news.note_all("network", records)
+        return records
+
+    return Collection(
+        "network",
+        host.name,
+        records=read,
+        wrap=lambda record: Network(host, record),
+        table=NETWORKS,
+        cached=lambda: (host.news.records("network"), host.stale_since),
+    )
 
 
 def pools_of(host: Host) -> Collection[Pool]:
