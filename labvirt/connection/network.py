@@ -33,9 +33,7 @@ __all__ = [
 ]
 
 
-def list_all(
-    conn: Connection, known: Iterable[NetworkRecord] = ()
-) -> tuple[NetworkRecord, ...]:
+def list_all(conn: Connection, known: Iterable[NetworkRecord] = ()) -> tuple[NetworkRecord, ...]:
     """Read every network of the host, active or not (``virsh net-list --all``, G15-42).
 
     Args:
@@ -50,9 +48,7 @@ def list_all(
     return records
 
 
-def _all(
-    raw: Any, now: datetime, known: Mapping[str, NetworkRecord]
-) -> Iterator[NetworkRecord]:
+def _all(raw: Any, now: datetime, known: Mapping[str, NetworkRecord]) -> Iterator[NetworkRecord]:
     try:
         networks = raw.listAllNetworks(0)
         # What is true of each is asked for all at once: the daemon filters.

@@ -82,9 +82,7 @@ def xml(conn: Connection, uuid: str) -> str:
         NotFoundError: it is gone.
     """
     asked = f"read the XML of network filter {conn.label(uuid)}"
-    return _call(
-        conn, asked, lambda raw: str(raw.nwfilterLookupByUUIDString(uuid).XMLDesc(0))
-    )
+    return _call(conn, asked, lambda raw: str(raw.nwfilterLookupByUUIDString(uuid).XMLDesc(0)))
 
 
 def define(conn: Connection, xml: str) -> str:

@@ -75,10 +75,15 @@ class Network:
         if not (record.is_active and record.persistent):
             return ""
         live = NetworkXml.parse(self.xml())
-        live.element.attrib.pop("connections", None)
+        stored = NetworkXml.parse(self.xml(inactive=True))
+        live.element.attrib.pop("connections", "")
         for one in live.element.iterfind("forward/*[@connections]"):
             del one.attrib["connections"]
-        return xml_diff(live.text(), self.xml(inactive=True), self.name)
+        if (live.nat_port_start, live.nat_port_end) == (1024, 65535) and not stored.nat_port_start:
+            del live.nat_port_start, live.nat_port_end
+        if live.doc.pretty == stored.doc.pretty:
+            return ""
+        return xml_diff(live.doc.pretty, stored.doc.pretty, self.name)
 
     def leases(self) -> Rows[LeaseRecord]:
         """Return the DHCP leases of the network; ``.df`` has them as a DataFrame."""
@@ -227,6 +232,7 @@ class Network:
     @verb
     def edit(
         self,
+        /,
         change: str | NetworkXml | Callable[[NetworkXml], object] | None = None,
         *,
         restart: bool = False,
@@ -328,5 +334,3 @@ class Network:
             NotFoundError: there is no such entry.
         """
         return plan_entry(self, "modify", entry, live=live, config=config)
-
-

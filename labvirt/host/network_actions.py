@@ -11,6 +11,7 @@ from labvirt.connection import nwfilter as filters
 from labvirt.errors import ConflictError, NotFoundError
 from labvirt.host.handle import xml_diff
 from labvirt.host.network_guests import guests_of
+from labvirt.host.network_plug import ReplugGuests
 from labvirt.host.shell import fed
 from labvirt.plan import Action
 
@@ -378,6 +379,7 @@ NETWORK_ACTIONS = (
     StopNetwork,
     UndefineNetwork,
     UpdateNetwork,
+    ReplugGuests,
     DefineFilter,
     UndefineFilter,
 )

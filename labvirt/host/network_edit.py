@@ -14,6 +14,7 @@ from labvirt.host.network_entries import LIVE_SECTIONS
 from labvirt.host.network_plug import ReplugGuests
 from labvirt.host.networking import refuse_overlap, require_limits
 from labvirt.host.validate import require_valid
+from labvirt.model.ident import new_uuid
 from labvirt.model.network import MAKES_BRIDGE
 from labvirt.model.network_parts import Bandwidth, bandwidth_view
 from labvirt.model.xml.network import NetworkXml
@@ -67,7 +68,8 @@ def restart_actions(network: Network, record: NetworkRecord) -> list[Action[Any]
     if guests:
         pairs = tuple((one.uuid, one.mac) for one in guests)
         names = tuple(sorted({one.domain for one in guests}))
-        actions.append(ReplugGuests(network.name, pairs, names))
+        by = f"replug-{new_uuid()[:8]}"
+        actions.append(ReplugGuests(network.name, pairs, names, by))
     return actions
 
 
@@ -96,7 +98,8 @@ def plan_edit(
     old = NetworkXml.parse(before)
     _refuse_other(network, old, document, asked)
     warnings = _refuse_clashes(network, old, document, asked)
-    live, later = [], []
+    live: list[UpdateNetwork] = []
+    later: list[str] = []
     if record.is_active and before != after:
         live, later = _split(network, old, document)
     actions: list[Action[Any]] = []
@@ -272,12 +275,10 @@ def plan_bandwidth(
     network: Network, inbound: Bandwidth | int | None, outbound: Bandwidth | int | None
 ) -> Plan[None]:
     """Return the plan of `Network.set_bandwidth`."""
-    both = [
-        Bandwidth(average=one) if isinstance(one, int) else one for one in (inbound, outbound)
-    ]
+    both = [Bandwidth(average=one) if isinstance(one, int) else one for one in (inbound, outbound)]
     view = bandwidth_view(both[0], both[1])
 
     def change(document: NetworkXml) -> None:
-        document.bandwidths = [view] if view is not None else []  # type: ignore[assignment]
+        document.bandwidths = [view] if view is not None else []
 
     return plan_edit(network, change, {}, restart=False, confirm=False)

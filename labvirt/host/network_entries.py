@@ -85,9 +85,7 @@ def plan_entry(
     words = {"add": "add", "delete": "remove", "modify": "modify"}
     asked = f"{words[command]} {entry.title} in network {network.name}"
     on_live, on_config = scope(network, live=live, config=config)
-    action, warnings = update_for(
-        network, command, entry, asked, live=on_live, config=on_config
-    )
+    action, warnings = update_for(network, command, entry, asked, live=on_live, config=on_config)
     options = "".join(
         f", {name}={value}" for name, value in (("live", live), ("config", config))
         if value is not None
@@ -114,7 +112,8 @@ def update_for(
             hint="remove(the old one), then add(the new one)",
         )
     document = NetworkXml.parse(network.xml(inactive=not live))
-    place, warnings = -1, ()
+    place = -1
+    warnings: tuple[str, ...] = ()
     if isinstance(entry, DhcpHost | DhcpRange):
         place = _place(document, entry, asked)
     there = list(document.element.iterfind(path))
@@ -150,7 +149,7 @@ def update_for(
             config=config,
             text=entry.title,
         ),
-        tuple(warnings),
+        warnings,
     )
 
 
@@ -252,7 +251,5 @@ def _lease_warnings(network: Network, entry: DhcpHost) -> list[str]:
             who = lease.hostname or lease.mac
             found.append(f"{entry.ip} is leased to {who} until {lease.expires_at:%H:%M:%S} UTC")
         elif entry.mac and lease.mac == entry.mac and lease.address != entry.ip:
-            found.append(
-                f"the guest has {lease.address} now: it gets {entry.ip} when it asks anew"
-            )
+            found.append(f"the guest has {lease.address} now: it gets {entry.ip} when it asks anew")
     return found

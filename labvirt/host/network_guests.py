@@ -11,8 +11,6 @@ from labvirt.host.collection import Table
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
 
     from labvirt.host.host import Host
@@ -65,7 +63,9 @@ class Rows(tuple[T, ...]):
 
 def rows_of(table: Table) -> type[Rows[Any]]:
     """Return the kind of `Rows` with these columns."""
-    return type(f"{table.kind.title().replace(' ', '')}s", (Rows,), {"table": table, "__slots__": ()})
+    return type(
+        f"{table.kind.title().replace(' ', '')}s", (Rows,), {"table": table, "__slots__": ()}
+    )
 
 
 GUESTS = rows_of(

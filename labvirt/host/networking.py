@@ -6,11 +6,9 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labvirt.connection import network as networks
 from labvirt.errors import ConflictError, NotFoundError, Problem, SpecError, UnsupportedError
 from labvirt.host.actions import StartNetwork
 from labvirt.host.hostnet import HostNet, free_subnet, is_session, missing_limits, taken
-from labvirt.host.network import Network
 from labvirt.host.network_actions import (
     AutostartNetwork,
     CreateNetwork,
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labvirt.host.host import Host
+    from labvirt.host.network import Network
     from labvirt.model.network_ip import NetworkIp
     from labvirt.plan import Action
 
@@ -268,7 +267,9 @@ class _Look:
             if not ipaddress.ip_network(one.interface.network).is_private:
                 self.warnings.append(f"{one.interface.network} belongs to the public internet")
         if spec.dnsmasq_options:
-            self.warnings.append("dnsmasq's own options are not checked: a wrong one stops the start")
+            self.warnings.append(
+                "dnsmasq's own options are not checked: a wrong one stops the start"
+            )
         if self.net is None:
             self.warnings.append(
                 "devices and routes of the host cannot be seen from here: only libvirt's own "

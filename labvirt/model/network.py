@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from labvirt.errors import Problem, SpecError
 from labvirt.model.fields import Line, Mac, SafeName, Uuid
-from labvirt.model.network_ip import Address, DhcpHost, DhcpRange, DnsName, NetworkIp
+from labvirt.model.network_ip import Address, DhcpHost, DhcpRange, NetworkIp
 from labvirt.model.network_parts import (
     Bandwidth,
     DeviceName,
@@ -24,6 +24,7 @@ from labvirt.model.network_parts import (
     bandwidth_view,
 )
 from labvirt.model.spec import Spec
+from labvirt.model.subnet import overlapping
 from labvirt.model.xml.network import NetworkXml, PciAddressXml
 
 __all__ = [
@@ -46,9 +47,9 @@ MACVTAP: Final = frozenset({"private", "vepa", "passthrough"})
 """Modes in which guests sit on devices of the host; ``bridge`` with devices is one too."""
 
 _OWN_BRIDGE_ONLY: Final = (
-    "ips routes mtu mac domain domain_local dns_hosts dns_txts dns_srvs dns_forwarders "
-    "dnsmasq_options zone ipv6"
-).split()
+    *("ips", "routes", "mtu", "mac", "domain", "domain_local", "dns_hosts", "dns_txts"),
+    *("dns_srvs", "dns_forwarders", "dnsmasq_options", "zone", "ipv6"),
+)
 _PCI: Final = r"^[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$"
 _IPV6_MTU: Final = 1280
 
@@ -225,10 +226,11 @@ class NetworkSpec(Spec):
             if served.count(version) > 1
         ]
         networks = [one.interface.network for one in self.ips]
-        for place, one in enumerate(networks):
-            for other in networks[:place]:
-                if one.version == other.version and one.overlaps(other):
-                    problems.append(Problem(f"ips[{place}]", str(one), f"overlaps {other}"))
+        problems += [
+            Problem(f"ips[{place}]", str(one), f"overlaps {other}")
+            for place, one in enumerate(networks)
+            if (other := overlapping(one, networks[:place])) is not None
+        ]
         if self.mtu is not None and self.mtu < _IPV6_MTU and any(n.version == 6 for n in networks):
             why = f"is too small for IPv6, which needs {_IPV6_MTU}"
             problems.append(Problem("mtu", str(self.mtu), why))
@@ -284,6 +286,10 @@ class NetworkSpec(Spec):
         if self.domain_local:
             network.domain_local = True
         self._add_dns(network)
+        self._add_parts(network)
+        return network.text()
+
+    def _add_parts(self, network: NetworkXml) -> None:
         if self.vlan is not None:
             network.vlans.append(self.vlan.view())
         limits = bandwidth_view(self.inbound, self.outbound)
@@ -300,7 +306,6 @@ class NetworkSpec(Spec):
         for group in self.portgroups:
             network.portgroups.append(group.view())
         network.dnsmasq_options = self.dnsmasq_options
-        return network.text()
 
     def _add_devices(self, network: NetworkXml) -> None:
         network.set(forward_pf=self.pf)

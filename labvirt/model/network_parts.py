@@ -317,5 +317,3 @@ class RouteSpec(Spec):
             gateway=self.gateway,
             metric=self.metric,
         )
-
-

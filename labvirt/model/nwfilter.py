@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,10 +13,11 @@ from labvirt.model.xml.nwfilter import FilterParameterXml, FilterRefXml, NwFilte
 
 __all__ = ["FilterUse", "NwFilterSpec", "NwRule"]
 
-_SIX = "tcp udp sctp all esp ah udplite"
-PROTOCOLS = (
-    *"mac vlan stp arp rarp ip ipv6 tcp udp sctp icmp igmp all esp ah udplite icmpv6".split(),
-    *(f"{name}-ipv6" for name in _SIX.split()),
+_BOTH: Final = ("tcp", "udp", "sctp", "all", "esp", "ah", "udplite")
+PROTOCOLS: Final = (
+    *("mac", "vlan", "stp", "arp", "rarp", "ip", "ipv6", "icmp", "igmp", "icmpv6"),
+    *_BOTH,
+    *(f"{name}-ipv6" for name in _BOTH),
 )
 """What a rule can match."""
 

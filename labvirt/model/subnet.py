@@ -67,7 +67,9 @@ def free_subnet(
     for candidate in _candidates(version, length, seed):
         if overlapping(candidate, used) is None:
             return candidate
-    raise NotFoundError(f"find a free IPv{version} subnet with prefix {length}", hint="another prefix")
+    raise NotFoundError(
+        f"find a free IPv{version} subnet with prefix {length}", hint="another prefix"
+    )
 
 
 def _candidates(version: int, length: int, seed: str) -> Iterator[IPNetwork]:

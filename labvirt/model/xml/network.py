@@ -215,7 +215,9 @@ class NetworkXml(View):
         values="nat route open bridge private vepa passthrough hostdev",
     )
     forward_dev = Text("forward/@dev", "the only device of the host it is connected by", keep=True)
-    forward_managed = YesNo("forward/@managed", "libvirt takes the device from its driver", keep=True)
+    forward_managed = YesNo(
+        "forward/@managed", "libvirt takes the device from its driver", keep=True
+    )
     forward_pf = Text("forward/pf/@dev", "physical function whose virtual ones are handed out")
     forward_driver = Choice("forward/driver/@name", "driver for PCI devices", values="vfio kvm")
     forward_interfaces = Children(
@@ -232,7 +234,10 @@ class NetworkXml(View):
     delay_s = Int("bridge/@delay", "forward delay in seconds", keep=True)
     zone = Text("bridge/@zone", "firewalld zone", keep=True)
     mac_table = Choice(
-        "bridge/@macTableManager", "who fills the bridge's table", values="kernel libvirt", keep=True
+        "bridge/@macTableManager",
+        "who fills the bridge's table",
+        values="kernel libvirt",
+        keep=True,
     )
     mtu = Int("mtu/@size", "MTU in bytes")
     mac = Text("mac/@address", "MAC address of the bridge")
