@@ -13,7 +13,7 @@ from labvirt.connection.xmlfacts import element_text
 from labvirt.status.network import LeaseRecord, NetworkRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from labvirt.connection.connection import Connection
 
@@ -28,37 +28,72 @@ __all__ = [
     "start",
     "stop",
     "undefine",
+    "update",
     "xml",
 ]
 
 
-def list_all(conn: Connection) -> tuple[NetworkRecord, ...]:
-    """Read every network of the host, active or not (``virsh net-list --all``, G15-42)."""
-    records = conn.call("list networks", lambda raw: tuple(_all(raw, conn.now())))
+def list_all(conn: Connection, known: Iterable[NetworkRecord] = ()) -> tuple[NetworkRecord, ...]:
+    """Read every network of the host, active or not (``virsh net-list --all``, G15-42).
+
+    Args:
+        conn: the connection.
+        known: records that events have kept up to date. What of a network needs its XML is taken
+            from them; without them every network costs one call more.
+    """
+    kept = {record.uuid: record for record in known}
+    records = conn.call("list networks", lambda raw: tuple(_all(raw, conn.now(), kept)))
     for record in records:
         conn.learn(record.uuid, record.name)
     return records
 
 
-def _all(raw: Any, now: datetime) -> Iterator[NetworkRecord]:
+def _all(raw: Any, now: datetime, known: Mapping[str, NetworkRecord]) -> Iterator[NetworkRecord]:
     try:
         networks = raw.listAllNetworks(0)
+        # What is true of each is asked for all at once: the daemon filters.
+        active, persistent, autostart = (
+            {one.UUIDString() for one in raw.listAllNetworks(bits)}
+            for bits in (
+                libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE,
+                libvirt.VIR_CONNECT_LIST_NETWORKS_PERSISTENT,
+                libvirt.VIR_CONNECT_LIST_NETWORKS_AUTOSTART,
+            )
+        )
     except libvirt.libvirtError as error:
         if is_code(error, "NO_SUPPORT"):
             return  # this driver has no networks
         raise
     for network in networks:
+        uuid = network.UUIDString()
+        seen = known.get(uuid)
         try:
-            yield _record(network, now)
+            forward, bridge = (seen.forward, seen.bridge) if seen else _facts(network)
         except libvirt.libvirtError as error:
             if not is_code(error, "NO_NETWORK"):
                 raise
+            continue
+        yield NetworkRecord(
+            uuid=uuid,
+            name=network.name(),
+            is_active=uuid in active,
+            persistent=uuid in persistent,
+            autostart=uuid in autostart,
+            bridge=bridge,
+            forward=forward,
+            read_at=now,
+        )
+
+
+def _facts(network: Any) -> tuple[str, str]:
+    """Return forward mode and bridge."""
+    xml = network.XMLDesc(0)
+    bridge, forward, mode = element_text(xml, "bridge@name", "forward", "forward@mode")
+    return ((mode or forward or "nat") if "<forward" in xml else "isolated"), bridge
 
 
 def _record(network: Any, now: datetime) -> NetworkRecord:
-    xml = network.XMLDesc(0)
-    bridge, forward, mode = element_text(xml, "bridge@name", "forward", "forward@mode")
-    has_forward = "<forward" in xml
+    forward, bridge = _facts(network)
     return NetworkRecord(
         uuid=network.UUIDString(),
         name=network.name(),
@@ -66,7 +101,7 @@ def _record(network: Any, now: datetime) -> NetworkRecord:
         persistent=bool(network.isPersistent()),
         autostart=bool(network.isPersistent() and network.autostart()),
         bridge=bridge,
-        forward=(mode or forward or "nat") if has_forward else "isolated",
+        forward=forward,
         read_at=now,
     )
 
@@ -168,6 +203,56 @@ def undefine(conn: Connection, uuid: str) -> None:
 def set_autostart(conn: Connection, uuid: str, on: bool) -> None:  # noqa: FBT001 - the value itself
     """Start a network with the host's daemon, or no longer (G15-44)."""
     on_network(conn, uuid, "set autostart of", lambda network: network.setAutostart(int(on)))
+
+
+#: The words of ``virsh net-update`` for what is changed and where.
+_COMMANDS = {
+    "add": libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,
+    "delete": libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE,
+    "modify": libvirt.VIR_NETWORK_UPDATE_COMMAND_MODIFY,
+}
+_SECTIONS = {
+    "ip-dhcp-host": libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST,
+    "ip-dhcp-range": libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
+    "forward-interface": libvirt.VIR_NETWORK_SECTION_FORWARD_INTERFACE,
+    "portgroup": libvirt.VIR_NETWORK_SECTION_PORTGROUP,
+    "dns-host": libvirt.VIR_NETWORK_SECTION_DNS_HOST,
+    "dns-txt": libvirt.VIR_NETWORK_SECTION_DNS_TXT,
+    "dns-srv": libvirt.VIR_NETWORK_SECTION_DNS_SRV,
+}
+
+
+def update(
+    conn: Connection,
+    uuid: str,
+    command: str,
+    section: str,
+    xml: str,
+    *,
+    place: int = -1,
+    live: bool = False,
+    config: bool = False,
+) -> None:
+    """Change one entry of a network while it runs (``virsh net-update``).
+
+    Args:
+        conn: the connection.
+        uuid: which network.
+        command: ``add``, ``delete`` or ``modify``.
+        section: ``ip-dhcp-host``, ``ip-dhcp-range``, ``forward-interface``, ``portgroup``,
+            ``dns-host``, ``dns-txt`` or ``dns-srv``; libvirt knows no others.
+        xml: the entry.
+        place: which ``<ip>`` it belongs to, from 0; -1 lets libvirt choose.
+        live: change what runs.
+        config: change the definition.
+
+    Raises:
+        ConflictError: the entry exists already, or does not exist, or the network is not active.
+        UnsupportedError: libvirt cannot do this to this section.
+    """
+    flags = bits(NETWORK_UPDATE_AFFECT_LIVE=live, NETWORK_UPDATE_AFFECT_CONFIG=config)
+    words = (_COMMANDS[command], _SECTIONS[section], place, xml, flags)
+    on_network(conn, uuid, f"{command} {section} of", lambda network: network.update(*words))
 
 
 def leases(conn: Connection, uuid: str, *, mac: str | None = None) -> tuple[LeaseRecord, ...]:

@@ -7,9 +7,9 @@ from labvirt.host.evidence import Evidence
 from labvirt.host.facts import HostFacts
 from labvirt.host.host import Host
 from labvirt.host.inside import Answer, GuestOutput
-from labvirt.host.lists import Network
 from labvirt.host.media import MediaBuilder
 from labvirt.host.moving import MigrationResult
+from labvirt.host.network import Network
 from labvirt.host.pool import Pool
 from labvirt.host.volume import Volume
 

@@ -12,6 +12,8 @@ from labvirt.host.actions import (
     StartNetwork,
 )
 from labvirt.host.domain import Domain
+from labvirt.host.hostnet import HostNet
+from labvirt.host.linking import missing_device
 from labvirt.host.present import Present
 from labvirt.host.storing import Storing
 from labvirt.host.validate import require_valid
@@ -110,8 +112,17 @@ def _networks(host: Host, spec: DomainSpec) -> tuple[list[Action[Any]], list[Pro
     """Check the networks that the interfaces want; plan to start those that are not active."""
     actions: list[Action[Any]] = []
     problems: list[Problem] = []
-    known = {record.name: record for record in networks.list_all(host.connection)}
+    known = {record.name: record for record in host.networks.records}
+    needy = any(interface.kind in ("bridge", "direct") for interface in spec.interfaces)
+    net = HostNet.read(host) if needy else None
     for number, interface in enumerate(spec.interfaces):
+        why = missing_device(net, interface.kind, interface.source)
+        if why and net is not None:
+            shown = net.bridges if interface.kind == "bridge" else net.devices - {"lo"}
+            hint = f"it has: {', '.join(sorted(shown)) or 'none'}"
+            problems.append(
+                Problem(f"interfaces[{number}].source", str(interface.source), why, hint)
+            )
         if interface.kind != "network":
             continue
         record = known.get(str(interface.source))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from labvirt.connection import domain as calls
 from labvirt.connection import network as networks
 from labvirt.errors import HostError, LabvirtError
-from labvirt.host.inside import reachable
+from labvirt.host.addressing import reachable
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:

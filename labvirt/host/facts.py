@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from labvirt.model.interface import InterfaceSpec
@@ -33,6 +33,8 @@ class HostFacts:
         default_interface: interface for a spec that says nothing about its network.
         virt: ``kvm`` or ``qemu`` as proved by a probe on this machine; None when not proved.
         dial: opens a TCP connection from inside the host's network: (address, port, timeout_s).
+        run: runs a program where the host's libvirt runs: (argv, timeout_s) -> exit code, output,
+            complaints.
     """
 
     name: str = ""
@@ -45,3 +47,4 @@ class HostFacts:
     default_interface: InterfaceSpec | None = None
     virt: Literal["kvm", "qemu"] | None = None
     dial: Callable[[str, int, float], socket.socket] | None = None
+    run: Callable[[Sequence[str], float], tuple[int, str, str]] | None = None

@@ -14,11 +14,14 @@ from labvirt.host.actions import ACTIONS
 from labvirt.host.create import plan_domain
 from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
+from labvirt.host.host_networks import HostNetworks
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
+from labvirt.host.networking import plan_network
 from labvirt.host.news import KINDS, News
 from labvirt.host.pool_plan import plan_pool
 from labvirt.host.storage import StorageHost
+from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.uri import Uri
 from labvirt.model.xml.capabilities import Capabilities
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
 
     from labvirt.host.collection import Collection
     from labvirt.host.domain import Domain
-    from labvirt.host.lists import Network
     from labvirt.host.media import MediaBuilder
+    from labvirt.host.network import Network
     from labvirt.host.pool import Pool
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(StorageHost):
+class Host(StorageHost, HostNetworks):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what
@@ -239,24 +242,37 @@ class Host(StorageHost):
         build: bool = False,
         overwrite: bool = False,
     ) -> Plan[Pool]: ...
-    def plan(self, spec: DomainSpec | PoolSpec, **options: Any) -> Plan[Any]:
+    @overload
+    def plan(
+        self,
+        spec: NetworkSpec,
+        *,
+        start: bool = True,
+        autostart: bool = True,
+        transient: bool = False,
+    ) -> Plan[Network]: ...
+    def plan(self, spec: DomainSpec | PoolSpec | NetworkSpec, **options: Any) -> Plan[Any]:
         """Return the plan that makes what a spec asks for on this host; nothing is changed yet.
 
         Args:
-            spec: what is asked for: a domain, a storage pool.
-            options: start (True): start it when it is defined. Of a domain: paused (leave it
-                paused before its first instruction), transient (do not store a definition: it is
-                gone when it is off, G15-06). Of a pool: autostart (start it with the host's
-                daemon), build (make its folder, file system, label or volume group), overwrite
-                (format its device whatever is on it: needs ``apply(confirm=True)``).
+            spec: what is asked for: a domain, a storage pool, a network.
+            options: start (True): start it when it is defined. Of a domain or network: transient
+                (do not store a definition: it is gone when it is off, G15-06, G15-45). Of a
+                domain: paused (leave it paused before its first instruction). Of a pool or
+                network: autostart (start it with the host's daemon). Of a pool: build (make its
+                folder, file system, label or volume group), overwrite (format its device whatever
+                is on it: needs ``apply(confirm=True)``).
 
         Raises:
             SpecError: it cannot be right on this host (sizes, names, paths, networks, schema).
-            ConflictError: something of that name exists, or a device or path is in use.
+            ConflictError: something of that name exists, or a device, path or subnet is in use;
+                proposes a free subnet.
             UnsupportedError: the host cannot have this; says what it lacks.
         """
         if isinstance(spec, PoolSpec):
             return plan_pool(self, spec, **options)
+        if isinstance(spec, NetworkSpec):
+            return plan_network(self, spec, **options)
         return plan_domain(self, spec, **options)
 
     @verb

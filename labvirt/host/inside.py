@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import domain as calls
 from labvirt.connection.domain import open_console
 from labvirt.errors import HostError, LabvirtError, SpecError, WaitTimeoutError
+from labvirt.host.addressing import Addresses, find_addresses, reachable
 from labvirt.host.console import Console
 from labvirt.host.handle import DomainHandle, python_call
 from labvirt.model.arguments import HostFile, Wait, checked
 from labvirt.plan import Plan, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from labvirt.connection import Connection
     from labvirt.connection.domain import Screenshot
     from labvirt.plan import JobControl
     from labvirt.status import AddressRecord
 
-__all__ = ["Answer", "GuestOutput", "InsideVerbs", "reachable"]
+__all__ = ["Answer", "GuestOutput", "InsideVerbs"]
 
 _SHORT_KEYS = {
     "ctrl": "KEY_LEFTCTRL",
@@ -138,28 +138,19 @@ class InsideVerbs(DomainHandle):
         except HostError:
             return ()
 
-    def addresses(self) -> tuple[AddressRecord, ...]:
-        """Return the guest's IP addresses, from the leases of the host, else from the agent.
+    def addresses(self, *, every: bool = False) -> Addresses:
+        """Return the guest's IP addresses: from leases, the agent, ARP, or the serial console.
+
+        They are asked in this order until one answers. What each said, and why those that told
+        nothing did not, is in ``.answers`` of the result; each address has its evidence.
+
+        Args:
+            every: ask all of them, and put together what they say.
 
         Raises:
-            HostError: there are none, or nobody could be asked; says what each source answered.
+            HostError: nobody could tell; says what each source answered.
         """
-        answers = []
-        for source in ("lease", "agent"):
-            try:
-                found = calls.interface_addresses(self._link, self.uuid, source=source)
-            except HostError as error:
-                answers.append(f"{source}: {error.libvirt_text or error.what}")
-                continue
-            if found:
-                return found
-            answers.append(f"{source}: none")
-        raise HostError(
-            f"find the addresses of domain {self.name}",
-            uri=self.host.label,
-            libvirt_text="; ".join(answers),
-            hint="start the domain, and the guest agent in it",
-        )
+        return find_addresses(self, every=every)
 
     def console(self, device: str | None = None, *, force: bool = False) -> Console:
         """Open the serial console.
@@ -236,16 +227,6 @@ class InsideVerbs(DomainHandle):
         except LabvirtError:
             return False
         return True
-
-
-def reachable(addresses: Iterable[AddressRecord]) -> tuple[AddressRecord, ...]:
-    """Return those by which others can reach the guest: neither loopback nor link-local."""
-
-    def is_own(text: str) -> bool:
-        address = ipaddress.ip_address(text)
-        return address.is_loopback or address.is_link_local
-
-    return tuple(record for record in addresses if not is_own(record.address))
 
 
 def _key_name(key: str) -> str:

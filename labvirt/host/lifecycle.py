@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
 from labvirt.connection import domain as calls
 from labvirt.errors import ConflictError, SpecError, WaitTimeoutError
 from labvirt.host.handle import DomainHandle, python_call
+from labvirt.host.linking import link_actions
 from labvirt.host.watch import watch
 from labvirt.model.arguments import HostFile, Limit, checked
 from labvirt.model.names import check_name
@@ -16,6 +18,7 @@ from labvirt.plan import Plan, verb
 
 if TYPE_CHECKING:
     from labvirt.connection import Connection
+    from labvirt.host.actions import StartNetwork
     from labvirt.plan import JobControl
     from labvirt.status import DomainState
 
@@ -34,6 +37,7 @@ class LifecycleVerbs(DomainHandle):
         paused: bool = False,
         force_boot: bool = False,
         bypass_cache: bool = False,
+        ensure: bool = False,
         confirm: bool = False,
     ) -> Plan[None]:
         """Start the domain; one that was saved by libvirt goes on where it was (G15-07).
@@ -42,10 +46,12 @@ class LifecycleVerbs(DomainHandle):
             paused: leave it paused before its first instruction.
             force_boot: boot anew and throw a managed save image away.
             bypass_cache: read a managed save image around the file system cache.
+            ensure: start the networks it is connected to first, where they are not active.
             confirm: agree to lose the managed save image (``force_boot``).
 
         Raises:
-            ConflictError: it is running already, or a network or file it needs is missing.
+            ConflictError: it is running already, or a network it needs is not active.
+            NotFoundError: a network, bridge or device it is connected to is missing.
         """
         flags = ("--paused",) * paused + ("--force-boot",) * force_boot
         lost = f"the saved state of {self.name}"
@@ -57,14 +63,21 @@ class LifecycleVerbs(DomainHandle):
                 link, self.uuid, paused=paused, force_boot=force_boot, bypass_cache=bypass_cache
             )
 
-        return self.one_call(
+        record = self.info()
+        asked = f"start domain {self.name}"
+        links: tuple[StartNetwork, ...] = ()
+        if record.id is None:
+            links = link_actions(self.host, self.xml(inactive=True), asked, ensure=ensure)
+        options = {"paused": paused, "force_boot": force_boot, "ensure": ensure}
+        plan = self.one_call(
             "start domain",
             run,
             virsh=("start", self.name, *flags),
-            python=python_call("", "start", (), {"paused": paused, "force_boot": force_boot}),
-            destroys=(lost,) if force_boot and self.info().has_managed_save else (),
+            python=python_call("", "start", (), options),
+            destroys=(lost,) if force_boot and record.has_managed_save else (),
             confirm=confirm,
         )
+        return dataclasses.replace(plan, actions=(*links, *plan.actions)) if links else plan
 
     def _mark_boot(self) -> None:
         """Note where the coming boot begins in the transcript of the serial console."""

@@ -9,6 +9,7 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.host.collection import Collection, Table
 from labvirt.host.domain import Domain
+from labvirt.host.network import Network
 from labvirt.host.pool import Pool
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labvirt.host.host import Host
-    from labvirt.status import LeaseRecord, NetworkRecord
+    from labvirt.status import NetworkRecord
 
-__all__ = ["Network", "domains_of", "networks_of", "pools_of"]
+__all__ = ["domains_of", "networks_of", "pools_of"]
 
 T = TypeVar("T")
 
@@ -71,35 +72,6 @@ POOLS = Table(
 )
 
 
-class _Named:
-    """Something of a host with a name and a UUID."""
-
-    def __init__(self, host: Host, record: Any) -> None:
-        self.host = host
-        self.uuid: str = record.uuid
-        self.name: str = record.name
-
-    def __repr__(self) -> str:
-        """Return one line, without a call to the host."""
-        return f"<{type(self).__name__} {self.name} on {self.host.name}>"
-
-
-class Network(_Named):
-    """A virtual network of a host."""
-
-    def info(self) -> NetworkRecord:
-        """Read the network now."""
-        return networks.read(self.host.connection, self.uuid)
-
-    def xml(self, *, inactive: bool = False) -> str:
-        """Return the network's XML (G15-43)."""
-        return networks.xml(self.host.connection, self.uuid, inactive=inactive)
-
-    def leases(self) -> tuple[LeaseRecord, ...]:
-        """Return the DHCP leases of the network."""
-        return networks.leases(self.host.connection, self.uuid)
-
-
 def _collection(
     host: Host, kind: str, calls: Any, wrap: Callable[[Any], T], table: Table
 ) -> Collection[T]:
@@ -121,7 +93,22 @@ def domains_of(host: Host) -> Collection[Domain]:
 
 def networks_of(host: Host) -> Collection[Network]:
     """Return the virtual networks of a host."""
-    return _collection(host, "network", networks, lambda r: Network(host, r), NETWORKS)
+
+    def read() -> tuple[NetworkRecord, ...]:
+        # Events keep the records up to date: what of a network needs its XML is read once.
+        known = () if host.stale_since else host.news.records("network")
+        records = networks.list_all(host.connection, known)
+        host.news.note_all("network", records)
+        return records
+
+    return Collection(
+        "network",
+        host.name,
+        records=read,
+        wrap=lambda record: Network(host, record),
+        table=NETWORKS,
+        cached=lambda: (host.news.records("network"), host.stale_since),
+    )
 
 
 def pools_of(host: Host) -> Collection[Pool]:

@@ -15,6 +15,7 @@ from labvirt.model.uri import Uri
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from labvirt.lab.records import LabRecord, Outcome
 
@@ -58,6 +59,10 @@ def facts_of(name: str, record: LabRecord, outcome: Outcome) -> HostFacts:
     def dial(address: str, port: int, timeout_s: float) -> socket.socket:
         return requests.dial(record, name, address, port, timeout_s)
 
+    def run(argv: Sequence[str], timeout_s: float) -> tuple[int, str, str]:
+        done = requests.run_inside(record, name, argv, b"", timeout_s)
+        return done.code, done.stdout, done.stderr
+
     return HostFacts(
         name=name,
         lab=record.name,
@@ -73,6 +78,7 @@ def facts_of(name: str, record: LabRecord, outcome: Outcome) -> HostFacts:
         ),
         virt="qemu" if acceleration_limit(outcome) else "kvm",
         dial=dial,
+        run=run,
     )
 
 

@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from labvirt.model.ident import new_mac, new_uuid, normal_mac, normal_uuid
     from labvirt.model.interface import InterfaceSpec
     from labvirt.model.names import check_name, suggest_name
-    from labvirt.model.network import DhcpHost, NetworkIp, NetworkSpec
+    from labvirt.model.network import NatSpec, NetworkSpec
+    from labvirt.model.network_ip import DhcpHost, DhcpRange, NetworkIp
+    from labvirt.model.network_parts import (
+        Bandwidth,
+        DnsForwarder,
+        DnsHost,
+        DnsSrv,
+        DnsTxt,
+        ForwardDevice,
+        PortGroup,
+        RouteSpec,
+        VlanSpec,
+    )
+    from labvirt.model.nwfilter import FilterUse, NwFilterSpec, NwRule
     from labvirt.model.pool import PoolAuth, PoolHost, PoolSpec, ScsiAdapter
     from labvirt.model.pool_types import POOL_TYPES
     from labvirt.model.redact import redact_xml
@@ -55,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "POOL_TYPES",
+    "Bandwidth",
     "BlockSource",
     "Capabilities",
     "ClockSpec",
@@ -62,13 +76,20 @@ __all__ = [
     "CpuSpec",
     "CpuTopology",
     "DhcpHost",
+    "DhcpRange",
     "DiskSpec",
     "DiskXml",
+    "DnsForwarder",
+    "DnsHost",
+    "DnsSrv",
+    "DnsTxt",
     "DomainCapabilities",
     "DomainSpec",
     "DomainXml",
     "FeaturesSpec",
     "FileSource",
+    "FilterUse",
+    "ForwardDevice",
     "GraphicsSpec",
     "ImportImage",
     "InterfaceSpec",
@@ -76,16 +97,21 @@ __all__ = [
     "IsoInstall",
     "KernelBoot",
     "Media",
+    "NatSpec",
     "NetworkBoot",
     "NetworkIp",
     "NetworkSpec",
     "NetworkXml",
     "NewDiskVolume",
     "NewVolume",
+    "NwFilterSpec",
+    "NwRule",
     "PoolAuth",
     "PoolHost",
     "PoolSpec",
     "PoolXml",
+    "PortGroup",
+    "RouteSpec",
     "Schema",
     "ScsiAdapter",
     "SecretSpec",
@@ -97,6 +123,7 @@ __all__ = [
     "TinyGuest",
     "Uri",
     "VideoSpec",
+    "VlanSpec",
     "VolumeEncryption",
     "VolumeSource",
     "VolumeSpec",
@@ -154,10 +181,18 @@ _HOMES = {
         "check_name",
         "suggest_name",
     ),
-    "labvirt.model.network": (
-        "DhcpHost",
-        "NetworkIp",
-        "NetworkSpec",
+    "labvirt.model.network": ("NatSpec", "NetworkSpec"),
+    "labvirt.model.network_ip": ("DhcpHost", "DhcpRange", "NetworkIp"),
+    "labvirt.model.network_parts": (
+        "Bandwidth",
+        "DnsForwarder",
+        "DnsHost",
+        "DnsSrv",
+        "DnsTxt",
+        "ForwardDevice",
+        "PortGroup",
+        "RouteSpec",
+        "VlanSpec",
     ),
     "labvirt.model.pool": (
         "PoolAuth",
@@ -166,6 +201,7 @@ _HOMES = {
         "ScsiAdapter",
     ),
     "labvirt.model.pool_types": ("POOL_TYPES",),
+    "labvirt.model.nwfilter": ("FilterUse", "NwFilterSpec", "NwRule"),
     "labvirt.model.redact": ("redact_xml",),
     "labvirt.model.schema": ("Schema",),
     "labvirt.model.secret": ("SecretSpec",),

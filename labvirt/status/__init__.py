@@ -10,6 +10,7 @@ from labvirt.status.domain import (
 )
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
+from labvirt.status.nwfilter import FilterBindingRecord, NwFilterRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.pool_type import PoolTypeRecord, SourceRecord
 from labvirt.status.secret import SecretRecord
@@ -22,10 +23,12 @@ __all__ = [
     "ControlRecord",
     "DomainRecord",
     "DomainState",
+    "FilterBindingRecord",
     "JobRecord",
     "LeaseRecord",
     "NetworkRecord",
     "NodeRecord",
+    "NwFilterRecord",
     "PoolRecord",
     "PoolState",
     "PoolTypeRecord",

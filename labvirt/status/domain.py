@@ -235,7 +235,8 @@ class AddressRecord:
         family: ``ipv4`` or ``ipv6``.
         address: the address without prefix.
         prefix: length of the network prefix, bits.
-        source: who said so: ``lease``, ``agent`` or ``arp``.
+        source: who said so: ``lease``, ``agent``, ``arp`` or ``serial``.
+        evidence: what was seen, in words; empty when the source says no more.
     """
 
     interface: str
@@ -244,6 +245,7 @@ class AddressRecord:
     address: str
     prefix: int
     source: str
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,10 @@ GRAMMARS = {
     "network": "network",
     "ip": "network",
     "dhcp": "network",
+    "forward": "network",
+    "nat": "network",
+    "dns": "network",
+    "portgroup": "network",
     "pool": "pool",
     "volume": "volume",
 }

@@ -6,7 +6,16 @@ import pytest
 
 from labvirt.errors import SpecError
 from labvirt.model.units import Size
-from labvirt.model.xml import chardev, devices, display, machine, network, pool, volume
+from labvirt.model.xml import (
+    chardev,
+    devices,
+    display,
+    machine,
+    network,
+    nwfilter,
+    pool,
+    volume,
+)
 from labvirt.model.xml.domain import DEVICES, DomainXml
 from labvirt.model.xml.order import ORDER
 from labvirt.model.xml.table import Children, Choice, Int, SizeFact, Text, Values
@@ -63,6 +72,33 @@ FRAMES = {
         "host",
         "network",
     ),
+    **{
+        cls: (f"<network><name>n</name>{text}</network>", cls.TAG, "network")
+        for cls, text in {
+            network.DnsForwarderXml: "<dns><forwarder/></dns>",
+            network.DnsTxtXml: "<dns><txt name='a' value='b'/></dns>",
+            network.DnsSrvXml: "<dns><srv service='a' protocol='tcp'/></dns>",
+            network.DnsHostXml: "<dns><host ip='10.0.0.1'><hostname>h</hostname></host></dns>",
+            network.BandwidthXml: "<bandwidth/>",
+            network.VlanTagXml: "<vlan><tag id='5'/></vlan>",
+            network.VlanXml: "<vlan><tag id='5'/></vlan>",
+            network.PortGroupXml: "<portgroup name='a'/>",
+            network.RouteXml: "<route address='10.9.0.0' gateway='10.0.0.1'/>",
+            network.ForwardInterfaceXml: "<forward><interface dev='a'/></forward>",
+            network.PciAddressXml: "<forward><address type='pci' domain='0x0000' bus='0x00' "
+            "slot='0x00' function='0x1'/></forward>",
+        }.items()
+    },
+    **{
+        cls: (f"<filter name='f'>{text}</filter>", cls.TAG, "nwfilter")
+        for cls, text in {
+            nwfilter.NwFilterXml: "",
+            nwfilter.NwRuleXml: "<rule action='drop' direction='in'/>",
+            nwfilter.FilterRefXml: "<filterref filter='a'/>",
+            nwfilter.FilterParameterXml: "<filterref filter='a'>"
+            "<parameter name='a' value='b'/></filterref>",
+        }.items()
+    },
     pool.PoolXml: (
         "<pool type='dir'><name>n</name><target><path>/p</path></target></pool>",
         "pool",
@@ -269,6 +305,28 @@ VALUES = {
     "graphics.listen_type": "address",
     "graphics.listen_address": "127.0.0.1",
     "graphics.listen": "127.0.0.1",
+    "forwarder.domain": "corp.example",
+    "txt.name": "a.example",
+    "srv.domain": "a.example",
+    "route.address": "10.0.0.0",
+    "route.gateway": "10.0.0.1",
+    "route.netmask": "255.0.0.0",
+    "forwarder.address": "10.0.0.1",
+    "address.domain": "0x0001",
+    "address.bus": "0x01",
+    "address.slot": "0x01",
+    "address.function": "0x2",
+    "host.id": "0:3:0:1:0:16:3e:11:22:33",
+    "network.nat_start": "10.0.0.1",
+    "network.nat_end": "10.0.0.1",
+    "network.port_type": "openvswitch",
+    "portgroup.port_type": "openvswitch",
+    "filter.uuid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
+    "filter.name": "f",
+    "filter.chain": "root",
+    "filterref.filter": "f",
+    "parameter.name": "IP",
+    "parameter.value": "10.0.0.1",
     "network.mac": "52:54:00:12:34:56",
     "network.uuid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
     "pool.uuid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
@@ -318,6 +376,11 @@ SETUP = {
     "domain.nvram_template": {"nvram": "/n"},
     "timer.frequency_hz": {"name": "tsc"},
     "network.domain_local": {"domain": "lab.example"},
+    "network.nat_start": {"nat_end": "10.0.0.9"},
+    "network.nat_end": {"nat_start": "10.0.0.1"},
+    "network.nat_port_start": {"nat_port_end": 9},
+    "network.nat_port_end": {"nat_port_start": 1},
+    "host.lease_unit": {"lease": 5},
     "ip.boot_server": {"boot_file": "x"},
     "range.lease_unit": {"lease": 5},
     "volume.backing_format": {"backing_path": "/b"},

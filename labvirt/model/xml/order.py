@@ -15,6 +15,8 @@ __all__ = ["ORDER", "insert_in_order"]
 
 _QEMU: Final = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 
+_DNSMASQ: Final = "{http://libvirt.org/schemas/network/dnsmasq/1.0}"
+
 # From the virDomain*Format functions of libvirt's src/conf/domain_conf.c, 9.0 to 11.
 ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     key: tuple(words.split())
@@ -58,8 +60,13 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
         "filesystem": """driver binary source target readonly space_hard_limit space_soft_limit
             alias address""",
         "hostdev": "driver source teaming readonly shareable boot alias rom acpi address",
-        "network": """name uuid title description metadata forward bridge mtu mac domain dns vlan
-            bandwidth ip route portgroup virtualport""",
+        "network": f"""name uuid title description metadata forward bridge mtu mac domain dns vlan
+            bandwidth port ip route virtualport portgroup {_DNSMASQ}options""",
+        "forward": "pf driver nat interface address",
+        "nat": "address port",
+        "dns": "forwarder txt srv host",
+        "bandwidth": "inbound outbound",
+        "portgroup": "virtualport bandwidth vlan",
         "ip": "tftp dhcp",
         "dhcp": "range host bootp",
         "pool": "name uuid capacity allocation available features source target",

@@ -1,0 +1,284 @@
+"""Changing the definition of a network, and what of it can take effect while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from labvirt.errors import ConflictError, SpecError, UnsupportedError
+from labvirt.host.actions import StartNetwork
+from labvirt.host.hostnet import is_session
+from labvirt.host.network_actions import DefineNetwork, StopNetwork, UpdateNetwork
+from labvirt.host.network_entries import LIVE_SECTIONS
+from labvirt.host.network_plug import ReplugGuests
+from labvirt.host.networking import refuse_overlap, require_limits
+from labvirt.host.validate import require_valid
+from labvirt.model.ident import new_uuid
+from labvirt.model.network import MAKES_BRIDGE
+from labvirt.model.network_parts import Bandwidth, bandwidth_view
+from labvirt.model.xml.network import NetworkXml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from labvirt.host.network import Network
+    from labvirt.plan import Action, Plan
+    from labvirt.status import NetworkRecord
+
+__all__ = ["plan_bandwidth", "plan_edit", "require_startable", "restart_actions"]
+
+
+def require_startable(network: Network, record: NetworkRecord) -> None:
+    """Refuse to start a network that cannot start, before anything is touched.
+
+    Raises:
+        ConflictError: its addresses are in use; proposes free ones.
+        UnsupportedError: the daemon may not make bridges.
+    """
+    asked = f"start network {network.name}"
+    if is_session(network.host) and record.forward in MAKES_BRIDGE:
+        raise UnsupportedError(
+            asked,
+            uri=network.host.label,
+            libvirt_text="the daemon of an ordinary user (session) may not make a bridge",
+            hint="a system URI starts it; here: interfaces 'user', or kind mcast",
+        )
+    document = NetworkXml.parse(network.xml(inactive=record.persistent))
+    refuse_overlap(network.host, asked, document.ips, own=network.uuid)
+
+
+def restart_actions(network: Network, record: NetworkRecord) -> list[Action[Any]]:
+    """Return the actions that stop and start a network and plug its guests in again.
+
+    Raises:
+        ConflictError: it is not active, or transient.
+    """
+    asked = f"restart network {network.name}"
+    why = "" if record.persistent else "it is transient, and gone when it stops"
+    why = why if record.is_active else "it is not active: start() starts it"
+    if why:
+        raise ConflictError(asked, uri=network.host.label, libvirt_text=why)
+    guests = [one for one in network.guests() if one.is_active]
+    losses = tuple(f"the link of {one.domain} ({one.mac}), for a moment" for one in guests)
+    actions: list[Action[Any]] = [
+        StopNetwork(network.name, network.uuid, losses),
+        StartNetwork(network.name),
+    ]
+    if guests:
+        pairs = tuple((one.uuid, one.mac) for one in guests)
+        names = tuple(sorted({one.domain for one in guests}))
+        by = f"replug-{new_uuid()[:8]}"
+        actions.append(ReplugGuests(network.name, pairs, names, by))
+    return actions
+
+
+def plan_edit(
+    network: Network,
+    change: str | NetworkXml | Callable[[NetworkXml], object] | None,
+    facts: dict[str, Any],
+    *,
+    restart: bool,
+    confirm: bool,
+) -> Plan[None]:
+    """Return the plan of `Network.edit`."""
+    asked = f"edit network {network.name}"
+    record = network.info()
+    if not record.persistent:
+        raise ConflictError(
+            asked,
+            uri=network.host.label,
+            libvirt_text="it is transient and has no definition",
+            hint="add(...), remove(...) and modify(...) change what runs",
+        )
+    before = network.xml(inactive=True)
+    document = _changed(asked, before, change, facts)
+    after = document.text()
+    require_valid(after, "network")
+    old = NetworkXml.parse(before)
+    _refuse_other(network, old, document, asked)
+    warnings = _refuse_clashes(network, old, document, asked)
+    live: list[UpdateNetwork] = []
+    later: list[str] = []
+    if record.is_active and before != after:
+        live, later = _split(network, old, document)
+    actions: list[Action[Any]] = []
+    if before != after:
+        actions.append(DefineNetwork(network.name, network.uuid, after, before_xml=before))
+    else:
+        warnings += ("nothing is changed",)
+    if later and restart:
+        actions += restart_actions(network, record)
+    else:
+        actions += live
+    if later and not restart:
+        warnings += (
+            f"takes effect when {network.name} is started anew (restart=True): {', '.join(later)}",
+        )
+    return network._plan(  # noqa: SLF001 - this module is a part of Network
+        "edit", actions, ".edit(...)", warnings=warnings, confirm=confirm
+    )
+
+
+def _changed(
+    asked: str,
+    before: str,
+    change: str | NetworkXml | Callable[[NetworkXml], object] | None,
+    facts: dict[str, Any],
+) -> NetworkXml:
+    if isinstance(change, str):
+        document = NetworkXml.parse(change)
+    elif isinstance(change, NetworkXml):
+        document = NetworkXml.parse(change.text())
+    else:
+        document = NetworkXml.parse(before)
+        if change is not None:
+            change(document)
+    gone = {name for name, value in facts.items() if value is None}
+    document.set(**{name: value for name, value in facts.items() if value is not None})
+    for name in gone:
+        if name not in NetworkXml.FACTS:
+            raise SpecError(f"cannot {asked}: a network has no {name!r}")
+        delattr(document, name)
+    return document
+
+
+def _refuse_other(network: Network, old: NetworkXml, new: NetworkXml, asked: str) -> None:
+    """Refuse XML of another network."""
+    for what, was, now in (("name", old.name, new.name), ("UUID", old.uuid, new.uuid)):
+        if now == was:
+            continue
+        if what == "UUID" and now is None:
+            new.uuid = was
+            continue
+        raise ConflictError(
+            asked,
+            uri=network.host.label,
+            libvirt_text=f"its {what} is {was}, and the XML says {now}",
+            hint="libvirt renames no networks: define another one and undefine this one",
+        )
+
+
+def _refuse_clashes(
+    network: Network, old: NetworkXml, new: NetworkXml, asked: str
+) -> tuple[str, ...]:
+    """Refuse subnets and bridges in use, and limits that the kernel cannot keep."""
+    subnets = {one.interface for one in old.ips}
+    fresh = [one for one in new.ips if one.interface not in subnets]
+    refuse_overlap(network.host, asked, fresh, own=network.uuid)
+    if new.bridge != old.bridge and new.bridge is not None and new.forward in MAKES_BRIDGE:
+        owners = [
+            one.name
+            for one in network.host.networks.records
+            if one.bridge == new.bridge and one.uuid != network.uuid
+        ]
+        if owners:
+            raise ConflictError(
+                asked,
+                uri=network.host.label,
+                libvirt_text=f"the bridge {new.bridge} belongs to network {owners[0]}",
+                hint="leave it out: libvirt finds a free name",
+            )
+
+    def limited(document: NetworkXml) -> bool:
+        return document.element.find(".//bandwidth/*") is not None
+
+    if limited(new) and not limited(old):
+        return require_limits(network.host, asked)
+    return ()
+
+
+def _plain(element: Any) -> str:
+    """Return an element's sense: without white space and order of attributes."""
+    copied = etree.fromstring(
+        etree.tostring(element, with_tail=False), etree.XMLParser(remove_blank_text=True)
+    )
+    return etree.tostring(copied, method="c14n").decode()
+
+
+def _split(
+    network: Network, old: NetworkXml, new: NetworkXml
+) -> tuple[list[UpdateNetwork], list[str]]:
+    """Return what can be changed while the network runs, and the names of what cannot."""
+    live: list[UpdateNetwork] = []
+    for section, (path, modifiable) in LIVE_SECTIONS.items():
+        groups = [("", -1)]
+        if path.startswith("ip/"):
+            groups = [(path.removeprefix("ip/"), place) for place in range(len(old.ips))]
+            if [ip.interface for ip in old.ips] != [ip.interface for ip in new.ips]:
+                continue
+        for inner, place in groups:
+            was = _entries(old, path, inner, place)
+            now = _entries(new, path, inner, place)
+            live += _updates(network, section, was, now, place, modifiable=modifiable)
+    rest = [_without_entries(document) for document in (old, new)]
+    later = sorted(
+        {str(tag) for tag, text in set(rest[0].items()) ^ set(rest[1].items()) if text is not None}
+    )
+    return live, later
+
+
+def _entries(document: NetworkXml, path: str, inner: str, place: int) -> list[str]:
+    holder = document.ips[place].element if place >= 0 else document.element
+    return [_plain(one) for one in holder.iterfind(inner or path)]
+
+
+def _updates(
+    network: Network, section: str, was: list[str], now: list[str], place: int, *, modifiable: bool
+) -> Iterator[UpdateNetwork]:
+    gone = [text for text in was if text not in now]
+    came = [text for text in now if text not in was]
+
+    def key(text: str) -> str:
+        element = etree.fromstring(text)
+        return str(element.get("mac") or element.get("id") or element.get("name"))
+
+    def update(command: str, text: str, before: str = "") -> UpdateNetwork:
+        return UpdateNetwork(
+            network.name, network.uuid, command, section, text, before, place, live=True
+        )
+
+    if modifiable:
+        for text in list(came):
+            old = next((one for one in gone if key(one) == key(text)), None)
+            if old is not None:
+                gone.remove(old)
+                came.remove(text)
+                yield update("modify", text, old)
+    for text in gone:
+        yield update("delete", text)
+    for text in came:
+        yield update("add", text)
+
+
+def _without_entries(document: NetworkXml) -> dict[str, str | None]:
+    """Return the parts of a network by tag, without the entries that can be changed live."""
+    copied = NetworkXml.parse(document.text())
+    for path, _ in LIVE_SECTIONS.values():
+        for one in list(copied.element.iterfind(path)):
+            parent = one.getparent()
+            if parent is not None:
+                parent.remove(one)
+    for tag in ("dns", "ip/dhcp"):
+        for one in list(copied.element.iterfind(tag)):
+            parent = one.getparent()
+            if parent is not None and not len(one) and not one.attrib:
+                parent.remove(one)
+    parts: dict[str, str | None] = {"network": " ".join(map(str, copied.element.attrib.items()))}
+    for child in copied.element.iterchildren(tag=etree.Element):
+        name = etree.QName(child).localname
+        parts[name] = (parts.get(name) or "") + _plain(child)
+    return parts
+
+
+def plan_bandwidth(
+    network: Network, inbound: Bandwidth | int | None, outbound: Bandwidth | int | None
+) -> Plan[None]:
+    """Return the plan of `Network.set_bandwidth`."""
+    both = [Bandwidth(average=one) if isinstance(one, int) else one for one in (inbound, outbound)]
+    view = bandwidth_view(both[0], both[1])
+
+    def change(document: NetworkXml) -> None:
+        document.bandwidths = [view] if view is not None else []
+
+    return plan_edit(network, change, {}, restart=False, confirm=False)
