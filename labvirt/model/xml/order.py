@@ -57,6 +57,11 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
         "watchdog": "alias address",
         "filesystem": """driver binary source target readonly space_hard_limit space_soft_limit
             alias address""",
+        "sound": "codec audio alias address",
+        "panic": "alias address",
+        "vsock": "cid driver alias address",
+        "shmem": "model size server msi alias address",
+        "iommu": "driver alias address",
         "hostdev": "driver source teaming readonly shareable boot alias rom acpi address",
         "network": """name uuid title description metadata forward bridge mtu mac domain dns vlan
             bandwidth ip route portgroup virtualport""",
