@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labvirt.host.devices import DeviceVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.resources import ResourceVerbs
@@ -10,7 +11,7 @@ from labvirt.host.waiting import WaitingVerbs
 __all__ = ["Domain"]
 
 
-class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs):
+class Domain(LifecycleVerbs, ResourceVerbs, DeviceVerbs, WaitingVerbs, MovingVerbs):
     """A domain of a host.
 
     Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen

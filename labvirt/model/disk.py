@@ -27,6 +27,7 @@ __all__ = [
     "FloppySpec",
     "NewVolume",
     "VolumeSource",
+    "place_disk",
     "place_disks",
 ]
 
@@ -289,6 +290,18 @@ def place_disks(disks: Iterable[DiskSpec], *, drive_bus: Bus = "ide") -> tuple[D
     if problems:
         raise SpecError("the disks cannot be placed", problems)
     return tuple(placed)
+
+
+def place_disk(disk: DiskSpec, taken: Iterable[str], *, drive_bus: Bus = "ide") -> DiskSpec:
+    """Return one more disk of a domain, with a bus and the next free target.
+
+    Args:
+        disk: the disk; a target that it has stays.
+        taken: the targets of the domain.
+        drive_bus: the bus of a CD drive that names none.
+    """
+    bus = disk.bus or _usual_bus(disk, drive_bus)
+    return disk.replace(bus=bus, target=disk.target or _free_target(_PREFIX[bus], set(taken)))
 
 
 def _usual_bus(disk: DiskSpec, drive_bus: Bus) -> Bus:

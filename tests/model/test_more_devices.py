@@ -109,7 +109,7 @@ def test_a_device_is_what_libvirts_schema_allows(spec, words, schema):
         (lambda: FilesystemSpec(path="/srv", tag="a", access="mapped"), "passthrough only"),
         (lambda: FilesystemSpec(path="/srv", tag="a", readonly=True), "9p"),
         (lambda: FilesystemSpec(driver="9p", path="/srv", tag="a", binary="/v"), "no daemon"),
-        (lambda: HostUsbSpec(), "is missing"),
+        (HostUsbSpec, "is missing"),
         (lambda: HostUsbSpec(vendor=1), "both halves"),
         (lambda: HostUsbSpec.model_validate("46d"), "vendor:product"),
         (lambda: HostPciSpec(address="6:12"), "no PCI address"),
