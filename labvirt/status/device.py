@@ -208,6 +208,7 @@ _NAMES: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "channel": lambda view: view.target_name,
     "serial": lambda view: None if view.target_port is None else f"serial{view.target_port}",
     "parallel": lambda view: None if view.target_port is None else f"parallel{view.target_port}",
+    "console": lambda view: None if view.target_port is None else f"console{view.target_port}",
     "hostdev": _hostdev,
     "shmem": lambda view: view.name,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +32,7 @@ from labvirt.model import (
     ShmemSpec,
     SoundSpec,
     TpmSpec,
+    VideoSpec,
     WatchdogSpec,
 )
 
@@ -71,32 +72,47 @@ def as_it_was(request):
 
 
 def image(host, name, data=b"\0" * 2**20):
-    from pathlib import Path
-
     path = Path(host.pools["default"].info().path) / name
     path.write_bytes(data)
     path.chmod(0o666)
     return str(path)
 
 
+def sector(kind, *fields):
+    """Return a volume descriptor of ISO 9660 with these (offset, bytes)."""
+    made = bytearray(2048)
+    made[:7] = bytes([kind]) + b"CD001\x01"
+    for at, data in fields:
+        made[at : at + len(data)] = data
+    return bytes(made)
+
+
+def both(number, size):
+    return number.to_bytes(size, "little") + number.to_bytes(size, "big")
+
+
+def entry(name, at, size, flags):
+    """Return an entry of a folder."""
+    body = bytes([0]) + both(at, 4) + both(size, 4) + bytes(7) + bytes([flags, 0, 0])
+    body += both(1, 2) + bytes([len(name)]) + name
+    body += bytes((len(body) + 1) % 2)
+    return bytes([len(body) + 1]) + body
+
+
 def iso(host, name, text):
     """Make a disc whose only file holds a text."""
-    from pathlib import Path
-
-    folder = Path(host.pools["default"].info().path)
-    source = folder / f"{name}.d"
-    source.mkdir(exist_ok=True)
-    (source / "hello.txt").write_text(text)
-    path = folder / f"{name}.iso"
-    subprocess.run(
-        ["xorriso", "-as", "mkisofs", "-quiet", "-V", name.upper(), "-o", str(path), str(source)],
-        check=True,
-        capture_output=True,
-    )
-    path.chmod(0o666)
-    (source / "hello.txt").unlink()
-    source.rmdir()
-    return str(path)
+    folder = entry(b"\0", 20, 2048, 2) + entry(b"\1", 20, 2048, 2)
+    folder += entry(b"HELLO.TXT;1", 21, len(text), 0)
+    table = bytes([1, 0, 20, 0, 0, 0, 1, 0, 0, 0])
+    primary = sector(
+        1, (8, b" " * 32), (40, name.upper().encode().ljust(32)), (80, both(22, 4)),
+        (120, both(1, 2)), (124, both(1, 2)), (128, both(2048, 2)), (132, both(10, 4)),
+        (140, (18).to_bytes(4, "little")), (148, (19).to_bytes(4, "big")),
+        (156, entry(b"\0", 20, 2048, 2)), (881, b"\x01"),
+    )  # fmt: skip
+    parts = [primary, sector(255), table, table, folder, text.encode()]
+    data = bytes(32768) + b"".join(part.ljust(2048, b"\0") for part in parts)
+    return image(host, f"{name}.iso", data)
 
 
 def sees(guest, command, word, eventually, *, gone=False):
@@ -146,7 +162,7 @@ def test_a_scsi_disk_brings_the_controller_that_a_guest_has_a_driver_for(guest, 
     [
         (InterfaceSpec(kind="user"), "ls /sys/class/net", "eth1"),
         (RngSpec(), "cat /sys/class/misc/hw_random/rng_available", "virtio_rng.1"),
-        (ChannelSpec(name="org.lab.1"), "ls /dev/virtio-ports", "org.lab.1"),
+        (ChannelSpec(name="org.lab.1"), "cat /sys/class/virtio-ports/vport*/name", "org.lab.1"),
         (InputSpec(bus="virtio"), "cat /proc/bus/input/devices", 'Name="QEMU'),
         (WatchdogSpec(), "cat /sys/bus/pci/devices/*/device", "0x25ab"),
         (ShmemSpec(name=f"lab-{os.getpid()}"), "cat /sys/bus/pci/devices/*/device", "0x1110"),
@@ -165,8 +181,7 @@ def test_a_device_comes_and_goes_in_the_guest(guest, eventually, spec, command, 
 def test_a_device_that_the_guest_has_no_driver_for_comes_and_goes_too(guest, spec):
     device = guest.attach(spec)
     assert device.record.live
-    if isinstance(spec, InputSpec):
-        device.detach()
+    device.detach()
 
 
 def test_a_usb_disk_is_plugged_without_a_slot(guest):
@@ -204,8 +219,8 @@ def test_what_cannot_be_plugged_is_said_before_anything_is_done(guest, spec, wor
 @pytest.mark.parametrize(
     ("spec", "error", "word"),
     [
-        (DiskSpec(path="/nowhere/a.img", format="raw"), HostError, "no such file|no file"),
-        (CdromSpec(path="/nowhere/a.iso", bus="usb"), HostError, "no such file|no file"),
+        (DiskSpec(path="/nowhere/a.img", format="raw"), SpecError, "no such file"),
+        (CdromSpec(path="/nowhere/a.iso", bus="usb"), SpecError, "no such file"),
         (DiskSpec(path="/etc", format="raw"), SpecError, "neither a file"),
         (InterfaceSpec(kind="network", source="nosuch"), SpecError, "no such network"),
         (FilesystemSpec(driver="9p", path="/nowhere", tag="t"), UnsupportedError, "9p"),
@@ -350,11 +365,11 @@ def test_the_balloon_tells_of_memory_when_asked(guest):
         ("net0", {}, "no change is named"),
         ("net0", {"modle": "e1000"}, "did you mean 'model'"),
         ("net0", {"link_up": 1}, "is no bool"),
-        ("net0", {"mtu": 7}, "mtu"),
+        ("net0", {"mtu": "wide"}, "mtu"),
         ("net0", {"source": "x"}, "type user has none"),
         ("hda", {"source": 7}, "no medium"),
         ("hda", {"cache": "often"}, "allowed"),
-        ("hda", {"bytes_per_s": "7"}, "unit"),
+        ("hda", {"bytes_per_s": "7"}, "7 of what"),
         ("graphics", {"password_until": "soon"}, "password_until|passwdValidTo"),
     ],
 )
@@ -385,13 +400,14 @@ def test_a_paused_guest_lets_go_later_and_that_is_noticed(guest, eventually):
 
 def test_kinds_that_are_defined_whole_are_added_to_the_definition(alpha, spec):
     domain = alpha.plan(spec.replace(balloon=False), start=False).apply()
-    for device in (PanicSpec(), TpmSpec(model="tpm-tis"), MemballoonSpec(stats_period_s=3)):
+    for device in (PanicSpec(), VideoSpec(model="virtio"), MemballoonSpec(stats_period_s=3)):
         domain.attach(device)
     found = DomainXml.parse(domain.xml(inactive=True))
-    assert (len(found.panics), len(found.tpms)) == (1, 1)
+    assert [one.model for one in found.panics] == ["isa"]
     assert [one.stats_period_s for one in found.memballoons] == [3]
-    for key in ("panic", "tpm"):
-        domain.detach(key)
+    assert [one.model for one in found.videos] == ["vga", "virtio"]
+    domain.detach("panic")
+    domain.update("video0", model="cirrus", heads=None)
     assert "panic" not in domain.devices.df["type"].to_list()
 
 
@@ -424,7 +440,7 @@ def test_a_failed_plan_leaves_neither_volume_nor_controller(guest, monkeypatch):
     volumes = set(guest.host.pools["shared"].volumes.names)
     with pytest.raises(lv.errors.PlanError, match="as told by the test") as caught:
         guest.attach(DiskSpec(size="1 MiB", bus="scsi"))
-    assert len(caught.value.undone) == 2
+    assert any("create volume" in title for title in caught.value.undone)
     assert set(guest.host.pools["shared"].volumes.names) == volumes
     assert "virtio-scsi" not in guest.xml()
     assert "virtio-scsi" not in guest.xml(inactive=True)
