@@ -244,6 +244,16 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"greater than max|higher than max|maximum vcpus|exceeds the maximum",
          "raise the maximum first (config, from the next start on)",
          ("INVALID_ARG", "OPERATION_INVALID", "INTERNAL_ERROR"), becomes=ConflictError),
+    # devices
+    Hint(r"is locked and force was not specified|timed out waiting to open tray",
+         "the guest has locked the tray: unmount the disc there, or force=True opens it",
+         becomes=ConflictError),
+    Hint(r"tpm (version|model|backend type) .*(is )?not supported",
+         "an emulated TPM needs swtpm on the host: apt-get install swtpm swtpm-tools",
+         becomes=UnsupportedError),
+    Hint(r"no more available pci slots",
+         "remove a device, or use a SCSI disk, which needs no slot; hotplug() counts them",
+         becomes=ConflictError),
     # migration
     Hint(r"unsafe migration", CODES["MIGRATE_UNSAFE"][1], becomes=ConflictError),
     Hint(r"attempt to migrate guest to the same host",

@@ -14,6 +14,7 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
+from labvirt.host.device_actions import AttachDevice, ChangeDefinition
 from labvirt.host.network_actions import NETWORK_ACTIONS
 from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
@@ -375,5 +376,7 @@ ACTIONS: dict[str, type[Action[Any]]] = {
         DefineDomain,
         StartDomain,
         *NETWORK_ACTIONS,
+        AttachDevice,
+        ChangeDefinition,
     )
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Action
 
-__all__ = ["plan_domain"]
+__all__ = ["default_interface", "plan_domain", "wanted_networks"]
 
 
 def plan_domain(
@@ -45,10 +45,10 @@ def plan_domain(
         present.macs,
         present.uuids,
         virt=host.default_virt(),
-        default_interface=_default_interface(host),
+        default_interface=default_interface(host),
         default_pool=host.facts.default_pool,
     )
-    network_actions, problems = _networks(host, spec)
+    network_actions, problems = wanted_networks(host, spec)
     spec, disk_problems = storing.place_disks(spec)
     problems += disk_problems + _sizes(host, spec)
     if problems:
@@ -99,7 +99,7 @@ def _with_transcript(host: Host, spec: DomainSpec) -> DomainSpec:
     return spec.replace(serial=spec.serial.replace(log_path=log))
 
 
-def _default_interface(host: Host) -> InterfaceSpec:
+def default_interface(host: Host) -> InterfaceSpec:
     """Return the interface of a spec that leaves it to the host."""
     if host.facts.default_interface is not None:
         return host.facts.default_interface
@@ -108,7 +108,7 @@ def _default_interface(host: Host) -> InterfaceSpec:
     return InterfaceSpec(kind="user")
 
 
-def _networks(host: Host, spec: DomainSpec) -> tuple[list[Action[Any]], list[Problem]]:
+def wanted_networks(host: Host, spec: DomainSpec) -> tuple[list[Action[Any]], list[Problem]]:
     """Check the networks that the interfaces want; plan to start those that are not active."""
     actions: list[Action[Any]] = []
     problems: list[Problem] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labvirt.host.devices import DeviceVerbs
 from labvirt.host.filtering import FilterVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
@@ -11,7 +12,7 @@ from labvirt.host.waiting import WaitingVerbs
 __all__ = ["Domain"]
 
 
-class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs, FilterVerbs):
+class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs, FilterVerbs, DeviceVerbs):
     """A domain of a host.
 
     Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen

@@ -175,17 +175,18 @@ class DomainHandle:
         run: Callable[[Connection, JobControl], R],
         *,
         virsh: tuple[object, ...] = (),
+        line: str = "",
         python: str = "",
         diff: str = "",
         destroys: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
         confirm: bool = False,
     ) -> Plan[R]:
-        """Return the plan of one call on this domain."""
+        """Return the plan of one call on this domain; `line` is a virsh command quoted already."""
         action: Call[Host, R] = Call(
             f"{text} {self._name}",
             lambda host, control: run(host.connection, control),
-            line=self.virsh(*virsh) if virsh else "",
+            line=line or (self.virsh(*virsh) if virsh else ""),
             change=diff,
             loses=destroys,
             before=lambda host: host.require_writable(f"{text} {self._name}"),

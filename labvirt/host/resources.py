@@ -1,16 +1,13 @@
-"""Resource verbs of a domain: memory, processors, devices, labels (table 15.2)."""
+"""Resource verbs of a domain: memory, processors, labels (table 15.2)."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from labvirt.connection import domain as calls
-from labvirt.errors import SpecError, WaitTimeoutError
+from labvirt.errors import SpecError
 from labvirt.host.handle import DomainHandle, python_call, xml_diff
-from labvirt.host.plugging import require_pluggable
-from labvirt.host.watch import watch
-from labvirt.model.arguments import Count, Labels, Limit, checked
+from labvirt.model.arguments import Count, Labels, checked
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
 from labvirt.model.xml.text import XmlDoc
@@ -221,91 +218,6 @@ class ResourceVerbs(DomainHandle):
             virsh=("vcpupin", self.name, vcpu, listed, *_flags(live=scope[0], config=scope[1])),
             python=python_call("", "pin_vcpu", (vcpu, sorted(chosen)), {}),
         )
-
-    @verb
-    def attach(
-        self, xml: str, *, live: bool | None = None, config: bool | None = None
-    ) -> Plan[None]:
-        """Add a device described by its XML (G15-31).
-
-        Raises:
-            SpecError: the XML is not that of a device; names element, attribute and value.
-            ConflictError: another domain has its image, or somebody its MAC address.
-            HostError: the hypervisor cannot plug it, or something it needs is missing.
-        """
-        scope = self.scope(live=live, config=config)
-        device = XmlDoc.parse(xml)
-        require_pluggable(self, device)
-
-        def add(document: DomainXml) -> None:
-            document.add_device(xml)
-
-        return self._change(
-            f"attach {device.root.tag} to domain",
-            add,
-            lambda link, _: calls.attach(link, self.uuid, xml, live=scope[0], config=scope[1]),
-            virsh=(
-                "attach-device",
-                self.name,
-                f"{device.root.tag}.xml",
-                *_flags(live=scope[0], config=scope[1]),
-            ),
-            python=python_call("", "attach", (xml,), {"live": live, "config": config}),
-            scope=scope,
-        )
-
-    @verb
-    def detach(
-        self,
-        xml: str,
-        *,
-        live: bool | None = None,
-        config: bool | None = None,
-        timeout_s: float = 20.0,
-    ) -> Plan[None]:
-        """Remove the device that this XML describes and wait until the guest let go (G15-34).
-
-        Raises:
-            WaitTimeoutError: the guest does not release the device; it is still there.
-        """
-        checked(Limit, f"detach a device from {self.name}", timeout_s=timeout_s)
-        scope = self.scope(live=live, config=config)
-        device = XmlDoc.parse(xml)
-        tag = str(device.root.tag)
-
-        def run(link: Connection, control: JobControl) -> None:
-            before = self._count(tag) if scope[0] else 0
-            with watch(self.host, self.uuid) as changed:
-                calls.detach(link, self.uuid, xml, live=scope[0], config=scope[1])
-                deadline = time.monotonic() + timeout_s
-                while scope[0] and self._count(tag) >= before:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        raise WaitTimeoutError(
-                            f"domain {self.name} to release the {tag}",
-                            timeout_s=timeout_s,
-                            last_seen="the device is still in the domain",
-                            likely_cause="no system runs in the guest, or it uses the device",
-                            hint="unmount it in the guest, or shut the domain down and use config=True",
-                        )
-                    changed.wait(min(0.5, left))
-                    control.check()
-
-        return self.one_call(
-            f"detach {tag} from domain",
-            run,
-            virsh=(
-                "detach-device",
-                self.name,
-                f"{tag}.xml",
-                *_flags(live=scope[0], config=scope[1]),
-            ),
-            python=python_call("", "detach", (xml,), {"live": live, "config": config}),
-            diff="\n".join(f"-{line}" for line in xml.splitlines()),
-        )
-
-    def _count(self, tag: str) -> int:
-        return len(XmlDoc.parse(self.xml()).root.findall(f"devices/{tag}"))
 
     @verb
     def set_title(self, title: str | None) -> Plan[None]:

@@ -10,12 +10,42 @@ from typing import TYPE_CHECKING
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
+    from labvirt.model.channel import (
+        ChannelSpec,
+        ConsoleSpec,
+    )
     from labvirt.model.clock import ClockSpec, TimerSpec
     from labvirt.model.cpu import CpuFeature, CpuSpec, CpuTopology
-    from labvirt.model.disk import BlockSource, DiskSpec, FileSource, NewVolume, VolumeSource
+    from labvirt.model.device import (
+        ControllerSpec,
+        DeviceSpec,
+        InputSpec,
+        IommuSpec,
+        MemballoonSpec,
+        PanicSpec,
+        RngSpec,
+        ShmemSpec,
+        SoundSpec,
+        TpmSpec,
+        VsockSpec,
+    )
+    from labvirt.model.disk import (
+        BlockSource,
+        CdromSpec,
+        DiskSpec,
+        FileSource,
+        FloppySpec,
+        NewVolume,
+        VolumeSource,
+    )
     from labvirt.model.domain import DomainSpec, NewDiskVolume
     from labvirt.model.features import FeaturesSpec, WatchdogSpec
     from labvirt.model.graphics import GraphicsSpec, VideoSpec
+    from labvirt.model.hostdev import (
+        FilesystemSpec,
+        HostPciSpec,
+        HostUsbSpec,
+    )
     from labvirt.model.ident import new_mac, new_uuid, normal_mac, normal_uuid
     from labvirt.model.interface import InterfaceSpec
     from labvirt.model.names import check_name, suggest_name
@@ -71,10 +101,15 @@ __all__ = [
     "Bandwidth",
     "BlockSource",
     "Capabilities",
+    "CdromSpec",
+    "ChannelSpec",
     "ClockSpec",
+    "ConsoleSpec",
+    "ControllerSpec",
     "CpuFeature",
     "CpuSpec",
     "CpuTopology",
+    "DeviceSpec",
     "DhcpHost",
     "DhcpRange",
     "DiskSpec",
@@ -88,15 +123,22 @@ __all__ = [
     "DomainXml",
     "FeaturesSpec",
     "FileSource",
+    "FilesystemSpec",
     "FilterUse",
+    "FloppySpec",
     "ForwardDevice",
     "GraphicsSpec",
+    "HostPciSpec",
+    "HostUsbSpec",
     "ImportImage",
+    "InputSpec",
     "InterfaceSpec",
     "InterfaceXml",
+    "IommuSpec",
     "IsoInstall",
     "KernelBoot",
     "Media",
+    "MemballoonSpec",
     "NatSpec",
     "NetworkBoot",
     "NetworkIp",
@@ -106,21 +148,26 @@ __all__ = [
     "NewVolume",
     "NwFilterSpec",
     "NwRule",
+    "PanicSpec",
     "PoolAuth",
     "PoolHost",
     "PoolSpec",
     "PoolXml",
     "PortGroup",
+    "RngSpec",
     "RouteSpec",
     "Schema",
     "ScsiAdapter",
     "SecretSpec",
     "SerialSpec",
+    "ShmemSpec",
     "Size",
+    "SoundSpec",
     "Source",
     "Spec",
     "TimerSpec",
     "TinyGuest",
+    "TpmSpec",
     "Uri",
     "VideoSpec",
     "VlanSpec",
@@ -128,6 +175,7 @@ __all__ = [
     "VolumeSource",
     "VolumeSpec",
     "VolumeXml",
+    "VsockSpec",
     "WatchdogSpec",
     "XmlDoc",
     "check_name",
@@ -142,6 +190,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "labvirt.model.channel": (
+        "ChannelSpec",
+        "ConsoleSpec",
+    ),
     "labvirt.model.clock": (
         "ClockSpec",
         "TimerSpec",
@@ -151,10 +203,25 @@ _HOMES = {
         "CpuSpec",
         "CpuTopology",
     ),
+    "labvirt.model.device": (
+        "ControllerSpec",
+        "DeviceSpec",
+        "InputSpec",
+        "IommuSpec",
+        "MemballoonSpec",
+        "PanicSpec",
+        "RngSpec",
+        "ShmemSpec",
+        "SoundSpec",
+        "TpmSpec",
+        "VsockSpec",
+    ),
     "labvirt.model.disk": (
         "BlockSource",
+        "CdromSpec",
         "DiskSpec",
         "FileSource",
+        "FloppySpec",
         "NewVolume",
         "VolumeSource",
     ),
@@ -169,6 +236,11 @@ _HOMES = {
     "labvirt.model.graphics": (
         "GraphicsSpec",
         "VideoSpec",
+    ),
+    "labvirt.model.hostdev": (
+        "FilesystemSpec",
+        "HostPciSpec",
+        "HostUsbSpec",
     ),
     "labvirt.model.ident": (
         "new_mac",

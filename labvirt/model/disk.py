@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockSource",
+    "CdromSpec",
     "DiskSource",
     "DiskSpec",
     "FileSource",
+    "FloppySpec",
     "NewVolume",
     "VolumeSource",
+    "place_disk",
     "place_disks",
 ]
 
@@ -139,13 +142,20 @@ class DiskSpec(Spec):
     serial: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+ -]{1,36}$")] | None = Field(
         None, description="serial number that the guest sees"
     )
+    bytes_per_s: Size | None = Field(
+        None, gt=0, description="limit of reading and writing in a second", examples=["50 MiB"]
+    )
+    iops: int | None = Field(
+        None, ge=1, description="limit of reading and writing, operations in a second"
+    )
     boot_order: int | None = Field(None, ge=1, description="place in the boot order, from 1")
 
     @model_validator(mode="before")
     @classmethod
     def _read_short_form(cls, data: Any) -> Any:
         if isinstance(data, str):
-            data = {"size": data}
+            is_drive = cls.model_fields["device"].default != "disk"
+            data = {"path" if is_drive else "size": data}
         if not isinstance(data, Mapping) or data.get("source") is not None:
             return data
         for key, kind in _SHORT.items():
@@ -156,7 +166,8 @@ class DiskSpec(Spec):
                     if name in data and name in kind.model_fields
                 }
                 rest = {name: value for name, value in data.items() if name not in taken}
-                if kind is FileSource and data.get("device", "disk") != "disk":
+                usual = cls.model_fields["device"].default
+                if kind is FileSource and data.get("device", usual) != "disk":
                     taken.setdefault("format", "raw")
                 return {**rest, "source": {**taken, "kind": kind.model_fields["kind"].default}}
         return data
@@ -208,6 +219,8 @@ class DiskSpec(Spec):
         disk.readonly = self.device == "cdrom" if self.readonly is None else self.readonly
         disk.shareable = self.shareable
         disk.set(serial=self.serial, boot_order=self.boot_order)
+        limit = None if self.bytes_per_s is None else int(self.bytes_per_s)
+        disk.set(total_bytes_s=limit, total_iops=self.iops)
         return disk
 
     def to_xml(self) -> str:
@@ -232,6 +245,18 @@ class DiskSpec(Spec):
                 raise SpecError("DiskSpec", (Problem("source.name", "", why, "use .filled()"),))
             pool = source.pool or "default"
             disk.set(type="volume", source_pool=pool, source_volume=source.name)
+
+
+class CdromSpec(DiskSpec):
+    """A CD drive, with a disc in it or empty: ``CdromSpec(path="/isos/debian.iso")``."""
+
+    device: Literal["cdrom"] = Field("cdrom", description="what the guest sees")
+
+
+class FloppySpec(DiskSpec):
+    """A floppy drive: ``FloppySpec(path="/images/drivers.img")``."""
+
+    device: Literal["floppy"] = Field("floppy", description="what the guest sees")
 
 
 def place_disks(disks: Iterable[DiskSpec], *, drive_bus: Bus = "ide") -> tuple[DiskSpec, ...]:
@@ -265,6 +290,18 @@ def place_disks(disks: Iterable[DiskSpec], *, drive_bus: Bus = "ide") -> tuple[D
     if problems:
         raise SpecError("the disks cannot be placed", problems)
     return tuple(placed)
+
+
+def place_disk(disk: DiskSpec, taken: Iterable[str], *, drive_bus: Bus = "ide") -> DiskSpec:
+    """Return one more disk of a domain, with a bus and the next free target.
+
+    Args:
+        disk: the disk; a target that it has stays.
+        taken: the targets of the domain.
+        drive_bus: the bus of a CD drive that names none.
+    """
+    bus = disk.bus or _usual_bus(disk, drive_bus)
+    return disk.replace(bus=bus, target=disk.target or _free_target(_PREFIX[bus], set(taken)))
 
 
 def _usual_bus(disk: DiskSpec, drive_bus: Bus) -> Bus:

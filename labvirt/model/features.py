@@ -55,8 +55,8 @@ class FeaturesSpec(Spec):
 class WatchdogSpec(Spec):
     """A watchdog, which acts when the guest stops feeding it; short form: the action."""
 
-    model: Literal["i6300esb", "ib700", "diag288"] = Field(
-        "i6300esb", description="kind; diag288 on s390x"
+    model: Literal["i6300esb", "ib700", "itco", "diag288"] = Field(
+        "i6300esb", description="kind; itco is a part of machine q35, diag288 of s390x"
     )
     action: Literal["reset", "shutdown", "poweroff", "pause", "none", "dump", "inject-nmi"] = Field(
         "reset", description="what it does"

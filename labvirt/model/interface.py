@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from labvirt.errors import Problem, SpecError
 from labvirt.model.fields import Mac, ObjectName
 from labvirt.model.spec import Spec
+from labvirt.model.units import Size
 from labvirt.model.xml.devices import InterfaceXml
 
 __all__ = ["InterfaceSpec"]
@@ -59,6 +60,12 @@ class InterfaceSpec(Spec):
     link_up: bool = Field(default=True, description="the cable is plugged in")
     boot_order: int | None = Field(None, ge=1, description="place in the boot order, from 1")
     mtu: int | None = Field(None, ge=68, le=65535, description="MTU in bytes")
+    inbound: Size | None = Field(
+        None, ge=1024, description="usual rate to the guest, in a second", examples=["10 MiB"]
+    )
+    outbound: Size | None = Field(
+        None, ge=1024, description="usual rate from the guest, in a second", examples=["10 MiB"]
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +136,9 @@ class InterfaceSpec(Spec):
         if not self.link_up:
             nic.link_state = "down"
         nic.set(mtu=self.mtu, boot_order=self.boot_order)
+        for name, rate in (("inbound_kib_s", self.inbound), ("outbound_kib_s", self.outbound)):
+            if rate is not None:
+                setattr(nic, name, rate.kib)
         return nic
 
     def to_xml(self) -> str:

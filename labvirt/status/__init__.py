@@ -1,5 +1,6 @@
 """What is: frozen records of domains, networks, pools, volumes and hosts, and the store of them."""
 
+from labvirt.status.device import DeviceRecord, device_records
 from labvirt.status.domain import (
     AddressRecord,
     ControlRecord,
@@ -21,6 +22,7 @@ __all__ = [
     "AddressRecord",
     "Change",
     "ControlRecord",
+    "DeviceRecord",
     "DomainRecord",
     "DomainState",
     "FilterBindingRecord",
@@ -39,4 +41,5 @@ __all__ = [
     "VcpuRecord",
     "VersionRecord",
     "VolumeRecord",
+    "device_records",
 ]

@@ -25,6 +25,10 @@ class GraphicsXml(DeviceXml):
     listen_socket = Text("listen/@socket", "path of a UNIX socket to listen on", keep=True)
     socket = Text("@socket", "path of a UNIX socket, older form")
     password = Text("@passwd", "password, in the clear; VNC counts 8 characters")
+    password_until = Text("@passwdValidTo", "when the password ends: 2027-01-31T18:00:00, UTC")
+    connected = Choice(
+        "@connected", "what a new password does to who is there", values="fail disconnect keep"
+    )
     keymap = Text("@keymap", "keyboard layout: en-us, de, ru ...")
 
 

@@ -59,6 +59,11 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
         "watchdog": "alias address",
         "filesystem": """driver binary source target readonly space_hard_limit space_soft_limit
             alias address""",
+        "sound": "codec audio alias address",
+        "panic": "alias address",
+        "vsock": "cid driver alias address",
+        "shmem": "model size server msi alias address",
+        "iommu": "driver alias address",
         "hostdev": "driver source teaming readonly shareable boot alias rom acpi address",
         "network": f"""name uuid title description metadata forward bridge mtu mac domain dns vlan
             bandwidth port ip route virtualport portgroup {_DNSMASQ}options""",
