@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
     from labvirt.connection.connection import Connection
 
-__all__ = ["by_path", "create", "delete", "download", "list_all", "read", "upload", "xml"]
+__all__ = [
+    "by_path",
+    "clone",
+    "create",
+    "delete",
+    "download",
+    "list_all",
+    "read",
+    "upload",
+    "xml",
+]
 
 T = TypeVar("T")
 _TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
@@ -291,3 +301,24 @@ def _abort(stream: Any) -> None:
         stream.abort()
     except libvirt.libvirtError:
         return  # it was never opened, or the link is gone
+
+
+def clone(conn: Connection, pool: str, xml: str, from_pool: str, from_name: str) -> VolumeRecord:
+    """Make a volume with the data of another one (``virsh vol-create-from``); blocks to the end.
+
+    Args:
+        conn: the connection.
+        pool: UUID of the pool that gets it.
+        xml: the new volume; its format may be another.
+        from_pool: UUID of the pool of the other one.
+        from_name: its name.
+
+    Raises:
+        ConflictError: the name is taken.
+    """
+
+    def make(raw: Any, source: Any) -> VolumeRecord:
+        target = raw.storagePoolLookupByUUIDString(pool)
+        return _record(target.createXMLFrom(xml, source, 0), target.name(), conn.now())
+
+    return _on_volume(conn, from_pool, from_name, "copy", make, timeout_s=None)

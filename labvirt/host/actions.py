@@ -14,6 +14,7 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
+from labvirt.host.keeping_actions import KEEPING_ACTIONS
 from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
 from labvirt.model.units import Size
@@ -374,4 +375,4 @@ ACTIONS: dict[str, type[Action[Any]]] = {
         DefineDomain,
         StartDomain,
     )
-}
+} | KEEPING_ACTIONS

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from labvirt.host.blockjobs import BlockJobVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
+from labvirt.host.moving_disks import MovingDiskVerbs
 from labvirt.host.resources import ResourceVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
 
 
-class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs):
+class Domain(
+    LifecycleVerbs,
+    ResourceVerbs,
+    WaitingVerbs,
+    MovingVerbs,
+    MovingDiskVerbs,
+    BlockJobVerbs,
+):
     """A domain of a host.
 
     Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen

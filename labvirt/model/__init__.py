@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
+    from labvirt.model.backup import BackupDiskSpec, BackupSpec
+    from labvirt.model.checkpoint import CheckpointSpec
     from labvirt.model.clock import ClockSpec, TimerSpec
     from labvirt.model.cpu import CpuFeature, CpuSpec, CpuTopology
     from labvirt.model.disk import BlockSource, DiskSpec, FileSource, NewVolume, VolumeSource
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from labvirt.model.redact import redact_xml
     from labvirt.model.schema import Schema
     from labvirt.model.serial import SerialSpec
+    from labvirt.model.snapshot import SnapshotDiskSpec, SnapshotSpec
     from labvirt.model.source import (
         ImportImage,
         IsoInstall,
@@ -52,8 +55,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BackupDiskSpec",
+    "BackupSpec",
     "BlockSource",
     "Capabilities",
+    "CheckpointSpec",
     "ClockSpec",
     "CpuFeature",
     "CpuSpec",
@@ -84,6 +90,8 @@ __all__ = [
     "Schema",
     "SerialSpec",
     "Size",
+    "SnapshotDiskSpec",
+    "SnapshotSpec",
     "Source",
     "Spec",
     "TimerSpec",
@@ -107,6 +115,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "labvirt.model.backup": (
+        "BackupDiskSpec",
+        "BackupSpec",
+    ),
+    "labvirt.model.checkpoint": ("CheckpointSpec",),
     "labvirt.model.clock": (
         "ClockSpec",
         "TimerSpec",
@@ -155,6 +168,10 @@ _HOMES = {
     "labvirt.model.redact": ("redact_xml",),
     "labvirt.model.schema": ("Schema",),
     "labvirt.model.serial": ("SerialSpec",),
+    "labvirt.model.snapshot": (
+        "SnapshotDiskSpec",
+        "SnapshotSpec",
+    ),
     "labvirt.model.source": (
         "ImportImage",
         "IsoInstall",

@@ -1,5 +1,7 @@
 """What is: frozen records of domains, networks, pools, volumes and hosts, and the store of them."""
 
+from labvirt.status.blockjob import BlockJobRecord
+from labvirt.status.checkpoint import CheckpointRecord
 from labvirt.status.domain import (
     AddressRecord,
     ControlRecord,
@@ -11,12 +13,15 @@ from labvirt.status.domain import (
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
 from labvirt.status.pool import PoolRecord, PoolState
+from labvirt.status.snapshot import SnapshotDisk, SnapshotRecord
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
 
 __all__ = [
     "AddressRecord",
+    "BlockJobRecord",
     "Change",
+    "CheckpointRecord",
     "ControlRecord",
     "DomainRecord",
     "DomainState",
@@ -27,6 +32,8 @@ __all__ = [
     "PoolRecord",
     "PoolState",
     "Record",
+    "SnapshotDisk",
+    "SnapshotRecord",
     "Store",
     "VcpuRecord",
     "VersionRecord",
