@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import libvirt
 
 from labvirt.connection.handles import SLOW_S, bits, on_domain, size_of
-from labvirt.model.units import Size
 from labvirt.status.blockjob import BlockJobRecord
 
 if TYPE_CHECKING:
     from labvirt.connection.connection import Connection
+    from labvirt.model.units import Size
 
 __all__ = ["abort", "block_info", "commit", "copy", "info", "pull", "resize", "set_speed"]
 

@@ -305,15 +305,19 @@ class CopyDisk(BlockAction):
             return f"it was finished: the copy is {self.path}"
         said = "aborted" if aborted else "it had not been finished"
         told = f"{said}: the disk lies on {' -> '.join(paths)} as before"
+        return told + self._cleared(host)
+
+    def _cleared(self, host: Host) -> str:
+        """Remove the half copy, and tell what became of it."""
         if self.overwrites:
-            return f"{told}; {self.path} holds half a copy"
+            return f"; {self.path} holds half a copy"
         if self.reuse:
-            return told  # whoever made the file removes it
+            return ""  # whoever made the file removes it
         if sharers(host, [self.path]):
-            return f"{told}; {self.path} stays: somebody uses it by now"
+            return f"; {self.path} stays: somebody uses it by now"
         if not remove_file(host, self.path):
-            return f"{told}; {self.path} holds half a copy, and could not be removed"
-        return told
+            return f"; {self.path} holds half a copy, and could not be removed"
+        return ""
 
 
 BLOCK_ACTIONS: dict[str, type[Action[Any]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import struct
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, LabvirtError, NotFoundError, UnsupportedError
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
-from labvirt.status import VolumeRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from labvirt.host.host import Host
     from labvirt.model.xml.devices import DiskXml
+    from labvirt.status import VolumeRecord
 
 __all__ = [
     "DiskChain",
@@ -258,7 +259,7 @@ def _format_extension(blob: bytes, at: int) -> str:
 
 def pool_of(host: Host, path: str) -> tuple[str, str] | None:
     """Return UUID and name of the active pool whose folder holds a path, None without one."""
-    folder = os.path.dirname(path)
+    folder = posixpath.dirname(path)
     for record in pools.list_all(host.connection):
         if record.is_active and record.path and os.path.normpath(record.path) == folder:
             return record.uuid, record.name
@@ -300,7 +301,7 @@ def free_space(host: Host, path: str) -> Size | None:
         return Size(pools.read(host.connection, found[0]).available)
     if host.is_local:
         try:
-            return Size(shutil.disk_usage(os.path.dirname(path)).free)
+            return Size(shutil.disk_usage(posixpath.dirname(path)).free)
         except OSError:
             return None
     return None

@@ -7,6 +7,7 @@ from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.moving_disks import MovingDiskVerbs
 from labvirt.host.resources import ResourceVerbs
+from labvirt.host.snapshots import SnapshotVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
@@ -19,6 +20,7 @@ class Domain(
     MovingVerbs,
     MovingDiskVerbs,
     BlockJobVerbs,
+    SnapshotVerbs,
 ):
     """A domain of a host.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labvirt.host.blockjob_actions import BLOCK_ACTIONS
 from labvirt.host.disk_actions import DISK_ACTIONS
-from labvirt.plan import Action
+from labvirt.host.snapshot_actions import SNAPSHOT_ACTIONS
+
+if TYPE_CHECKING:
+    from labvirt.plan import Action
 
 __all__ = ["KEEPING_ACTIONS"]
 
 KEEPING_ACTIONS: dict[str, type[Action[Any]]] = {
-    **NEW_FILE_ACTIONS,
     **BLOCK_ACTIONS,
     **DISK_ACTIONS,
+    **SNAPSHOT_ACTIONS,
 }

@@ -53,7 +53,7 @@ class SnapshotSpec(Spec):
     )
     memory_file: AbsolutePath | None = Field(None, description="file for the memory, external")
     quiesce: bool = Field(
-        False, description="freeze the guest's file systems meanwhile, through its agent"
+        default=False, description="freeze the guest's file systems meanwhile, through its agent"
     )
     each: tuple[SnapshotDiskSpec, ...] = Field(
         (), description="disks that differ: left out, or with a place for their overlay"
