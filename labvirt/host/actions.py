@@ -15,6 +15,7 @@ from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
 from labvirt.host.device_actions import AttachDevice, ChangeDefinition
+from labvirt.host.keeping_actions import KEEPING_ACTIONS
 from labvirt.host.network_actions import NETWORK_ACTIONS
 from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
@@ -379,4 +380,4 @@ ACTIONS: dict[str, type[Action[Any]]] = {
         AttachDevice,
         ChangeDefinition,
     )
-}
+} | KEEPING_ACTIONS

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from labvirt.host.blockjobs import BlockJobVerbs
 from labvirt.host.devices import DeviceVerbs
 from labvirt.host.filtering import FilterVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
+from labvirt.host.moving_disks import MovingDiskVerbs
 from labvirt.host.resources import ResourceVerbs
+from labvirt.host.snapshots import SnapshotVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
 
 
-class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs, FilterVerbs, DeviceVerbs):
+class Domain(
+    LifecycleVerbs,
+    ResourceVerbs,
+    WaitingVerbs,
+    MovingVerbs,
+    FilterVerbs,
+    DeviceVerbs,
+    MovingDiskVerbs,
+    BlockJobVerbs,
+    SnapshotVerbs,
+):
     """A domain of a host.
 
     Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
+    from labvirt.model.backup import BackupDiskSpec, BackupSpec
     from labvirt.model.channel import (
         ChannelSpec,
         ConsoleSpec,
     )
+    from labvirt.model.checkpoint import CheckpointSpec
     from labvirt.model.clock import ClockSpec, TimerSpec
     from labvirt.model.cpu import CpuFeature, CpuSpec, CpuTopology
     from labvirt.model.device import (
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from labvirt.model.schema import Schema
     from labvirt.model.secret import SecretSpec
     from labvirt.model.serial import SerialSpec
+    from labvirt.model.snapshot import SnapshotDiskSpec, SnapshotSpec
     from labvirt.model.source import (
         ImportImage,
         IsoInstall,
@@ -98,11 +101,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "POOL_TYPES",
+    "BackupDiskSpec",
+    "BackupSpec",
     "Bandwidth",
     "BlockSource",
     "Capabilities",
     "CdromSpec",
     "ChannelSpec",
+    "CheckpointSpec",
     "ClockSpec",
     "ConsoleSpec",
     "ControllerSpec",
@@ -162,6 +168,8 @@ __all__ = [
     "SerialSpec",
     "ShmemSpec",
     "Size",
+    "SnapshotDiskSpec",
+    "SnapshotSpec",
     "SoundSpec",
     "Source",
     "Spec",
@@ -194,6 +202,11 @@ _HOMES = {
         "ChannelSpec",
         "ConsoleSpec",
     ),
+    "labvirt.model.backup": (
+        "BackupDiskSpec",
+        "BackupSpec",
+    ),
+    "labvirt.model.checkpoint": ("CheckpointSpec",),
     "labvirt.model.clock": (
         "ClockSpec",
         "TimerSpec",
@@ -278,6 +291,10 @@ _HOMES = {
     "labvirt.model.schema": ("Schema",),
     "labvirt.model.secret": ("SecretSpec",),
     "labvirt.model.serial": ("SerialSpec",),
+    "labvirt.model.snapshot": (
+        "SnapshotDiskSpec",
+        "SnapshotSpec",
+    ),
     "labvirt.model.source": (
         "ImportImage",
         "IsoInstall",

@@ -83,12 +83,16 @@ class Action(ABC, Generic[H]):
         """True when `undo` takes the change back."""
         return type(self).undo is not Action.undo
 
-    def undo(self, host: H, crash: Crash | None = None) -> None:
+    def undo(self, host: H, crash: Crash | None = None) -> str | None:
         """Take the change back; harmless when it never took effect.
 
         Args:
             host: the host.
             crash: None in the process that did it; else how the process that did it died.
+
+        Returns:
+            What became of it, when it was not simply taken back: that it was finished instead,
+            or is whole and stays.
         """
 
     def to_record(self) -> dict[str, Any]:

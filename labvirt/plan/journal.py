@@ -239,11 +239,11 @@ class Journal:
             action = kind(**record)
             try:
                 when = dt.datetime.fromisoformat(begun[index])
-                action.undo(host, Crash(when, finished=index < max(begun)))
+                told = action.undo(host, Crash(when, finished=index < max(begun)))
             except LabvirtError as error:
                 remains.append(f"{action.title}: {error.what}")
             else:
-                undone.append(action.title)
+                undone.append(f"{action.title} ({told})" if told else action.title)
         found = Recovered(
             head["title"], dt.datetime.fromisoformat(head["when"]), tuple(undone), tuple(remains)
         )

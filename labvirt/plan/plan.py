@@ -157,7 +157,9 @@ class Plan(Generic[R]):
         journal.end(
             entry, self.actions, outcome=outcome, seconds=seconds, error=why, remains=remains
         )
-        if len(self.actions) == 1 and not remains and isinstance(error, LabvirtError):
+        silent = not set(undone) - {action.title for action in self.actions}
+        alone = len(self.actions) == 1 and not remains and silent
+        if alone and isinstance(error, LabvirtError):
             return error
         if cancelled and not remains:
             undoing = f"; undone: {'; '.join(undone)}" if undone else ""
@@ -176,9 +178,9 @@ class Plan(Generic[R]):
             if not action.can_undo:
                 continue
             try:
-                action.undo(self.host)
+                told = action.undo(self.host)
             except LabvirtError as error:
                 remains.append(f"{action.title}: {error.what}")
             else:
-                undone.append(action.title)
+                undone.append(f"{action.title} ({told})" if told else action.title)
         return undone, remains

@@ -1,5 +1,7 @@
 """What is: frozen records of domains, networks, pools, volumes and hosts, and the store of them."""
 
+from labvirt.status.blockjob import BlockJobRecord
+from labvirt.status.checkpoint import CheckpointRecord
 from labvirt.status.device import DeviceRecord, device_records
 from labvirt.status.domain import (
     AddressRecord,
@@ -15,12 +17,15 @@ from labvirt.status.nwfilter import FilterBindingRecord, NwFilterRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.pool_type import PoolTypeRecord, SourceRecord
 from labvirt.status.secret import SecretRecord
+from labvirt.status.snapshot import SnapshotDisk, SnapshotRecord
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
 
 __all__ = [
     "AddressRecord",
+    "BlockJobRecord",
     "Change",
+    "CheckpointRecord",
     "ControlRecord",
     "DeviceRecord",
     "DomainRecord",
@@ -36,6 +41,8 @@ __all__ = [
     "PoolTypeRecord",
     "Record",
     "SecretRecord",
+    "SnapshotDisk",
+    "SnapshotRecord",
     "SourceRecord",
     "Store",
     "VcpuRecord",

@@ -1,0 +1,20 @@
+"""The actions of snapshots, block jobs and backups, by the name under which they are journaled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labvirt.host.blockjob_actions import BLOCK_ACTIONS
+from labvirt.host.disk_actions import DISK_ACTIONS
+from labvirt.host.snapshot_actions import SNAPSHOT_ACTIONS
+
+if TYPE_CHECKING:
+    from labvirt.plan import Action
+
+__all__ = ["KEEPING_ACTIONS"]
+
+KEEPING_ACTIONS: dict[str, type[Action[Any]]] = {
+    **BLOCK_ACTIONS,
+    **DISK_ACTIONS,
+    **SNAPSHOT_ACTIONS,
+}
