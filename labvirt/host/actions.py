@@ -14,6 +14,7 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
+from labvirt.host.clone_actions import CLONE_ACTIONS
 from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
 from labvirt.model.units import Size
@@ -363,7 +364,7 @@ class StartDomain(Action["Host"]):
                 raise
 
 
-ACTIONS: dict[str, type[Action[Any]]] = {
+ACTIONS: dict[str, type[Action[Any]]] = CLONE_ACTIONS | {
     kind.kind: kind
     for kind in (
         StartPool,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labvirt.host.cloning import CloningVerbs
+from labvirt.host.identity import IdentityVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.resources import ResourceVerbs
@@ -10,7 +12,7 @@ from labvirt.host.waiting import WaitingVerbs
 __all__ = ["Domain"]
 
 
-class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs):
+class Domain(LifecycleVerbs, ResourceVerbs, WaitingVerbs, MovingVerbs, CloningVerbs, IdentityVerbs):
     """A domain of a host.
 
     Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen

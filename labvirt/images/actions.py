@@ -102,8 +102,12 @@ class MakeImage(_ImageAction):
     def command(self) -> tool.Command:
         return tool.Command(self.text, tuple(self.words), self.secrets, (self.part, self.path))
 
+    def make(self, control: JobControl) -> None:
+        """Write the image under its passing name."""
+        tool.run(self.command, control=control, timeout_s=self.timeout_s)
+
     def do(self, host: Any, control: JobControl) -> None:
-        super().do(host, control)
+        self.make(control)
         if self.like:
             with contextlib.suppress(OSError):
                 found = Path(self.like).stat()

@@ -42,10 +42,9 @@ def full_path(path: str | os.PathLike[str], asked: str) -> str:
     Raises:
         SpecError: no path at all, an address, or a name that no file can have.
     """
-    try:
+    text: object = ""
+    if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
-    except TypeError:
-        text = ""
     why = ""
     if not isinstance(text, str) or not text:
         why = "is no path"
@@ -55,7 +54,7 @@ def full_path(path: str | os.PathLike[str], asked: str) -> str:
         why = "contains a character that no image should have in its name"
     if why:
         raise SpecError(f"cannot {asked}:", [Problem("path", str(path)[:80], why)])
-    return str(Path(text).absolute())
+    return str(Path(str(text)).absolute())
 
 
 def _problem(path: str, asked: str, error: OSError) -> HostError | SpecError:

@@ -177,7 +177,7 @@ class Image(MakingVerbs, ImageReading):
             require_image(below, asked)
             self._refuse_circle(below, backing_format, asked)
         text = f"{asked} onto {below or 'nothing'}{' (header only)' if unsafe else ''}"
-        words = ("rebase", *(("-u",) if unsafe else ("-p",)), "-b", below)
+        words: tuple[str, ...] = ("rebase", *(("-u",) if unsafe else ("-p",)), "-b", below)
         words += ("-F", str(backing_format)) if below else ()
         shown = {"backing_format": backing_format, "unsafe": unsafe}
         return self._change(

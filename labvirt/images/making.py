@@ -108,7 +108,10 @@ class MakingVerbs(ImageReading):
         part = part_name(self.path)
         words += [part, *([str(int(Size.of(size)))] if size is not None else [])]
         secrets = {"sec0": self._passphrase} if self._passphrase is not None else {}
-        shown = {"backing": backing and str(backing), "backing_format": backing_format}
+        shown: dict[str, object] = {
+            "backing": backing and str(backing),
+            "backing_format": backing_format,
+        }
         shown |= {"preallocation": preallocation, "options": options and dict(options)}
         call = python_text("create", size and str(size), **shown, overwrite=overwrite)
         action = MakeImage(
@@ -249,7 +252,8 @@ class MakingVerbs(ImageReading):
                 f"shrink {self.path}", libvirt_text=why, hint="convert() to a new image"
             )
         goal = type(self)(self.path + ".shrunk", format=record.format, passphrase=self._passphrase)
-        plan = self.convert.plan(goal, compress=compress, timeout_s=timeout_s)
+        verbs: Any = self
+        plan = verbs.convert.plan(goal, compress=compress, timeout_s=timeout_s)
         made = plan.actions[0]
         assert isinstance(made, MakeImage)
         text = f"shrink {self.path}"
