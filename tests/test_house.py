@@ -21,6 +21,7 @@ ALL = {
     "connection",
     "install",
     "plan",
+    "images",
     "host",
     "lab",
     "runbook",
@@ -40,7 +41,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "connection": ({"errors", "model", "status"}, {"libvirt", "libvirt_qemu"}),
     "install": ({"errors", "model", "places"}, {"elftools"}),
     "plan": ({"errors", "model", "places"}, set()),
-    "host": ({"errors", "model", "status", "connection", "plan", "places"}, {"pandas"}),
+    "images": ({"errors", "model", "places", "plan"}, set()),
+    "host": (
+        {"errors", "model", "status", "connection", "plan", "images", "places"},
+        {"pandas"},
+    ),
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
         {"errors", "lazy", "places", "model"},

@@ -14,6 +14,7 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
+from labvirt.host.clone_actions import CLONE_ACTIONS
 from labvirt.host.device_actions import AttachDevice, ChangeDefinition
 from labvirt.host.keeping_actions import KEEPING_ACTIONS
 from labvirt.host.network_actions import NETWORK_ACTIONS
@@ -366,18 +367,22 @@ class StartDomain(Action["Host"]):
                 raise
 
 
-ACTIONS: dict[str, type[Action[Any]]] = {
-    kind.kind: kind
-    for kind in (
-        StartPool,
-        DefinePool,
-        StartNetwork,
-        CreateVolume,
-        UploadVolume,
-        DefineDomain,
-        StartDomain,
-        *NETWORK_ACTIONS,
-        AttachDevice,
-        ChangeDefinition,
-    )
-} | KEEPING_ACTIONS
+ACTIONS: dict[str, type[Action[Any]]] = (
+    CLONE_ACTIONS
+    | {
+        kind.kind: kind
+        for kind in (
+            StartPool,
+            DefinePool,
+            StartNetwork,
+            CreateVolume,
+            UploadVolume,
+            DefineDomain,
+            StartDomain,
+            *NETWORK_ACTIONS,
+            AttachDevice,
+            ChangeDefinition,
+        )
+    }
+    | KEEPING_ACTIONS
+)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from labvirt.host.blockjobs import BlockJobVerbs
+from labvirt.host.cloning import CloningVerbs
 from labvirt.host.devices import DeviceVerbs
 from labvirt.host.filtering import FilterVerbs
+from labvirt.host.identity import IdentityVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.moving_disks import MovingDiskVerbs
@@ -25,6 +27,8 @@ class Domain(
     MovingDiskVerbs,
     BlockJobVerbs,
     SnapshotVerbs,
+    CloningVerbs,
+    IdentityVerbs,
 ):
     """A domain of a host.
 

@@ -58,6 +58,11 @@ class Action(ABC, Generic[H]):
         return ()
 
     @property
+    def shell(self) -> tuple[str, ...]:
+        """What is done by another tool than virsh, as shell lines; they come before `virsh`."""
+        return ()
+
+    @property
     def diff(self) -> str:
         """What changes in XML, as a unified diff without secrets; empty when no XML is involved."""
         return ""

@@ -156,7 +156,11 @@ class Journal:
             "seconds": round(seconds, 3),
             "outcome": outcome,
             "actions": [
-                {"title": a.title, "virsh": list(a.virsh), **({"diff": a.diff} if a.diff else {})}
+                {
+                    "title": a.title,
+                    "virsh": [*a.shell, *a.virsh],
+                    **({"diff": a.diff} if a.diff else {}),
+                }
                 for a in actions
             ],
             **({"error": error} if error else {}),

@@ -60,7 +60,11 @@ class Plan(Generic[R]):
     def virsh(self) -> str:
         """The same thing as shell lines that can be pasted into a terminal."""
         virsh = shlex.join(["virsh", "-c", self.host.label])
-        return "\n".join(f"{virsh} {line}" for action in self.actions for line in action.virsh)
+        return "\n".join(
+            line
+            for action in self.actions
+            for line in (*action.shell, *(f"{virsh} {line}" for line in action.virsh))
+        )
 
     @property
     def diff(self) -> str:

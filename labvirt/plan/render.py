@@ -15,7 +15,7 @@ __all__ = ["as_html", "as_text"]
 
 def _sections(plan: Plan[Any]) -> Iterator[tuple[str, str]]:
     yield "XML", plan.diff
-    yield "virsh", plan.virsh
+    yield "virsh" if any(action.virsh for action in plan.actions) else "Shell", plan.virsh
     yield "virt-install", plan.virt_install
     yield "Python", plan.python
 
