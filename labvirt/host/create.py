@@ -31,7 +31,12 @@ __all__ = ["default_interface", "plan_domain", "wanted_networks"]
 
 
 def plan_domain(
-    host: Host, spec: DomainSpec, *, start: bool, paused: bool, transient: bool
+    host: Host,
+    spec: DomainSpec,
+    *,
+    start: bool = True,
+    paused: bool = False,
+    transient: bool = False,
 ) -> Plan[Domain]:
     """Return the plan that makes a domain; see `Host.plan`."""
     host.require_writable(f"create domain {spec.name}")

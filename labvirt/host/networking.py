@@ -38,7 +38,12 @@ _VLAN_ON_BRIDGES = 11
 
 
 def plan_network(
-    host: Host, spec: NetworkSpec, *, start: bool, autostart: bool, transient: bool
+    host: Host,
+    spec: NetworkSpec,
+    *,
+    start: bool = True,
+    autostart: bool = True,
+    transient: bool = False,
 ) -> Plan[Network]:
     """Return the plan that makes a network; see `Host.plan`."""
     asked = f"create network {spec.name}"
