@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -108,9 +109,8 @@ class Performance:
 
     async def _recorded(self, prepared: Prepared, secrets: dict[str, str]) -> RunRecord:
         folder = prepared.record.folder
-        (folder / "request.json").write_text(self.request.to_json() + "\n")
         masker: Any = Redactor(secrets) if secrets else _Plain()
-        log = EventLog(folder / "events.jsonl", *self._listeners)
+        log = self._begin_files(folder)
         state = RunState(prepared.record, prepared.notebook, prepared.outline, log, Ledger())
         runner = Runner(
             state,
@@ -146,6 +146,26 @@ class Performance:
             # Only now: nobody who waits for the record waits for this.
             await runner.kernel.stop()
         return record
+
+    def _begin_files(self, folder: Path) -> EventLog:
+        """Begin the record, or leave nothing of it.
+
+        Raises:
+            RunError: it cannot be written (a full disk).
+        """
+        request, events = folder / "request.json", folder / "events.jsonl"
+        try:
+            request.write_text(self.request.to_json() + "\n")
+            return EventLog(events, *self._listeners)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                request.unlink(missing_ok=True)
+                events.unlink(missing_ok=True)
+                folder.rmdir()
+            raise RunError(
+                f"the record cannot be begun in {folder}: {error.strerror}",
+                hint="make room on the disk, or choose another: --folder, LABVIRT_HOME",
+            ) from error
 
     def _kernel_environment(self, prepared: Prepared) -> dict[str, str]:
         return {

@@ -135,6 +135,9 @@ class Runner:
             await self._task
         except CellFailedError as failed:
             return failed.outcome, str(failed)
+        except RunError as failed:
+            # The record cannot be written: what has to be cleaned up is cleaned up all the same.
+            return "failed", failed.what
         except asyncio.CancelledError:
             return "cancelled", "somebody cancelled it twice: it was not waited for"
         finally:
