@@ -171,7 +171,8 @@ class RunClient(NotebookClient):
             "msg_type": "stream",
             "content": {"name": name, "text": text},
             "parent_header": (msg or {}).get("parent_header", {}),
-            "header": (msg or {}).get("header", {}),
+            # What was held back comes without a message, and may be the first of its output.
+            "header": (msg or {}).get("header", {"msg_type": "stream"}),
             "metadata": {},
         }
         return self.output(cell.outputs, made, None, index)

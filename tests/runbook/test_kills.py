@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import importlib.util
 import itertools
 import os
 import queue
@@ -21,12 +20,7 @@ import pytest
 import labvirt as lv
 from labvirt.runbook.execute import ask
 
-_spec = importlib.util.spec_from_file_location(
-    "labvirt_test_kills", Path(__file__).with_name("kills.py")
-)
-kills = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = kills
-_spec.loader.exec_module(kills)
+kills = sys.modules["labvirt_test_kills"]  # conftest.py loads it
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
