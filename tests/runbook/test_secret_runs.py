@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import importlib.util
 import os
 import secrets
 import signal
@@ -104,6 +105,55 @@ def test_after_a_good_run(make, tmp_path, home, secret, reference, texts):
     nowhere(secret, tmp_path)
     if reference != "object":
         assert record.parameters["password"] == given
+
+
+KEEP = "import keyring, sys; keyring.set_password('labvirt', 'root', sys.stdin.read())"
+
+
+@pytest.fixture
+def keyring(monkeypatch, tmp_path_factory):
+    """A real keyring that needs no desktop: its entries are in a file."""
+    if importlib.util.find_spec("keyring") is None or importlib.util.find_spec("keyrings") is None:
+        pytest.skip("the packages keyring and keyrings.alt are missing")
+    folder = tmp_path_factory.mktemp("keyring")
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyrings.alt.file.PlaintextKeyring")
+    return folder
+
+
+def test_from_a_keyring(make, tmp_path, home, secret, keyring, monkeypatch, texts):
+    monkeypatch.delenv("BOOK_PASSWORD")
+    subprocess.run([sys.executable, "-c", KEEP], input=secret, text=True, check=True)
+    assert [path for path in keyring.rglob("*") if path.is_file()]
+    given = {"password": "keyring:labvirt/root"}
+    record = runbook.run(book(make), given)
+    assert record.outcome == "ok", record.error
+    assert "the password is ***password***" in texts(record.notebook)
+    assert record.parameters == given
+    nowhere(secret, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("keyrings.alt.file.PlaintextKeyring", "keyring set labvirt root"),
+        ("keyring.backends.null.Keyring", "no entry for keyring:labvirt/root"),
+        ("keyring.backends.fail.Keyring", "PYTHON_KEYRING_BACKEND"),
+    ],
+)
+def test_a_keyring_without_the_entry_is_one_clear_error(
+    make, tmp_path, home, keyring, monkeypatch, backend, said
+):
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
+    done = subprocess.run(
+        [LABVIRT, "run", str(book(make)), "-p", "password=keyring:labvirt/root"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((home / "runs").glob("*/*.ipynb")), "nothing was run"
 
 
 def test_after_a_failure(make, tmp_path, home, secret):
