@@ -112,7 +112,7 @@ class Struck:
 
 
 class Victims:
-    """What can be killed in a run; ``None`` kills nobody."""
+    """What can be killed in a run: its kernel, its runner, the libvirtd of a host."""
 
     def __init__(self, runner, kernel, lab, hosts):
         self._runner, self._kernel = runner, kernel
@@ -284,11 +284,6 @@ def forget_logs(lab, name):
     """Remove the logs that stay when a domain goes, as with every libvirt."""
     for path in Path(lab._record.folder).rglob(f"{name}.log"):
         path.unlink()
-
-
-def require_nothing_of(processes):
-    """Wait until runners and kernels are gone, and look that their sockets are."""
-    eventually(lambda: all(map(is_gone, processes)), f"{processes} to end")
 
 
 def half_written(folder):
