@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +106,9 @@ class MovingVerbs(DomainHandle):
             )
         data_uri = migrate_uri
         if data_uri is None and destination.facts.migrate_uri is not None:
-            data_uri = destination.facts.migrate_uri.format(id=secrets.token_hex(3))
+            # The same name each time: what a migration that was broken off has left of it is
+            # taken over by the next one.
+            data_uri = destination.facts.migrate_uri.format(id=self.uuid.replace("-", ""))
         words = ["migrate", *("--live",) * live, self.name, destination.label]
         words += [data_uri] if data_uri else []
 

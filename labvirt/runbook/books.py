@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +99,24 @@ def find_book(name: str | Path) -> Book:
         notebook = nbformat.read(path, as_version=4)
     except FileNotFoundError:
         raise RunError(f"there is no notebook {path}", code=2) from None
-    except (OSError, ValueError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} cannot be read as a notebook: {error}", code=2) from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}", code=2) from error
+    except Exception as error:  # nbformat raises what it stumbles over
+        why = str(error) if isinstance(error, ValueError) else "its JSON has not the right form"
+        raise RunError(f"{path} cannot be read as a notebook: {why}", code=2) from error
+    if not _is_whole(notebook):
+        raise RunError(f"{path} cannot be read as a notebook: cells are missing or broken", code=2)
     return Book(path.stem, path, notebook)
+
+
+def _is_whole(notebook: Any) -> bool:
+    """Tell whether a notebook has all that is taken for granted of one."""
+    cells = notebook.get("cells")
+    return isinstance(cells, list) and all(
+        isinstance(cell, dict)
+        and isinstance(cell.get("cell_type"), str)
+        and isinstance(cell.get("source"), str)
+        and isinstance(cell.get("metadata"), dict)
+        and isinstance(cell["metadata"].get("tags", []), list)
+        for cell in cells
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from nbclient.client import NotebookClient
 
 from labvirt.errors import RunError
+from labvirt.runbook.streams import join_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class RunClient(NotebookClient):
             notebook,
             store_widget_state=False,
             record_timing=False,
-            coalesce_streams=True,
+            coalesce_streams=False,  # `join_streams` does it
             iopub_timeout=30,
             timeout_func=self._limit_of,
         )
@@ -96,6 +97,7 @@ class RunClient(NotebookClient):
         try:
             await self.async_execute_cell(cell, index)
         finally:
+            cell.outputs = join_streams(cell.outputs)
             if skipped:
                 cell.metadata["tags"] = tags
 
@@ -171,7 +173,8 @@ class RunClient(NotebookClient):
             "msg_type": "stream",
             "content": {"name": name, "text": text},
             "parent_header": (msg or {}).get("parent_header", {}),
-            "header": (msg or {}).get("header", {}),
+            # What was held back comes without a message, and may be the first of its output.
+            "header": (msg or {}).get("header", {"msg_type": "stream"}),
             "metadata": {},
         }
         return self.output(cell.outputs, made, None, index)

@@ -51,6 +51,7 @@ _MIGRATIONS: Final = (
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MISSING: Final = ("no such table", "no such column")
 _SIDES: Final = ("", "-wal", "-shm")
+_ROOM: Final = 64 * 1024
 
 
 class Database:
@@ -80,7 +81,17 @@ class Database:
         Raises:
             RunError: the file cannot be read, or is no ledger; its name is told.
         """
-        return self._do(work, "BEGIN")
+        try:
+            return self._do(work, "BEGIN")
+        except RunError:
+            if not self._is_full() or not _size(self.path) or _size(self._beside("-wal")):
+                raise
+        try:
+            # SQLite wants room to read too, and without a list nobody can prune to make some.
+            with self._connect(self.path, "ro&immutable=1") as connection:
+                return work(connection)
+        except sqlite3.Error as error:
+            raise self._told(error) from error
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work` as one transaction: wholly or not at all.
@@ -220,10 +231,20 @@ class Database:
         """Rename the file and what SQLite keeps beside it; return its new name."""
         now = dt.datetime.now(dt.UTC)
         aside = self.path.with_name(f"{self.path.name}.damaged-{now:%Y%m%d-%H%M%S-%f}")
-        found = [side for side in _SIDES if self.path.with_name(self.path.name + side).exists()]
+        found = [side for side in _SIDES if self._beside(side).exists()]
         for side in found:
-            self.path.with_name(self.path.name + side).rename(aside.with_name(aside.name + side))
+            self._beside(side).rename(aside.with_name(aside.name + side))
         return aside if found else None
+
+    def _beside(self, side: str) -> Path:
+        return self.path.with_name(self.path.name + side)
+
+    def _is_full(self) -> bool:
+        """Tell whether there is no room on the disk for what SQLite keeps beside the file."""
+        with contextlib.suppress(OSError):
+            disk = os.statvfs(self.path.parent)
+            return disk.f_bavail * disk.f_frsize < _ROOM
+        return False
 
     def _told(self, error: Exception) -> RunError:
         """Return one clear error for what SQLite or the system said."""
@@ -240,10 +261,19 @@ class Database:
             return RunError(
                 f"the ledger {self.path} cannot be opened for writing: {text}", hint=hint
             )
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._is_full()):
             hint = f"free space on the disk of {self.path.parent}: labvirt runs prune"
-            return RunError(f"the ledger {self.path} cannot be written: {text}", hint=hint)
+            return RunError(
+                f"the ledger {self.path} cannot be written: no space left ({text})", hint=hint
+            )
         return RunError(f"the ledger {self.path} cannot be used: {text}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

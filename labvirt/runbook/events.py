@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime as dt
+import errno
 import json
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import RunError
@@ -29,6 +32,8 @@ cells; ``note``: ``text``.
 
 _LIMIT: Final = 1 << 20
 """Characters of one output in the log; more of it goes to a side file."""
+_RESERVE: Final = 256 * 1024
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def now() -> str:
@@ -39,9 +44,15 @@ def now() -> str:
 class EventLog:
     """Appends events to a file and tells listeners; a full disk stops the run, not the record.
 
+    Some room on the disk is held from the beginning on, in a file without a name, and given back
+    when the disk is full: so the run can still write down how it ended.
+
     Args:
         path: the file, made when it is absent, closed to others.
         listeners: called with each event, on the thread that writes.
+
+    Raises:
+        OSError: it cannot be made, or the disk has no room for a record.
     """
 
     def __init__(self, path: Path, *listeners: Callable[[Event], None]) -> None:
@@ -50,6 +61,16 @@ class EventLog:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._fd = os.open(path, flags, 0o600)
         self._torn = False
+        self._reserve = contextlib.ExitStack()
+        try:
+            held = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed by `release`
+            self._reserve.enter_context(held)
+            os.posix_fallocate(held.fileno(), 0, _RESERVE)
+        except OSError as error:
+            self.release()
+            if error.errno in _FULL:
+                self.close()
+                raise
 
     def write(self, kind: str, **fields: Any) -> Event:
         """Write one event.
@@ -65,6 +86,7 @@ class EventLog:
             self._append(b"\n" + data if self._torn else data)
         except OSError as error:
             self._torn = True
+            self.release()
             raise RunError(
                 f"the events of the run cannot be written to {self.path}: {error.strerror}",
                 hint="make room on the disk, then: labvirt runs resume",
@@ -79,8 +101,13 @@ class EventLog:
         while view:
             view = view[os.write(self._fd, view) :]
 
+    def release(self) -> None:
+        """Give the room back that was held for the end of the run; twice is harmless."""
+        self._reserve.close()
+
     def close(self) -> None:
         """Close the file; calling it twice is harmless."""
+        self.release()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

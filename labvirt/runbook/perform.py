@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -109,9 +110,8 @@ class Performance:
 
     async def _recorded(self, prepared: Prepared, secrets: dict[str, str]) -> RunRecord:
         folder = prepared.record.folder
-        (folder / "request.json").write_text(self.request.to_json() + "\n")
         masker: Any = Redactor(secrets) if secrets else _Plain()
-        log = EventLog(folder / "events.jsonl", *self._listeners)
+        log = self._begin_files(folder)
         state = RunState(prepared.record, prepared.notebook, prepared.outline, log, Ledger())
         runner = Runner(
             state,
@@ -156,6 +156,26 @@ class Performance:
         if self._kernel is not None and self._kernel.name == name:
             return self._kernel
         return Kernel(name)
+
+    def _begin_files(self, folder: Path) -> EventLog:
+        """Begin the record, or leave nothing of it.
+
+        Raises:
+            RunError: it cannot be written (a full disk).
+        """
+        request, events = folder / "request.json", folder / "events.jsonl"
+        try:
+            request.write_text(self.request.to_json() + "\n")
+            return EventLog(events, *self._listeners)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                request.unlink(missing_ok=True)
+                events.unlink(missing_ok=True)
+                folder.rmdir()
+            raise RunError(
+                f"the record cannot be begun in {folder}: {error.strerror}",
+                hint="make room on the disk, or choose another: --folder, LABVIRT_HOME",
+            ) from error
 
     def _kernel_environment(self, prepared: Prepared) -> dict[str, str]:
         return {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import RunError
@@ -12,7 +14,6 @@ from labvirt.runbook.client import Masker, RunClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from labvirt.runbook.kernel import Kernel
     from labvirt.runbook.outline import Block, CellPlan, Outline
@@ -135,6 +136,9 @@ class Runner:
             await self._task
         except CellFailedError as failed:
             return failed.outcome, str(failed)
+        except RunError as failed:
+            # The record cannot be written: what has to be cleaned up is cleaned up all the same.
+            return "failed", failed.what
         except asyncio.CancelledError:
             return "cancelled", "somebody cancelled it twice: it was not waited for"
         finally:
@@ -297,4 +301,8 @@ class Runner:
             return CellFailedError("failed", text)
         if isinstance(error, RunError):
             return CellFailedError("failed", error.what)
-        raise error
+        # Not the book's fault, but its record must not end here.
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(at.filename).name}:{at.lineno}"
+        text = f"the runner itself failed: {type(error).__name__}: {error} ({where})"
+        return CellFailedError("failed", self.masker.text(text))

@@ -88,6 +88,7 @@ class RunState:
 
     def end(self, outcome: str, error: str = "") -> RunRecord:
         """Tell how the run ended; the files are to be written by `save`."""
+        self.log.release()
         steps = tuple(
             replace(step, verdict="skipped" if step.verdict == "pending" else step.verdict)
             for step in self.record.steps

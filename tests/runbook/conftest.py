@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from labvirt.runbook.events import read_events
+
+_spec = importlib.util.spec_from_file_location(
+    "labvirt_test_kills", Path(__file__).with_name("kills.py")
+)
+kills = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = kills
+_spec.loader.exec_module(kills)
 
 
 class BookMaker:
@@ -87,6 +96,12 @@ def verdicts():
         return {step.id: step.verdict for step in record.steps}
 
     return told
+
+
+@pytest.fixture
+def kernel_of():
+    """Return the kernel of a runner by the number of its process, as a ``psutil.Process``."""
+    return kills.kernel_of
 
 
 @pytest.fixture

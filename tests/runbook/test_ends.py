@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from labvirt import runbook
 from labvirt.errors import RunError
 from labvirt.runbook.kernel import forget_orphans
 from labvirt.runbook.ledger import Ledger
+from labvirt.runbook.perform import Performance
 
 LABVIRT = str(Path(sys.executable).with_name("labvirt"))
 
@@ -216,3 +218,15 @@ def test_runs_side_by_side_do_not_disturb_each_other(make, home):
     assert {record.outcome for record in results.values()} == {"ok"}
     assert len({record.id for record in results.values()}) == 6
     assert len(Ledger().runs()) == 6
+
+
+def test_a_failure_of_the_runner_itself_is_recorded_as_such(make, tmp_path, home, monkeypatch):
+    async def broken(self, index, **_):
+        raise KeyError("msg_type")
+
+    path = make(("print(1)", "step:one"), ("print(2)", "step:two"))
+    monkeypatch.setattr("labvirt.runbook.client.RunClient.run_cell", broken)
+    record = asyncio.run(Performance(runbook.ask(path, html=False).request).perform())
+    assert (record.outcome, record.exit_code) == ("failed", 1)
+    assert "the runner itself failed: KeyError: 'msg_type' (test_ends.py:" in record.error
+    assert Ledger().get("last").outcome == "failed"

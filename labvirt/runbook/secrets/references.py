@@ -122,7 +122,10 @@ def _fetch(reference: str, environ: Mapping[str, str] | None) -> str:
             value = keyring.get_password(service, user)
         except Exception as error:  # back ends raise what they like
             kind = type(error).__name__
-            raise SpecError(f"the keyring cannot be asked for {reference}: {kind}") from error
+            raise SpecError(
+                f"the keyring cannot be asked for {reference}: {kind}",
+                hint="keyring --list-backends; PYTHON_KEYRING_BACKEND names the one to use",
+            ) from error
         if value is None:
             hint = f"keyring set {service} {user}"
             raise SpecError(f"the keyring has no entry for {reference}", hint=hint)
@@ -192,5 +195,5 @@ def _keyring(place: str) -> tuple[Any, str, str]:
         return importlib.import_module("keyring"), service, user
     except ImportError:
         raise SpecError(
-            "the package keyring is not installed", hint="pip install keyring"
+            "the package keyring is not installed", hint="pip install 'labvirt[keyring]'"
         ) from None
