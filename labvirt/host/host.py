@@ -257,7 +257,9 @@ class Host(StorageHost):
         """
         if isinstance(spec, PoolSpec):
             return plan_pool(self, spec, **options)
-        return plan_domain(self, spec, **options)
+        return plan_domain(
+            self, spec, **{"start": True, "paused": False, "transient": False, **options}
+        )
 
     @verb
     def define(self, xml: str) -> Plan[Domain]:

@@ -114,15 +114,9 @@ class Pool(Resource):
         action = AutostartPool(self.name, self.uuid, on)
         return self.plan_of((action,), lambda: None, title=action.title, python=f".autostart({on})")
 
-    @verb
-    def refresh(self) -> Plan[None]:
-        """Let libvirt look for volumes that came or went behind its back."""
-        return self.one_call(
-            "refresh",
-            lambda link, _: pools.refresh(link, self.uuid),
-            virsh=("pool-refresh", self.name),
-            python=".refresh()",
-        )
+    def refresh(self) -> None:
+        """Let libvirt look for volumes that came or went behind its back; changes nothing."""
+        pools.refresh(self.host.connection, self.uuid)
 
     @verb
     def build(self, *, overwrite: bool = False, confirm: bool = False) -> Plan[None]:

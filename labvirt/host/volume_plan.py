@@ -18,7 +18,7 @@ from labvirt.host.actions import CreateVolume, require_new_volume
 from labvirt.host.handle import python_call
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.validate import require_valid
-from labvirt.host.volume_actions import CreatePreallocated
+from labvirt.host.volume_actions import CreateEncrypted, CreatePreallocated
 from labvirt.model.pool_types import FILE_POOLS, POOL_TYPES
 from labvirt.model.units import Size
 from labvirt.model.volume import PARTITIONS
@@ -97,8 +97,12 @@ def plan_volume(pool: Pool, spec: VolumeSpec) -> Plan[Volume]:
     require_valid(xml, "volume")
     form = spec.format if record.type in FILE_POOLS else "raw"
     tables = spec.format == "qcow2" and spec.preallocation in ("metadata", "falloc", "full")
-    kind = CreatePreallocated if tables else CreateVolume
-    actions: list[Action[Any]] = [kind(pool.name, spec.name, size, form, xml)]
+    actions: list[Action[Any]]
+    if spec.encryption is not None:
+        actions = [CreateEncrypted(pool.name, spec.name, size, form, xml, tables=tables)]
+    else:
+        kind = CreatePreallocated if tables else CreateVolume
+        actions = [kind(pool.name, spec.name, size, form, xml)]
     if spec.preallocation == "full":
         actions.append(_written(pool, spec.name))
 
