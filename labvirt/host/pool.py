@@ -250,7 +250,9 @@ class Pool(Resource):
         )
 
     def _deletions(self, asked: str, *, delete: bool) -> list[Action[Any]]:
-        records = volumes.list_all(self.host.connection, self.uuid)
+        listed = volumes.list_all(self.host.connection, self.uuid)
+        # The folder that mkfs makes is nobody's data.
+        records = [one for one in listed if (one.name, one.type) != ("lost+found", "dir")]
         if records and not delete:
             names = ", ".join(one.name for one in records[:10])
             raise ConflictError(

@@ -89,12 +89,18 @@ class BuildPool(Action["Host"]):
         return (f"everything on {self.device}",) if self.overwrite and self.device else ()
 
     def do(self, host: Host, control: JobControl) -> None:
-        pools.build(
-            host.connection,
-            self.uuid,
-            overwrite=self.overwrite,
-            no_overwrite=self.no_overwrite,
-        )
+        try:
+            pools.build(
+                host.connection,
+                self.uuid,
+                overwrite=self.overwrite,
+                no_overwrite=self.no_overwrite,
+            )
+        except ConflictError as error:
+            # The folder is ours, though the device has somebody's data.
+            self.undo(host)
+            error.hint = "start it as it is: leave out build; or lose what is on it: overwrite=True"
+            raise
 
     def undo(self, host: Host, crash: Crash | None = None) -> None:
         if not self.made:

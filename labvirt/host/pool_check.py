@@ -60,6 +60,8 @@ class PoolCheck:
             self._look_at_path(self.files)
             for device in self.spec.source_devices:
                 self._look_at_device(self.files, device)
+            if self.build and self.spec.kind == "fs":
+                self._look_at_mkfs(self.files)
         self._look_at_pools(replaces)
         if self.files is None:
             self.warnings.append("the host is another machine: its files were not looked at")
@@ -137,6 +139,14 @@ class PoolCheck:
                 uri=self.host.label,
                 libvirt_text=f"{device} is a disk of {', '.join(users)}",
             )
+
+    def _look_at_mkfs(self, files: HostFiles) -> None:
+        form = self.spec.format
+        if form in (None, "auto"):
+            why = "says no file system that could be made"
+            raise self._refuse("format", form or "", why, "e.g. 'ext4'")
+        if not files.program(f"mkfs.{form}"):
+            raise self._refuse("format", str(form), f"the host has no program mkfs.{form}")
 
     # -- other pools ------------------------------------------------------------------------
 

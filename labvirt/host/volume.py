@@ -187,11 +187,23 @@ class Volume(Resource):
             ConflictError: somebody uses it: a domain, a snapshot, an image laid over it.
         """
         self.require("delete")
+        self._refuse_numbered_partition()
         self.refuse_in_use(f"delete volume {self.name}", running=False)
         action = self.deletion(self.info())
         return self.plan_of(
             (action,), lambda: None, title=action.text, python=".delete()", confirm=confirm
         )
+
+    def _refuse_numbered_partition(self) -> None:
+        """Refuse what libvirt gets wrong: partitions of devices whose name ends with a digit."""
+        device, letter, number = self.path.rpartition("p")
+        if letter and number.isdecimal() and device[-1:].isdecimal() and "/dev/" in device:
+            raise UnsupportedError(
+                f"delete volume {self.name}",
+                uri=self.host.label,
+                libvirt_text=f"libvirt asks parted for partition 'p{number}' of {device}, not {number}",
+                hint=f"on the host: parted -s {device} rm {number}; then pool.refresh()",
+            )
 
     def deletion(self, record: VolumeRecord) -> Call[Host, None]:
         """Return the action that deletes the volume; the caller has looked for users."""

@@ -15,13 +15,14 @@ from labvirt.errors import (
     UnsupportedError,
 )
 from labvirt.host.actions import CreateVolume, require_new_volume
-from labvirt.host.handle import python_call
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.validate import require_valid
 from labvirt.host.volume_actions import CreateEncrypted, CreatePreallocated
 from labvirt.model.pool_types import FILE_POOLS, POOL_TYPES
+from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
 from labvirt.model.volume import PARTITIONS
+from labvirt.model.xml.pool import PoolXml
 from labvirt.plan import Call, Plan
 
 if TYPE_CHECKING:
@@ -85,12 +86,15 @@ def plan_volume(pool: Pool, spec: VolumeSpec) -> Plan[Volume]:
 
     host = pool.host
     asked = f"create volume {spec.name} in pool {pool.name}"
+    # This looks at the pool anew, so that the free space below is that of now.
+    require_new_volume(host, pool.name, spec.name)
     record = pool.info()
     _require_pool(pool, record, asked)
     spec = _fitted(spec, record, asked)
-    require_new_volume(host, pool.name, spec.name)
     warnings = list(_look_below(host, spec, asked))
     _look_at_secret(host, spec, asked)
+    if record.type == "disk":
+        _look_at_partition(pool, spec, asked)
     size = int(spec.capacity or 0)
     warnings += space_check(pool, record, name=spec.name, capacity=size, at_once=int(spec.space))
     xml = spec.to_xml(formatted=record.type in FILE_POOLS or record.type == "disk")
@@ -113,7 +117,7 @@ def plan_volume(pool: Pool, spec: VolumeSpec) -> Plan[Volume]:
         tuple(actions),
         result,
         title=asked,
-        python=python_call("", "plan", [spec], {}) + ".apply()",
+        python=f".plan({spec_text(spec)}).apply()",
         warnings=tuple(warnings),
     )
 
@@ -172,6 +176,20 @@ def _fitted(spec: VolumeSpec, record: PoolRecord, asked: str) -> VolumeSpec:
     if problems:
         raise SpecError(asked, problems)
     return spec
+
+
+def _look_at_partition(pool: Pool, spec: VolumeSpec, asked: str) -> None:
+    """Refuse a name that the kernel will not give to the next partition."""
+    view = PoolXml.parse(pool.xml())
+    device = (view.source_device or "").rpartition("/")[2]
+    between = "p" if device[-1:].isdecimal() else ""
+    names = pool.volumes.names
+    free = next(
+        f"{device}{between}{n}" for n in range(1, 257) if f"{device}{between}{n}" not in names
+    )
+    if spec.name != free:
+        why = "is not the name that the next partition gets"
+        raise SpecError(asked, [Problem("name", spec.name, why, repr(free))])
 
 
 def _look_below(host: Host, spec: VolumeSpec, asked: str) -> list[str]:
