@@ -96,6 +96,13 @@ class Volume(Resource):
 
     def access(self, *, write: bool = True) -> Access:
         """Return whether QEMU can open the volume, and what is in the way; see `explain_access`."""
+        if not self.path.startswith("/"):
+            raise UnsupportedError(
+                f"explain the access to volume {self.name}",
+                uri=self.host.label,
+                libvirt_text=f"it is no file of the host but {self.path} of a server",
+                hint="the server decides: user and secret of the pool",
+            )
         return explain_access(self.host, self.path, write=write)
 
     def checksum(self, algorithm: str = "sha256") -> str:
