@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labvirt.connection import pool as pools
-from labvirt.errors import ConflictError, LabvirtError, NotFoundError, Problem, SpecError
+from labvirt.errors import (
+    AccessDeniedError,
+    ConflictError,
+    LabvirtError,
+    NotFoundError,
+    Problem,
+    SpecError,
+)
 from labvirt.host.access import reachable
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.pool_types import require_type
@@ -57,7 +64,11 @@ class PoolCheck:
         """
         require_type(self.host, self.spec.kind, self.asked)
         if self.files is not None:
-            self._look_at_path(self.files)
+            try:
+                self._look_at_path(self.files)
+            except AccessDeniedError as error:
+                # The daemon may go where this process may not.
+                self.warnings.append(f"not looked at: {error.libvirt_text}")
             for device in self.spec.source_devices:
                 self._look_at_device(self.files, device)
             if self.build and self.spec.kind == "fs":

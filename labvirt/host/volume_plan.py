@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import secret as secrets
 from labvirt.connection import volume as volumes
 from labvirt.errors import (
+    AccessDeniedError,
     ConflictError,
     LabvirtError,
     NotFoundError,
@@ -206,8 +207,11 @@ def _look_below(host: Host, spec: VolumeSpec, asked: str) -> list[str]:
         below = volumes.by_path(host.connection, path)
     except NotFoundError:
         files = HostFiles.of(host)
-        if files is not None:
-            files.require(path, asked)
+        try:
+            if files is not None:
+                files.require(path, asked)
+        except AccessDeniedError as error:
+            return [f"not looked at: {error.libvirt_text}"]
         return [f"no pool knows the backing image {path}"]
     if below.format and below.format != spec.backing_format:
         why = f"{path} is {below.format}"

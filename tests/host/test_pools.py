@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 import labvirt as lv
 from labvirt.errors import (
@@ -18,6 +20,7 @@ from labvirt.errors import (
     SpecError,
     UnsupportedError,
 )
+from labvirt.host.hostfiles import HostFiles
 from labvirt.model import POOL_TYPES, PoolSpec, PoolXml, VolumeSpec
 
 pytestmark = pytest.mark.lab
@@ -294,3 +297,65 @@ def test_sources_are_looked_for_where_that_is_possible(alpha):
 def test_a_missing_pool_is_suggested(alpha, shelf, name):
     with pytest.raises(NotFoundError):
         _ = alpha.pools[name + "x"]
+
+
+def test_the_table_of_types_is_that_of_this_libvirt(alpha):
+    from labvirt.connection import pool as calls
+
+    root = etree.fromstring(calls.capabilities(alpha.connection))
+    told = {one.get("type"): one for one in root.iterfind("pool")}
+    # sheepdog is gone from libvirt since 8.8 but for its name.
+    assert set(told) - {"sheepdog"} == set(POOL_TYPES)
+    for kind, one in POOL_TYPES.items():
+        values = told[kind].iterfind("poolOptions/enum[@name='sourceFormatType']/value")
+        formats = {value.text for value in values}
+        assert set(one.formats) == formats, kind
+
+
+def test_without_a_look_at_the_files_it_works_and_says_so(alpha, folder, name, monkeypatch):
+    """As on another machine: only libvirt is asked."""
+    monkeypatch.setattr(HostFiles, "of", classmethod(lambda cls, host: None))
+    plan = alpha.plan(PoolSpec(name=name, path=folder / name), build=True)
+    assert any("another machine" in words for words in plan.warnings)
+    pool = plan.apply()
+    with pytest.raises(ConflictError, match="has the path"):
+        alpha.plan(PoolSpec(name="twin", path=folder / name))
+    base = pool.plan(VolumeSpec(name="a.qcow2", capacity="1 MiB")).apply()
+    over = VolumeSpec(name="b.qcow2", backing_path=base.path, backing_format="qcow2")
+    pool.plan(over).apply()
+    assert {record.name for record in pool.volumes.records} == {"a.qcow2", "b.qcow2"}
+    with pytest.raises(ConflictError, match="is laid over it"):
+        base.delete(confirm=True)
+    assert not any(one.looked for one in alpha.pool_types())
+    with pytest.raises(UnsupportedError, match="another machine"):
+        base.access()
+    pool.delete(volumes=True, confirm=True)
+    assert not (folder / name).exists()
+
+
+KILLED = """
+import os, sys
+import labvirt as lv
+from labvirt.connection import pool as calls
+from labvirt.model import PoolSpec
+real = getattr(calls, sys.argv[3])
+def dying(*args, **options):
+    if sys.argv[4] == "after":
+        real(*args, **options)
+    os.kill(os.getpid(), 9)
+setattr(calls, sys.argv[3], dying)
+lv.connect(sys.argv[1]).plan(PoolSpec(name="killed", path=sys.argv[2]), build=True).apply()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", ["define", "build", "start"])
+def test_after_kill_9_in_the_middle_the_next_connect_cleans(alpha, folder, call, moment):
+    place = folder / "killed"
+    words = [sys.executable, "-c", KILLED, alpha.uri, str(place), call, moment]
+    assert subprocess.run(words, timeout=60, check=False).returncode == -9
+    with lv.connect(alpha.uri) as host:
+        assert "create pool killed" in str(host.recovered[0])
+        assert not host.recovered[0].remains
+        assert "killed" not in host.pools
+    assert not place.exists()
