@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import pool as pools
-from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, UnsupportedError
 from labvirt.host.actions import StartPool
 from labvirt.host.pool_actions import AutostartPool, BuildPool
@@ -250,7 +249,7 @@ class Pool(Resource):
         )
 
     def _deletions(self, asked: str, *, delete: bool) -> list[Action[Any]]:
-        listed = volumes.list_all(self.host.connection, self.uuid)
+        listed = self.volumes.records
         # The folder that mkfs makes is nobody's data.
         records = [one for one in listed if (one.name, one.type) != ("lost+found", "dir")]
         if records and not delete:

@@ -105,6 +105,18 @@ class Volume(Resource):
             )
         return explain_access(self.host, self.path, write=write)
 
+    def chain_access(self) -> tuple[Access, ...]:
+        """Return whether QEMU can open the volume and every image below it, which it only reads.
+
+        Raises:
+            NotFoundError: an image of the chain is missing.
+        """
+        first, *below = self.chain()
+        return (
+            explain_access(self.host, first.path),
+            *(explain_access(self.host, link.path, write=False) for link in below),
+        )
+
     def checksum(self, algorithm: str = "sha256") -> str:
         """Return the checksum of the volume's bytes, read through libvirt."""
         return checksum(self, algorithm)

@@ -161,6 +161,18 @@ def test_a_volume_and_a_read_only_mount(alpha, lab):
         access.plan()
 
 
+def test_the_images_below_must_be_readable_too(alpha):
+    shared = alpha.pools["shared"]
+    base = shared.plan(VolumeSpec(name="acc-base.qcow2", capacity="1 MiB")).apply()
+    spec = VolumeSpec(name="acc-over.qcow2", backing_path=base.path, backing_format="qcow2")
+    over = shared.plan(spec).apply()
+    top, below = over.chain_access()
+    assert (top.write, top.allowed) == (True, True)
+    assert (below.path, below.write, below.allowed) == (base.path, False, True)
+    over.delete(confirm=True)
+    base.delete(confirm=True)
+
+
 # -- other hosts' security, told by what they would say ---------------------------------------------
 
 CAPABILITIES = """<capabilities><host>

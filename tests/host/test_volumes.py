@@ -147,9 +147,9 @@ def test_features_and_rights_are_those_of_the_spec(shelf):
     )
 
 
-def test_luks_volumes_and_secrets_that_nobody_sees(shelf, lab, tmp_path):
+def test_a_secret_is_kept_and_nobody_sees_it(shelf, tmp_path):
     host = shelf.host
-    spec = SecretSpec(usage=f"{shelf.info().path}/safe.luks")
+    spec = SecretSpec(usage=f"{shelf.info().path}/kept.luks")
     words = b"open-sesame-4711"
     file = tmp_path / "words"
     file.write_bytes(words)
@@ -159,30 +159,49 @@ def test_luks_volumes_and_secrets_that_nobody_sees(shelf, lab, tmp_path):
     file.chmod(0o600)
     plan = host.make_secret.plan(spec, file)
     secret = plan.apply()
+    shown = str(plan) + plan._repr_html_() + plan.virsh + secret.xml() + repr(secret)
+    shown += json.dumps(host.journal.entries())
+    assert words.decode() not in shown
+    assert host.secrets[spec.usage].uuid == secret.uuid
+    assert spec.usage in virsh(host, "secret-list")
+    with pytest.raises(ConflictError, match="exists already"):
+        host.make_secret(spec, b"other")
+    wanted = VolumeSpec(
+        name="x", capacity="1 MiB", encryption=VolumeEncryption(secret_usage="/none")
+    )
+    with pytest.raises(NotFoundError, match="no such secret"):
+        shelf.plan(wanted)
+    with pytest.raises(ConfirmationError):
+        secret.undefine()
+    secret.undefine(confirm=True)
+    assert secret.uuid not in {one.uuid for one in host.secrets.records}
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), [("raw", "luks"), pytest.param("qcow2", "qcow2", marks=pytest.mark.slow)]
+)
+def test_an_encrypted_volume_opens_with_its_secret_only(shelf, form, kind, tmp_path):
+    words = b"open-sesame-4711"
+    usage = f"{shelf.info().path}/safe.{form}"
+    secret = shelf.host.make_secret(SecretSpec(usage=usage), words)
     try:
-        shown = str(plan) + plan._repr_html_() + plan.virsh + secret.xml() + repr(secret)
-        shown += json.dumps(host.journal.entries())
-        assert words.decode() not in shown
-        assert host.secrets[spec.usage].uuid == secret.uuid
-        assert spec.usage in virsh(host, "secret-list")
-        with pytest.raises(ConflictError, match="exists already"):
-            host.make_secret(spec, b"other")
-        for name, form, kind in (("safe.luks", "raw", "luks"), ("safe.qcow2", "qcow2", "qcow2")):
-            wanted = VolumeSpec(
-                name=name, capacity="1 MiB", format=form,
-                encryption=VolumeEncryption(secret_usage=spec.usage) if form == "raw"
-                else VolumeEncryption(secret_uuid=secret.uuid),
+        encryption = VolumeEncryption(secret_usage=usage)
+        spec = VolumeSpec(name=f"safe.{form}", capacity="1 MiB", format=form, encryption=encryption)
+        volume = shelf.plan(spec).apply()
+        assert image_info(volume.path)["format"] == kind
+        assert volume.info().capacity == MIB
+        for phrase, opens in ((words, True), (b"wrong", False)):
+            file = tmp_path / "phrase"
+            file.write_bytes(phrase)
+            key = "encrypt.key-secret" if form == "qcow2" else "key-secret"
+            options = f"driver={kind},file.filename={volume.path},{key}=s0"
+            done = subprocess.run(
+                ["qemu-io", "--object", f"secret,id=s0,file={file}", "--image-opts", "-r"]
+                + ["-c", "read 0 512", options],
+                capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
-            volume = shelf.plan(wanted).apply()
-            told = image_info(volume.path)
-            assert told["format"] == kind
-            assert told.get("encrypted", True)
-            assert volume.info().capacity == MIB
-        with pytest.raises(NotFoundError, match="no such secret"):
-            shelf.plan(wanted.replace(name="x", encryption=VolumeEncryption(secret_usage="/none")))
+            assert ("read 512/512" in done.stdout) is opens, done.stderr
     finally:
-        with pytest.raises(ConfirmationError):
-            secret.undefine()
         secret.undefine(confirm=True)
 
 
@@ -541,6 +560,28 @@ def test_a_killed_uploader_leaves_something_to_resume_or_nothing(
         assert 0 < done.offset < done.size
         assert volume.checksum() == sha(data)
         volume.delete(confirm=True)
+
+
+def test_an_upload_whose_daemon_dies_tells_its_state_and_goes_on(shelf, lab, data):
+    with lv.connect(shelf.host.uri) as host:
+        pool = host.pools["shelf"]
+        job = pool.upload.job(data, "orphan", rate="2 MiB", keep_partial=True)
+        while not (job.progress.fraction or 0) > 0.2:
+            time.sleep(0.01)
+        lab.daemon("alpha", "KILL")
+        with pytest.raises(HostError, match=r"have been sent, the volume is not whole") as caught:
+            job.result(60)
+        assert "resume=True" in str(caught.value)
+        host.connection.wait_link(20)
+        if not pool.info().is_active:
+            pool.start()
+        pool.refresh()
+        volume = pool.volumes["orphan"]
+        done = volume.upload(data, resume=True)
+        assert 0 < done.offset < done.size
+        assert volume.checksum() == sha(data)
+        volume.delete(confirm=True)
+    shelf.host.connection.wait_link(20)
 
 
 def test_a_download_that_was_cut_goes_on(shelf, data, tmp_path):
