@@ -266,6 +266,11 @@ HINTS: tuple[Hint, ...] = (
     # files and rights on the host
     Hint(r"failed to get shared \"write\" lock|is another process using the image",
          "another QEMU uses this image: stop that domain first", becomes=ConflictError),
+    Hint(r"failed to log in to target.*authentication",
+         "the server refuses user or password: check auth of the pool and the value of its secret",
+         becomes=AccessDeniedError),
+    Hint(r"failed to (connect to|login).*(refused|unreachable|timed out|connect)",
+         "is the iSCSI server up, and is the port right (3260)?"),
     Hint(r"no space left|disk quota exceeded", "free some space on the host, or use another pool"),
     Hint(r"read.only (access|connection)|forbidden for read only",
          _RIGHTS, becomes=AccessDeniedError),

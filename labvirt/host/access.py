@@ -44,7 +44,8 @@ class AccessStep:
         acl: whether an access control list is set.
         allowed: whether QEMU gets past.
         why: in words, why or why not.
-        rights: bits that are missing (4 read, 2 write, 1 search); 0 when none.
+        rights: bits that QEMU's user must be given to get past (4 read, 2 write, 1 search), with
+            those it has already: an entry of its own takes their place; 0 when none are missing.
     """
 
     path: str
@@ -178,8 +179,9 @@ def _rights_step(files: HostFiles, user: QemuUser, path: str, what: str, wanted:
     who = f"{mode}{lists}, owner {info.st_uid}:{info.st_gid}"
     need = {EXECUTE: "search (x)", READ: "read (r)", READ | WRITE: "read and write (rw)"}[wanted]
     why = f"{who}: {user} {'may not' if missing else 'may'} {need}"
+    grant = has | missing if missing else 0
     return AccessStep(
-        path, what, mode, info.st_uid, info.st_gid, acl.extended, not missing, why, missing
+        path, what, mode, info.st_uid, info.st_gid, acl.extended, not missing, why, grant
     )
 
 

@@ -15,6 +15,7 @@ from labvirt.host.create import plan_domain
 from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
 from labvirt.host.host_networks import HostNetworks
+from labvirt.host.hostfiles import HostFiles
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.networking import plan_network
@@ -373,9 +374,10 @@ class Host(StorageHost, HostNetworks):
                 found.append(record.name)
         return tuple(found)
 
-    def _same_file(self, path: str) -> str:
+    def _same_file(self, path: str) -> object:
         """Return what two paths of one file have in common: where links lead is seen here only."""
-        return os.path.realpath(path) if self.is_local else os.path.normpath(path)
+        files = HostFiles.of(self)
+        return files.same(path) if files else os.path.normpath(path)
 
     def mark_serial(self, uuid: str, log: str) -> None:
         """Remember where the next boot begins in the transcript of a serial console."""

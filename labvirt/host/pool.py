@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import pool as pools
-from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, UnsupportedError
 from labvirt.host.actions import StartPool
 from labvirt.host.pool_actions import AutostartPool, BuildPool
@@ -114,15 +113,9 @@ class Pool(Resource):
         action = AutostartPool(self.name, self.uuid, on)
         return self.plan_of((action,), lambda: None, title=action.title, python=f".autostart({on})")
 
-    @verb
-    def refresh(self) -> Plan[None]:
-        """Let libvirt look for volumes that came or went behind its back."""
-        return self.one_call(
-            "refresh",
-            lambda link, _: pools.refresh(link, self.uuid),
-            virsh=("pool-refresh", self.name),
-            python=".refresh()",
-        )
+    def refresh(self) -> None:
+        """Let libvirt look for volumes that came or went behind its back; changes nothing."""
+        pools.refresh(self.host.connection, self.uuid)
 
     @verb
     def build(self, *, overwrite: bool = False, confirm: bool = False) -> Plan[None]:
@@ -256,7 +249,9 @@ class Pool(Resource):
         )
 
     def _deletions(self, asked: str, *, delete: bool) -> list[Action[Any]]:
-        records = volumes.list_all(self.host.connection, self.uuid)
+        listed = self.volumes.records
+        # The folder that mkfs makes is nobody's data.
+        records = [one for one in listed if (one.name, one.type) != ("lost+found", "dir")]
         if records and not delete:
             names = ", ".join(one.name for one in records[:10])
             raise ConflictError(

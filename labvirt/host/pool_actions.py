@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labvirt.connection import pool as pools
+from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
 from labvirt.host.handle import xml_diff
 from labvirt.host.shell import fed
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from labvirt.plan import Crash, JobControl
 
 __all__ = ["POOL_ACTIONS", "AutostartPool", "BuildPool", "DefineStoragePool", "EditPool"]
+
+
+def _stop_unused(host: Host, uuid: str) -> None:
+    """Stop a pool that a dead process started, unless somebody has made volumes in it by now."""
+    link = host.connection
+    if not pools.read(link, uuid).is_active:
+        return
+    pools.refresh(link, uuid)
+    if not set(volumes.names(link, uuid)) - {"lost+found"}:
+        pools.stop(link, uuid)
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,8 @@ class DefineStoragePool(Action["Host"]):
 
     def undo(self, host: Host, crash: Crash | None = None) -> None:
         try:
+            if crash is not None:
+                _stop_unused(host, self.uuid)
             pools.undefine(host.connection, self.uuid)
         except NotFoundError:
             return
@@ -89,17 +102,25 @@ class BuildPool(Action["Host"]):
         return (f"everything on {self.device}",) if self.overwrite and self.device else ()
 
     def do(self, host: Host, control: JobControl) -> None:
-        pools.build(
-            host.connection,
-            self.uuid,
-            overwrite=self.overwrite,
-            no_overwrite=self.no_overwrite,
-        )
+        try:
+            pools.build(
+                host.connection,
+                self.uuid,
+                overwrite=self.overwrite,
+                no_overwrite=self.no_overwrite,
+            )
+        except ConflictError as error:
+            # The folder is ours, though the device has somebody's data.
+            self.undo(host)
+            error.hint = "start it as it is: leave out build; or lose what is on it: overwrite=True"
+            raise
 
     def undo(self, host: Host, crash: Crash | None = None) -> None:
         if not self.made:
             return
         try:
+            if crash is not None:
+                _stop_unused(host, self.uuid)
             # Libvirt removes a folder only when it is empty.
             pools.delete(host.connection, self.uuid)
         except (NotFoundError, HostError):

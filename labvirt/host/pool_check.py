@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labvirt.connection import pool as pools
-from labvirt.errors import ConflictError, LabvirtError, NotFoundError, Problem, SpecError
+from labvirt.errors import (
+    AccessDeniedError,
+    ConflictError,
+    LabvirtError,
+    NotFoundError,
+    Problem,
+    SpecError,
+)
 from labvirt.host.access import reachable
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.pool_types import require_type
@@ -57,9 +64,15 @@ class PoolCheck:
         """
         require_type(self.host, self.spec.kind, self.asked)
         if self.files is not None:
-            self._look_at_path(self.files)
+            try:
+                self._look_at_path(self.files)
+            except AccessDeniedError as error:
+                # The daemon may go where this process may not.
+                self.warnings.append(f"not looked at: {error.libvirt_text}")
             for device in self.spec.source_devices:
                 self._look_at_device(self.files, device)
+            if self.build and self.spec.kind == "fs":
+                self._look_at_mkfs(self.files)
         self._look_at_pools(replaces)
         if self.files is None:
             self.warnings.append("the host is another machine: its files were not looked at")
@@ -137,6 +150,14 @@ class PoolCheck:
                 uri=self.host.label,
                 libvirt_text=f"{device} is a disk of {', '.join(users)}",
             )
+
+    def _look_at_mkfs(self, files: HostFiles) -> None:
+        form = self.spec.format
+        if form in (None, "auto"):
+            why = "says no file system that could be made"
+            raise self._refuse("format", form or "", why, "e.g. 'ext4'")
+        if not files.program(f"mkfs.{form}"):
+            raise self._refuse("format", str(form), f"the host has no program mkfs.{form}")
 
     # -- other pools ------------------------------------------------------------------------
 

@@ -8,12 +8,12 @@ from labvirt.connection import pool as pools
 from labvirt.connection import secret as secrets
 from labvirt.errors import HostError, SpecError
 from labvirt.host.actions import StartPool
-from labvirt.host.handle import python_call
 from labvirt.host.pool_actions import AutostartPool, BuildPool, DefineStoragePool, EditPool
 from labvirt.host.pool_check import PoolCheck
 from labvirt.host.validate import require_valid
 from labvirt.model.ident import new_uuid
 from labvirt.model.pool_types import FILE_POOLS, POOL_TYPES
+from labvirt.model.spec_text import spec_text
 from labvirt.model.xml.pool import PoolXml
 from labvirt.plan import Call, Plan
 
@@ -77,13 +77,14 @@ def plan_pool(
     if autostart:
         actions.append(AutostartPool(spec.name, uuid, on=True))
     options = {"autostart": autostart, "build": build and not overwrite, "overwrite": overwrite}
+    shown = "".join(f", {key}=True" for key, value in options.items() if value)
     return Plan(
         title=f"create pool {spec.name} ({spec.kind})",
         host=host,
         actions=tuple(actions),
         result=lambda: Pool(host, uuid, spec.name),
         warnings=tuple(check.warnings),
-        python=python_call(host.python, "plan", [spec], options) + ".apply()",
+        python=f"{host.python}.plan({spec_text(spec)}{shown}).apply()",
         confirmed=confirm,
         journal=host.journal,
     )

@@ -49,10 +49,12 @@ def _network_fs() -> bool:
 
 #: How the kernel is asked for a feature of `PoolType.features`.
 _KERNEL: Final[Mapping[str, Callable[[], bool]]] = {
-    "network file system": _network_fs,
+    "a network file system": _network_fs,
     "device-mapper": lambda: Path("/dev/mapper/control").exists() and _has_dm(),
-    "kernel iSCSI": lambda: Path("/sys/class/iscsi_transport").exists() or _module("iscsi_tcp"),
-    "SCSI host adapter": lambda: any(Path("/sys/class/scsi_host").glob("*")),
+    "an iSCSI initiator": lambda: (
+        Path("/sys/class/iscsi_transport").exists() or _module("iscsi_tcp")
+    ),
+    "a SCSI host adapter": lambda: any(Path("/sys/class/scsi_host").glob("*")),
     "ZFS": lambda: Path("/dev/zfs").exists(),
     "vstorage": lambda: "fuse" in _file_systems(),
 }

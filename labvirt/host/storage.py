@@ -12,7 +12,7 @@ from labvirt.host.pool_sources import discover_sources
 from labvirt.host.pool_types import pool_types
 from labvirt.host.secret import plan_secret, secrets_of
 from labvirt.host.secret_actions import DefineSecret
-from labvirt.host.volume_actions import CloneVolume, CreatePreallocated, UploadFile
+from labvirt.host.volume_actions import CloneVolume, CreateEncrypted, CreatePreallocated, UploadFile
 from labvirt.plan import verb
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ ACTIONS.update(
         for kind in (
             *POOL_ACTIONS,
             CloneVolume,
+            CreateEncrypted,
             CreatePreallocated,
             DefineSecret,
             GrantAccess,

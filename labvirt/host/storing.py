@@ -18,6 +18,7 @@ from labvirt.host.actions import (
     UploadVolume,
     require_new_volume,
 )
+from labvirt.host.hostfiles import HostFiles
 from labvirt.model.disk import FileSource, NewVolume, VolumeSource
 from labvirt.model.ident import new_uuid
 from labvirt.model.pool import PoolSpec
@@ -263,9 +264,11 @@ class Storing:
 
     def _require_file(self, path: str, image_format: str | None = None) -> None:
         """Look at an image, as far as this machine can look at it, and at its format if known."""
-        if not self._host.is_local:
+        files = HostFiles.of(self._host)
+        if files is None:
             return
-        file = Path(path)
+        # The daemon may see other files under this path than this process does.
+        file = Path(files.here(files.resolve(path)))
         try:
             # Looked at before it is opened: opening a pipe would wait for its other end.
             mode = file.stat().st_mode

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.connection.documents import domain_documents
-from labvirt.errors import LabvirtError, NotFoundError
+from labvirt.errors import ConflictError, LabvirtError, NotFoundError
 from labvirt.host.hostfiles import HostFiles
+from labvirt.host.inventory import inventory
 from labvirt.model.xml.text import XmlDoc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from labvirt.host.host import Host
+    from labvirt.status import PoolRecord
 
 __all__ = ["FileUser", "Sight", "users_of_files"]
 
@@ -69,7 +71,7 @@ class Sight:
             self._note_domain(documents)
         for pool in self._pools:
             if pool.is_active:
-                self._note_volumes(pool.uuid)
+                self._note_volumes(pool)
 
     def identity(self, path: str) -> Any:
         """Return what all paths of one file have in common: links, twins, bind mounts."""
@@ -121,10 +123,11 @@ class Sight:
             # The pool is stopped, or the volume is gone: then it is no file that could be lost.
             return ""
 
-    def _note_volumes(self, uuid: str) -> None:
+    def _note_volumes(self, pool: PoolRecord) -> None:
         try:
-            found = volumes.list_all(self._host.connection, uuid)
-        except NotFoundError:
+            found = inventory(self._host, pool.uuid, pool.name, pool.type)
+        except (NotFoundError, ConflictError):
+            # Stopped or gone meanwhile.
             return
         for one in found:
             if one.backing_path:

@@ -96,7 +96,26 @@ class Volume(Resource):
 
     def access(self, *, write: bool = True) -> Access:
         """Return whether QEMU can open the volume, and what is in the way; see `explain_access`."""
+        if not self.path.startswith("/"):
+            raise UnsupportedError(
+                f"explain the access to volume {self.name}",
+                uri=self.host.label,
+                libvirt_text=f"it is no file of the host but {self.path} of a server",
+                hint="the server decides: user and secret of the pool",
+            )
         return explain_access(self.host, self.path, write=write)
+
+    def chain_access(self) -> tuple[Access, ...]:
+        """Return whether QEMU can open the volume and every image below it, which it only reads.
+
+        Raises:
+            NotFoundError: an image of the chain is missing.
+        """
+        first, *below = self.chain()
+        return (
+            explain_access(self.host, first.path),
+            *(explain_access(self.host, link.path, write=False) for link in below),
+        )
 
     def checksum(self, algorithm: str = "sha256") -> str:
         """Return the checksum of the volume's bytes, read through libvirt."""
@@ -187,11 +206,23 @@ class Volume(Resource):
             ConflictError: somebody uses it: a domain, a snapshot, an image laid over it.
         """
         self.require("delete")
+        self._refuse_numbered_partition()
         self.refuse_in_use(f"delete volume {self.name}", running=False)
         action = self.deletion(self.info())
         return self.plan_of(
             (action,), lambda: None, title=action.text, python=".delete()", confirm=confirm
         )
+
+    def _refuse_numbered_partition(self) -> None:
+        """Refuse what libvirt gets wrong: partitions of devices whose name ends with a digit."""
+        device, letter, number = self.path.rpartition("p")
+        if letter and number.isdecimal() and device[-1:].isdecimal() and "/dev/" in device:
+            raise UnsupportedError(
+                f"delete volume {self.name}",
+                uri=self.host.label,
+                libvirt_text=f"libvirt asks parted for partition 'p{number}' of {device}, not {number}",
+                hint=f"on the host: parted -s {device} rm {number}; then pool.refresh()",
+            )
 
     def deletion(self, record: VolumeRecord) -> Call[Host, None]:
         """Return the action that deletes the volume; the caller has looked for users."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.plan import JobControl
 
-__all__ = ["CloneVolume", "CreatePreallocated", "UploadFile", "cut_short"]
+__all__ = ["CloneVolume", "CreateEncrypted", "CreatePreallocated", "UploadFile", "cut_short"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,35 @@ class CreatePreallocated(CreateVolume):
     def do(self, host: Host, control: JobControl) -> None:
         link = host.connection
         volumes.create(link, pools.find(link, self.pool), self.xml, preallocate_metadata=True)
+
+
+@dataclass(frozen=True)
+class CreateEncrypted(CreateVolume):
+    """Create a LUKS volume; preallocated tables when it is asked for.
+
+    Attributes:
+        tables: lay the tables of a qcow2 image out at once.
+    """
+
+    kind: ClassVar[str] = "create-encrypted"
+    tables: bool = False
+
+    def do(self, host: Host, control: JobControl) -> None:
+        link = host.connection
+        uuid = pools.find(link, self.pool)
+        for left in (3, 2, 1, 0):
+            try:
+                volumes.create(link, uuid, self.xml, preallocate_metadata=self.tables)
+            except HostError as error:
+                # QEMU measures its processor to choose how often the key is hashed, and gives up
+                # when the machine is too busy to measure.
+                if "accurate CPU usage" not in error.libvirt_text or not left:
+                    raise
+                control.report(f"{self.title}: QEMU could not measure the processor, once more")
+                control.sleep(1.0)
+                self.undo(host)
+            else:
+                return
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,13 @@ def plan_wipe(volume: Volume, algorithm: str, *, confirm: bool) -> Plan[None]:
             libvirt_text="libvirt trims images of rbd pools only",
             hint="algorithm='zero'",
         )
+    if not volume.info().capacity:
+        raise UnsupportedError(
+            asked,
+            uri=volume.host.label,
+            libvirt_text="it has no bytes: it is the controller of a target, or an empty file",
+            hint="another volume of the pool",
+        )
     volume.refuse_in_use(asked, running=False)
     words = ["vol-wipe", volume.name, "--pool", volume.pool.name, "--algorithm", algorithm]
     return volume.one_call(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import secret as secrets
 from labvirt.connection import volume as volumes
 from labvirt.errors import (
+    AccessDeniedError,
     ConflictError,
     LabvirtError,
     NotFoundError,
@@ -15,13 +16,14 @@ from labvirt.errors import (
     UnsupportedError,
 )
 from labvirt.host.actions import CreateVolume, require_new_volume
-from labvirt.host.handle import python_call
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.validate import require_valid
-from labvirt.host.volume_actions import CreatePreallocated
+from labvirt.host.volume_actions import CreateEncrypted, CreatePreallocated
 from labvirt.model.pool_types import FILE_POOLS, POOL_TYPES
+from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
 from labvirt.model.volume import PARTITIONS
+from labvirt.model.xml.pool import PoolXml
 from labvirt.plan import Call, Plan
 
 if TYPE_CHECKING:
@@ -85,20 +87,27 @@ def plan_volume(pool: Pool, spec: VolumeSpec) -> Plan[Volume]:
 
     host = pool.host
     asked = f"create volume {spec.name} in pool {pool.name}"
+    # This looks at the pool anew, so that the free space below is that of now.
+    require_new_volume(host, pool.name, spec.name)
     record = pool.info()
     _require_pool(pool, record, asked)
     spec = _fitted(spec, record, asked)
-    require_new_volume(host, pool.name, spec.name)
     warnings = list(_look_below(host, spec, asked))
     _look_at_secret(host, spec, asked)
+    if record.type == "disk":
+        _look_at_partition(pool, spec, asked)
     size = int(spec.capacity or 0)
     warnings += space_check(pool, record, name=spec.name, capacity=size, at_once=int(spec.space))
     xml = spec.to_xml(formatted=record.type in FILE_POOLS or record.type == "disk")
     require_valid(xml, "volume")
     form = spec.format if record.type in FILE_POOLS else "raw"
     tables = spec.format == "qcow2" and spec.preallocation in ("metadata", "falloc", "full")
-    kind = CreatePreallocated if tables else CreateVolume
-    actions: list[Action[Any]] = [kind(pool.name, spec.name, size, form, xml)]
+    actions: list[Action[Any]]
+    if spec.encryption is not None:
+        actions = [CreateEncrypted(pool.name, spec.name, size, form, xml, tables=tables)]
+    else:
+        kind = CreatePreallocated if tables else CreateVolume
+        actions = [kind(pool.name, spec.name, size, form, xml)]
     if spec.preallocation == "full":
         actions.append(_written(pool, spec.name))
 
@@ -109,7 +118,7 @@ def plan_volume(pool: Pool, spec: VolumeSpec) -> Plan[Volume]:
         tuple(actions),
         result,
         title=asked,
-        python=python_call("", "plan", [spec], {}) + ".apply()",
+        python=f".plan({spec_text(spec)}).apply()",
         warnings=tuple(warnings),
     )
 
@@ -170,6 +179,20 @@ def _fitted(spec: VolumeSpec, record: PoolRecord, asked: str) -> VolumeSpec:
     return spec
 
 
+def _look_at_partition(pool: Pool, spec: VolumeSpec, asked: str) -> None:
+    """Refuse a name that the kernel will not give to the next partition."""
+    view = PoolXml.parse(pool.xml())
+    device = (view.source_device or "").rpartition("/")[2]
+    between = "p" if device[-1:].isdecimal() else ""
+    names = pool.volumes.names
+    free = next(
+        f"{device}{between}{n}" for n in range(1, 257) if f"{device}{between}{n}" not in names
+    )
+    if spec.name != free:
+        why = "is not the name that the next partition gets"
+        raise SpecError(asked, [Problem("name", spec.name, why, repr(free))])
+
+
 def _look_below(host: Host, spec: VolumeSpec, asked: str) -> list[str]:
     """Look at the backing image.
 
@@ -184,8 +207,11 @@ def _look_below(host: Host, spec: VolumeSpec, asked: str) -> list[str]:
         below = volumes.by_path(host.connection, path)
     except NotFoundError:
         files = HostFiles.of(host)
-        if files is not None:
-            files.require(path, asked)
+        try:
+            if files is not None:
+                files.require(path, asked)
+        except AccessDeniedError as error:
+            return [f"not looked at: {error.libvirt_text}"]
         return [f"no pool knows the backing image {path}"]
     if below.format and below.format != spec.backing_format:
         why = f"{path} is {below.format}"

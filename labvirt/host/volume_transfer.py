@@ -61,6 +61,7 @@ def plan_upload(
     chosen = name or Path(path).name
     asked = f"upload {path} to pool {pool.name}"
     image = look_at_image(path, asked)
+    require_new_volume(host, pool.name, chosen)
     record = pool.info()
     if not record.is_active:
         raise ConflictError(asked, uri=host.label, hint="the pool is stopped: pool.start()")
@@ -77,7 +78,6 @@ def plan_upload(
         warnings.append(f"{chosen} is an ISO without a boot record: no guest can start from it")
     spec = VolumeSpec(name=chosen, capacity=Size(image.size), format="raw", preallocation="off")
     warnings += space_check(pool, record, name=chosen, capacity=image.size, at_once=image.size)
-    require_new_volume(host, pool.name, chosen)
     action = UploadFile(
         pool=pool.name,
         name=chosen,

@@ -186,6 +186,8 @@ class PoolSpec(Spec):
         is_nfs = self.format in (None, "auto", "nfs")
         if self.kind == "netfs" and is_nfs and self.dir and not self.dir.startswith("/"):
             problems.append(Problem("dir", self.dir, "must be an absolute path of the server"))
+        if self.kind == "logical" and "/" in (self.source_name or ""):
+            problems.append(Problem("source_name", str(self.source_name), "has '/' in it", "vg0"))
         if self.protocol_version and not is_nfs:
             problems.append(Problem("protocol_version", self.protocol_version, "belongs to NFS"))
         if self.kind in ("netfs", "iscsi", "iscsi-direct") and len(self.hosts) > 1:

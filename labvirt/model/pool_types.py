@@ -110,7 +110,7 @@ _TYPES = (
         volumes=_ALL,
         finds=True,
         tools=("mount", "umount"),
-        features=("network file system",),
+        features=("a network file system",),
         packages=("nfs-common",),
     ),
     PoolType(
@@ -149,7 +149,7 @@ _TYPES = (
         volumes=("upload", "wipe"),
         finds=True,
         tools=("iscsiadm",),
-        features=("kernel iSCSI",),
+        features=("an iSCSI initiator",),
         packages=("open-iscsi", "libvirt-daemon-driver-storage-iscsi"),
     ),
     PoolType(
@@ -169,7 +169,7 @@ _TYPES = (
         takes=_OWN,
         path="/dev/disk/by-path",
         volumes=("upload", "wipe"),
-        features=("SCSI host adapter",),
+        features=("a SCSI host adapter",),
     ),
     PoolType(
         "mpath",

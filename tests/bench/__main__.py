@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import create, imports, runbooks, schema
+from tests.bench import create, imports, runbooks, schema, storage
 
 ALL = {
     "start": (imports.run,),
@@ -21,6 +21,8 @@ ALL = {
         runbooks.many,
         runbooks.two_hundred,
     ),
+    "storage": (storage.upload, storage.download, storage.inventory),
+    "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 
 

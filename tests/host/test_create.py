@@ -78,7 +78,7 @@ def test_apply_makes_a_running_domain_with_its_volume(alpha, name):
     assert f"{name}-vda.qcow2" in pool_names(alpha)
     volume = alpha.pools["shared"].volumes[f"{name}-vda.qcow2"]
     assert volume.info().capacity == 64 * 2**20
-    assert volume.users() == (name,)
+    assert [(user.kind, user.name) for user in volume.users()] == [("domain", name)]
     assert alpha.journal.entries()[-1]["title"] == f"create domain {name}"
 
 
