@@ -79,8 +79,13 @@ class Network:
         live.element.attrib.pop("connections", "")
         for one in live.element.iterfind("forward/*[@connections]"):
             del one.attrib["connections"]
-        if (live.nat_port_start, live.nat_port_end) == (1024, 65535) and not stored.nat_port_start:
-            del live.nat_port_start, live.nat_port_end
+        nat = live.element.find("forward/nat")
+        if nat is not None and stored.element.find("forward/nat") is None:
+            # The ports that libvirt takes when nobody names any.
+            live.doc.remove(nat)
+            forward = live.element.find("forward")
+            if forward is not None and not len(forward):
+                forward.text = None
         if live.doc.pretty == stored.doc.pretty:
             return ""
         return xml_diff(live.doc.pretty, stored.doc.pretty, self.name)

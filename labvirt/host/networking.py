@@ -92,7 +92,9 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
             continue
         owner = next(known for known in used if known.subnet == other)
         clashes.append(f"{one} overlaps {other} of {owner.by}")
-        free = free_subnet(host, version=one.version, prefix=one.prefixlen, used=used)
+        # What is larger than any private range is offered as large as there is.
+        prefix = max(one.prefixlen, 9 if one.version == 4 else 48)
+        free = free_subnet(host, version=one.version, prefix=prefix, used=used)
         offers.append(f"{free} is free: '{free[1]}/{free.prefixlen}'")
     if clashes:
         raise ConflictError(
