@@ -47,7 +47,9 @@ def test_loopback_and_link_local_reach_nobody():
     def record(address):
         return AddressRecord("eth0", "", "ipv4", address, 24, "agent")
 
-    kept = reachable(map(record, ["127.0.0.1", "169.254.3.4", "10.0.0.1", "::1", "fe80::1", "fd00::1"]))
+    kept = reachable(
+        map(record, ["127.0.0.1", "169.254.3.4", "10.0.0.1", "::1", "fe80::1", "fd00::1"])
+    )
     assert [one.address for one in kept] == ["10.0.0.1", "fd00::1"]
 
 

@@ -306,7 +306,9 @@ def test_names_bridges_and_devices_that_are_taken_or_missing(host, lan):
     refused(host, ConflictError, "network lan exists already", name="lan", forward="isolated")
     refused(host, ConflictError, "belongs to network lan", forward="isolated", uuid=lan.uuid)
     bridge = lan.info().bridge
-    refused(host, ConflictError, f"{bridge} belongs to network lan", forward="isolated", bridge=bridge)
+    refused(
+        host, ConflictError, f"{bridge} belongs to network lan", forward="isolated", bridge=bridge
+    )
     refused(host, ConflictError, "belongs to network fabric", forward="isolated", bridge="brfab")
     refused(host, ConflictError, "a device eth0 already", forward="isolated", bridge="eth0")
     error = refused(host, NotFoundError, "no device br9", forward="bridge", bridge="br9")
@@ -335,7 +337,9 @@ def test_macs_of_guests_are_not_taken(host, web):
 
 
 def test_what_this_libvirt_or_kernel_lacks_is_said(host, wide):
-    error = refused(host, UnsupportedError, "Open vSwitch", forward="bridge", bridge="brfab", vlan=5)
+    error = refused(
+        host, UnsupportedError, "Open vSwitch", forward="bridge", bridge="brfab", vlan=5
+    )
     assert "hostdev" in error.hint
     limits = " ".join(str(limit) for limit in wide.limits)
     if "bandwidth" not in limits:
