@@ -7,12 +7,13 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import create, imports, runbooks, schema
+from tests.bench import create, imports, networks, runbooks, schema
 
 ALL = {
     "start": (imports.run,),
     "schema": (schema.run,),
     "create": (create.run,),
+    "networks": (networks.calls, networks.speed),
     "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 
