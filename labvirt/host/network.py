@@ -99,15 +99,14 @@ class Network:
         """Return the interfaces of domains that are connected to it, running or not."""
         return guests_of(self.host, self.info())
 
-    def _losses(self, record: NetworkRecord) -> tuple[str, ...]:
-        """Return the links that guests lose when the network stops."""
-        if not record.is_active:
-            return ()
-        return tuple(
-            f"the link of {guest.domain} ({guest.mac})"
-            for guest in guests_of(self.host, record, active_only=True)
-            if guest.is_active
-        )
+    def _stop(self, record: NetworkRecord, *, note: str = "") -> StopNetwork:
+        """Return the action that stops it; it names the links that guests lose."""
+        guests = guests_of(self.host, record, active_only=True) if record.is_active else ()
+        losses = tuple(f"the link of {one.domain} ({one.mac}){note}" for one in guests)
+        if not record.persistent:
+            losses += (f"network {self.name} itself: it is transient",)
+        pairs = tuple((one.uuid, one.mac) for one in guests)
+        return StopNetwork(self.name, self.uuid, losses, pairs)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -172,11 +171,8 @@ class Network:
                 libvirt_text="it is not active",
                 hint="nothing is left to do",
             )
-        losses = self._losses(record)
-        if not record.persistent:
-            losses += (f"network {self.name} itself: it is transient",)
-        action = StopNetwork(self.name, self.uuid, losses)
-        python = python_call("", "stop", (), {"confirm": bool(losses)})
+        action = self._stop(record)
+        python = python_call("", "stop", (), {"confirm": bool(action.loses)})
         return self._plan("stop", [action], python, confirm=confirm)
 
     @verb
@@ -201,7 +197,7 @@ class Network:
         warnings = []
         actions: list[Action[Any]] = []
         if record.is_active and stop:
-            actions.append(StopNetwork(self.name, self.uuid, self._losses(record)))
+            actions.append(self._stop(record))
         elif record.is_active:
             warnings.append(f"{self.name} is active: it goes on as transient until it is stopped")
         users = sorted({guest.domain for guest in self.guests()})

@@ -9,7 +9,7 @@ from lxml import etree
 from labvirt.errors import ConflictError, SpecError, UnsupportedError
 from labvirt.host.actions import StartNetwork
 from labvirt.host.hostnet import is_session
-from labvirt.host.network_actions import DefineNetwork, StopNetwork, UpdateNetwork
+from labvirt.host.network_actions import DefineNetwork, UpdateNetwork
 from labvirt.host.network_entries import LIVE_SECTIONS
 from labvirt.host.network_plug import ReplugGuests
 from labvirt.host.networking import refuse_overlap, require_limits
@@ -48,8 +48,15 @@ def require_startable(network: Network, record: NetworkRecord) -> None:
     refuse_overlap(network.host, asked, document.ips, own=network.uuid)
 
 
-def restart_actions(network: Network, record: NetworkRecord) -> list[Action[Any]]:
+def restart_actions(
+    network: Network, record: NetworkRecord, define: DefineNetwork | None = None
+) -> list[Action[Any]]:
     """Return the actions that stop and start a network and plug its guests in again.
+
+    Args:
+        network: which network.
+        record: how it is now.
+        define: what gives it another definition meanwhile.
 
     Raises:
         ConflictError: it is not active, or transient.
@@ -59,17 +66,17 @@ def restart_actions(network: Network, record: NetworkRecord) -> list[Action[Any]
     why = why if record.is_active else "it is not active: start() starts it"
     if why:
         raise ConflictError(asked, uri=network.host.label, libvirt_text=why)
-    guests = [one for one in network.guests() if one.is_active]
-    losses = tuple(f"the link of {one.domain} ({one.mac}), for a moment" for one in guests)
-    actions: list[Action[Any]] = [
-        StopNetwork(network.name, network.uuid, losses),
-        StartNetwork(network.name),
-    ]
-    if guests:
-        pairs = tuple((one.uuid, one.mac) for one in guests)
-        names = tuple(sorted({one.domain for one in guests}))
+    stop = network._stop(record, note=", for a moment")  # noqa: SLF001 - a part of Network
+    actions: list[Action[Any]] = [stop]
+    if define is not None:
+        # Between the two, so that a definition that does not start is taken back before the old
+        # one is started again.
+        actions.append(define)
+    actions.append(StartNetwork(network.name))
+    if stop.pairs:
+        names = tuple(sorted({one.domain for one in network.guests() if one.is_active}))
         by = f"replug-{new_uuid()[:8]}"
-        actions.append(ReplugGuests(network.name, pairs, names, by))
+        actions.append(ReplugGuests(network.name, stop.pairs, names, by))
     return actions
 
 
@@ -93,24 +100,23 @@ def plan_edit(
         )
     before = network.xml(inactive=True)
     document = _changed(asked, before, change, facts)
-    after = document.text()
-    require_valid(after, "network")
+    require_valid(document.text(), "network")
     old = NetworkXml.parse(before)
     _refuse_other(network, old, document, asked)
+    after = document.text()
     warnings = _refuse_clashes(network, old, document, asked)
     live: list[UpdateNetwork] = []
     later: list[str] = []
     if record.is_active and before != after:
         live, later = _split(network, old, document)
+    define = DefineNetwork(network.name, network.uuid, after, before_xml=before)
     actions: list[Action[Any]] = []
-    if before != after:
-        actions.append(DefineNetwork(network.name, network.uuid, after, before_xml=before))
-    else:
+    if before == after:
         warnings += ("nothing is changed",)
-    if later and restart:
-        actions += restart_actions(network, record)
+    elif later and restart:
+        actions += restart_actions(network, record, define)
     else:
-        actions += live
+        actions += [define, *live]
     if later and not restart:
         warnings += (
             f"takes effect when {network.name} is started anew (restart=True): {', '.join(later)}",

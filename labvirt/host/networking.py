@@ -229,6 +229,14 @@ class _Look:
             if not root.is_dir():
                 problem = Problem(f"ips[{place}].tftp_root", str(root), "is no folder of the host")
                 raise SpecError(self.asked, [problem])
+            closed = [
+                str(part) for part in (root, *root.parents) if not part.stat().st_mode & 0o001
+            ]
+            if closed:
+                self.warnings.append(
+                    f"{closed[-1]} is closed to other users: dnsmasq, which serves {root} as one "
+                    "of them, may not reach it"
+                )
             remote = one.boot_server is not None or "://" in (one.boot_file or "")
             if one.boot_file and not remote and not (root / one.boot_file.lstrip("/")).is_file():
                 why = f"is not in {root}"

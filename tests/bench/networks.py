@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import libvirt
 
@@ -28,7 +28,7 @@ class Counter:
         self.calls = 0
         self._kept: list[tuple[type, str, object]] = []
 
-    def __enter__(self) -> Counter:
+    def __enter__(self) -> Self:
         for cls, names in (
             (libvirt.virNetwork, REMOTE),
             (libvirt.virConnect, ("listAllNetworks", "networkLookupByUUIDString")),
