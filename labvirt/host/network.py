@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import network as networks
@@ -43,6 +44,14 @@ class Network:
     def __repr__(self) -> str:
         """Return one line, without a call to the host."""
         return f"<Network {self.name} on {self.host.name}>"
+
+    def _repr_html_(self) -> str:
+        """Return one line as HTML, from the last record read."""
+        record = self.host.news.record("network", self.uuid)
+        state = "not read yet"
+        if record is not None:
+            state = f"{record.forward}, {'active' if record.is_active else 'not active'}"
+        return f"<b>{escape(self.name)}</b> on {escape(self.host.name)}: {escape(state)}"
 
     # -- reading ----------------------------------------------------------------------------
 

@@ -24,14 +24,14 @@ from labvirt.model.subnet import overlapping
 from labvirt.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from labvirt.host.host import Host
     from labvirt.host.network import Network
-    from labvirt.model.network_ip import NetworkIp
+    from labvirt.model.network_ip import DhcpHost, NetworkIp
     from labvirt.plan import Action
 
-__all__ = ["plan_network", "refuse_overlap", "require_limits"]
+__all__ = ["plan_network", "refuse_foreign_macs", "refuse_overlap", "require_limits"]
 
 #: libvirt tags frames on an ordinary bridge from this version on.
 _VLAN_ON_BRIDGES = 11
@@ -100,6 +100,29 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
         raise ConflictError(
             asked, uri=host.label, libvirt_text="; ".join(clashes), hint="; ".join(offers)
         )
+
+
+def refuse_foreign_macs(
+    host: Host, asked: str, reservations: Iterable[DhcpHost], owners: Mapping[str, str]
+) -> None:
+    """Refuse a reservation under the name of one guest with the MAC address of another.
+
+    Args:
+        host: the host.
+        asked: what is asked for, for the message.
+        reservations: what is reserved.
+        owners: MAC address -> name of its domain.
+
+    Raises:
+        ConflictError: says whose it is.
+    """
+    names = set(owners.values())
+    for one in reservations:
+        owner = owners.get(one.mac or "")
+        if owner is not None and one.name in names - {owner}:
+            text = f"the MAC address {one.mac}, reserved for {one.name}, belongs to {owner}"
+            hint = f"{one.name}'s own MAC address, or name={owner!r}"
+            raise ConflictError(asked, uri=host.label, libvirt_text=text, hint=hint)
 
 
 def require_limits(host: Host, asked: str) -> tuple[str, ...]:
@@ -212,11 +235,7 @@ class _Look:
         if self.spec.mac in owners:
             text = f"the MAC address {self.spec.mac} of the bridge belongs to domain "
             raise self._conflict(text + owners[str(self.spec.mac)], "leave it out: one is made")
-        for host in hosts:
-            owner = owners.get(host.mac or "")
-            if owner is not None and host.name in set(owners.values()) - {owner}:
-                text = f"the MAC address {host.mac}, reserved for {host.name}, belongs to {owner}"
-                raise self._conflict(text, f"{host.name}'s own MAC address, or name={owner!r}")
+        refuse_foreign_macs(self.host, self.asked, hosts, owners)
 
     def _require_files(self) -> None:
         """Refuse a TFTP folder or boot file that is not there."""

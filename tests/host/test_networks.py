@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
-import os
 import subprocess
 import time
 
@@ -14,7 +14,6 @@ from labvirt.errors import (
     AccessDeniedError,
     ConfirmationError,
     ConflictError,
-    LabError,
     NotFoundError,
     PlanError,
     SpecError,
@@ -27,7 +26,6 @@ from labvirt.model import (
     DnsSrv,
     DnsTxt,
     ForwardDevice,
-    NetworkIp,
     NetworkSpec,
     NetworkXml,
     PortGroup,
@@ -39,28 +37,11 @@ WEB = "52:54:00:00:0a:01"
 FAR = "52:54:00:00:0b:01"
 
 
-@pytest.fixture(scope="module")
-def wide():
-    """A lab of two system hosts."""
-    try:
-        lab = lv.Lab.start(f"nets-{os.getpid()}", hosts=2, backend="system", ephemeral=True)
-    except LabError as error:
-        pytest.skip(f"the system back end does not work here: {error.what.splitlines()[0]}")
-    with lab:
-        yield lab
-        lab.stop()
-
-
-@pytest.fixture(scope="module")
-def host(wide):
-    return wide["alpha"]
-
-
 @pytest.fixture(autouse=True)
 def no_networks_left(request):
     """Remove the networks that a test made; those of the module's own guest stay."""
     yield
-    if "wide" not in request.fixturenames and "host" not in request.fixturenames:
+    if "wide" not in request.fixturenames:
         return
     for host in request.getfixturevalue("wide"):
         for network in host.networks:
@@ -71,45 +52,6 @@ def no_networks_left(request):
                 network.undefine(stop=True, confirm=True)
             else:
                 network.stop(confirm=True)
-
-
-@pytest.fixture(scope="module")
-def lan(host):
-    """A network with NAT, a reservation for the guest, and names."""
-    spec = NetworkSpec(
-        name="lan",
-        stp=False,
-        domain="lab.example",
-        domain_local=True,
-        ips=[
-            NetworkIp(
-                address="192.168.150.1/24",
-                dhcp_start="192.168.150.100",
-                dhcp_end="192.168.150.120",
-                lease_s=600,
-                hosts=[DhcpHost(mac=WEB, ip="192.168.150.10", name="web1")],
-            ),
-            "fd00:150::1/64",
-        ],
-        dns_hosts=[{"ip": "192.168.150.1", "names": ["gw"]}],
-        portgroups=[PortGroup(name="usual", default=True)],
-        dnsmasq_options=["dhcp-option=option:ntp-server,192.168.150.1"],
-    )
-    return host.plan(spec).apply()
-
-
-@pytest.fixture(scope="module")
-def web(host, lan):
-    """A guest with a reserved address, and a second card on the wire between the hosts."""
-    spec = lv.DomainSpec(
-        name="web1",
-        memory="128 MiB",
-        source=lv.TinyGuest(),
-        interfaces=[{"source": "lan", "mac": WEB}, {"source": "fabric", "mac": FAR}],
-    )
-    domain = host.plan(spec).apply()
-    domain.wait_for("agent", timeout_s=90)
-    return domain
 
 
 def shell(domain, text):
@@ -267,8 +209,6 @@ def test_a_network_that_another_process_left_half_made_is_removed(host, tmp_path
     assert record.pop("kind") == "define-network"
     calls.define(host.connection, define.xml)
     calls.start(host.connection, define.uuid)
-    import datetime as dt
-
     DefineNetwork(**record).undo(host, Crash(dt.datetime.now(dt.UTC), finished=True))
     assert "torn" not in host.networks
 
@@ -388,6 +328,9 @@ def test_a_guest_gets_its_reserved_address(web, lan):
     assert [(g.domain, g.mac, g.is_active) for g in guests] == [("web1", WEB, True)]
     assert guests.df["device"][0].startswith("vnet")
     assert "web1" in guests._repr_html_()
+    assert "nat, active" in lan._repr_html_()
+    (lease,) = [one for one in leases if one.address == "192.168.150.10"]
+    assert lease.expires_at - dt.datetime.now(dt.UTC) < dt.timedelta(seconds=601)
 
 
 def test_an_ipv6_address_that_nobody_leased_is_found(web):
@@ -452,7 +395,7 @@ def test_reservations_and_ranges_are_changed_live(lan):
     assert lan.pending == ""
 
 
-def test_entries_that_do_not_fit_are_refused_before(lan, host):
+def test_entries_that_do_not_fit_are_refused_before(lan, host, web):
     bad = [
         (DhcpHost(mac="52:54:00:00:0a:09", ip="10.1.1.1"), "in no subnet"),
         (DhcpHost(mac="52:54:00:00:0a:09", ip="192.168.150.1"), "host's own address"),
@@ -466,6 +409,13 @@ def test_entries_that_do_not_fit_are_refused_before(lan, host):
         with pytest.raises(SpecError, match=why):
             lan.add(entry)
     assert lan.xml() == before
+    quiet = lv.DomainSpec(name="db2", memory="32 MiB", interfaces=["network:lan"])
+    db = host.plan(quiet, start=False).apply()
+    try:
+        with pytest.raises(ConflictError, match="reserved for db2, belongs to web1"):
+            lan.add(DhcpHost(mac=FAR, ip="192.168.150.33", name="db2"))
+    finally:
+        db.undefine(confirm=True)
     off = host.plan(
         NetworkSpec(name="off", forward="isolated", ips=["10.52.0.1/24"]), start=False
     ).apply()
@@ -836,6 +786,29 @@ def test_session_defines_and_edits_and_says_what_it_cannot(alpha):
     finally:
         network.undefine(confirm=True)
     assert alpha.networks.names == before
+
+
+def test_the_network_of_this_machine_is_read_but_not_that_of_another_or_of_a_socket():
+    from types import SimpleNamespace
+
+    from labvirt.host import HostFacts
+    from labvirt.host.hostnet import HostNet, missing_limits, neighbours
+    from labvirt.model import Uri
+
+    def stub(uri, *, is_local=True):
+        link = SimpleNamespace(uri=Uri.parse(uri))
+        return SimpleNamespace(connection=link, facts=HostFacts(), is_local=is_local)
+
+    here = HostNet.read(stub("qemu:///system"))
+    assert "lo" in here.devices
+    assert neighbours(stub("qemu:///system")) is not None
+    for other in (
+        stub("qemu+ssh://somewhere/system", is_local=False),
+        stub("qemu+unix:///system?socket=/run/x"),
+    ):
+        assert HostNet.read(other) is None
+        assert neighbours(other) is None
+        assert missing_limits(other) is None
 
 
 def test_routes_are_read_as_the_kernel_prints_them():
