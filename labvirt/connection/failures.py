@@ -274,6 +274,11 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"cannot allocate memory|cannot set up guest memory",
          "the host has too little free memory: give it less, or stop something"),
     # what this host can do
+    Hint(r"firewalld is not active", "leave zone out, or start firewalld on the host",
+         becomes=UnsupportedError),
+    Hint(r"no (usable )?vf'?s|is not an sr-iov",
+         "the card has no virtual functions: make some (sriov_numvfs), or name another card",
+         becomes=UnsupportedError),
     Hint(r"(cannot find|not found|no such file).*dnsmasq|dnsmasq.*(not found|no such file or dir)",
          "the host lacks dnsmasq (package dnsmasq-base)", becomes=UnsupportedError),
     Hint(r"could not find capabilities|kvm is not available|failed to initialize kvm|"

@@ -40,6 +40,7 @@ _LIMIT_S = 5.0
 _MARK = "=="
 _LOOK = f"""cat /proc/net/route; echo {_MARK}; cat /proc/net/ipv6_route 2>/dev/null; echo {_MARK}
 ls /sys/class/net; echo {_MARK}; ls -d /sys/class/net/*/bridge 2>/dev/null; echo {_MARK}
+test -e /proc/net/if_inet6 && echo ipv6
 """
 _UP, _REJECT = 0x1, 0x200
 #: What libvirt's <bandwidth> needs of the kernel, and how to try it; in a network of its own.
@@ -91,11 +92,13 @@ class HostNet:
         devices: names of its network devices.
         bridges: those that are bridges.
         routes: the subnets that are reached over a device, default routes left out.
+        ipv6: whether its kernel knows IPv6.
     """
 
     devices: frozenset[str]
     bridges: frozenset[str]
     routes: tuple[Taken, ...]
+    ipv6: bool = True
 
     @classmethod
     def read(cls, host: Host) -> HostNet | None:
@@ -104,11 +107,11 @@ class HostNet:
         if found is None:
             return None
         parts = found[1].split(_MARK + "\n")
-        if len(parts) < 4:
+        if len(parts) < 5:
             return None
         bridges = frozenset(line.split("/")[-2] for line in parts[3].split())
         routes = (*_routes4(parts[0].splitlines()[1:]), *_routes6(parts[1].splitlines()))
-        return cls(frozenset(parts[2].split()), bridges, routes)
+        return cls(frozenset(parts[2].split()), bridges, routes, "ipv6" in parts[4])
 
 
 def is_session(host: Host) -> bool:

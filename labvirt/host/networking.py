@@ -206,10 +206,17 @@ class _Look:
         if self.net is None:
             return
         spec = self.spec
+        if not self.net.ipv6 and any(one.interface.version == 6 for one in spec.ips):
+            raise UnsupportedError(
+                self.asked,
+                uri=self.host.label,
+                libvirt_text="the host's kernel has no IPv6",
+                hint="leave the IPv6 addresses out; or boot the host without ipv6.disable=1",
+            )
         wanted = [("devices", dev) for dev in spec.devices]
         wanted += [("pf", spec.pf)] if spec.pf else []
         wanted += [("forward_dev", spec.forward_dev)] if spec.forward_dev else []
-        if spec.forward == "bridge" and spec.bridge and not spec.openvswitch:
+        if spec.forward == "bridge" and spec.bridge:
             wanted.append(("bridge", spec.bridge))
         real = sorted(self.net.devices - {"lo"})
         for field, dev in wanted:
@@ -221,7 +228,8 @@ class _Look:
                     libvirt_text=f"{field}: the host has no device {dev}",
                     hint=f"it has: {', '.join(shown) or 'none'}",
                 )
-            if field == "bridge" and dev not in self.net.bridges:
+            # A bridge of Open vSwitch is an ordinary device for the kernel.
+            if field == "bridge" and dev not in self.net.bridges and not spec.openvswitch:
                 why = "is a device of the host and no bridge"
                 hint = f"devices=[{dev!r}] puts guests on it by macvtap"
                 raise SpecError(self.asked, [Problem(field, dev, why, hint)])

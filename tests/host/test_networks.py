@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +116,19 @@ def test_the_same_spec_is_the_same_xml_for_virsh_and_for_labvirt(host):
     for document in (ours, theirs):
         document.set(uuid="4dea22b3-1d52-d8f3-2516-782e98ab3fa0", mac="52:54:00:00:00:01")
     assert ours.doc.pretty == theirs.doc.pretty
+
+
+def test_a_network_is_read_as_a_spec_and_made_again_elsewhere(host, lan):
+    spec = NetworkSpec.from_xml(lan.xml(inactive=True))
+    assert spec.domain == "lab.example"
+    assert spec.ips[0].hosts[0].name == "web1"
+    free = host.free_subnet()
+    copy = spec.replace(
+        name="copy", uuid=None, mac=None, bridge=None, dns_hosts=(), dnsmasq_options=(),
+        ips=[{"address": f"{free[1]}/24", "reserved_only": True,
+              "hosts": [{"mac": "52:54:00:00:0a:44", "ip": str(free[44])}]}],
+    )  # fmt: skip
+    assert host.plan(copy).apply().is_active
 
 
 def test_a_network_of_virsh_is_edited_without_loss(host):
@@ -279,6 +293,14 @@ def test_what_this_libvirt_or_kernel_lacks_is_said(host, wide):
         host, UnsupportedError, "Open vSwitch", forward="bridge", bridge="brfab", vlan=5
     )
     assert "hostdev" in error.hint
+    for fields, why in (
+        ({"forward": "hostdev", "pf": "eth0"}, "no virtual functions"),
+        ({"ips": ["10.50.0.1/24"], "zone": "public"}, "start firewalld"),
+    ):
+        with pytest.raises(PlanError, match="start network new failed") as caught:
+            host.plan(NetworkSpec(name="new", **fields)).apply()
+        assert why in caught.value.hint
+        assert "new" not in host.networks
     limits = " ".join(str(limit) for limit in wide.limits)
     if "bandwidth" not in limits:
         pytest.skip("this kernel can limit bandwidth")
@@ -801,6 +823,7 @@ def test_the_network_of_this_machine_is_read_but_not_that_of_another_or_of_a_soc
 
     here = HostNet.read(stub("qemu:///system"))
     assert "lo" in here.devices
+    assert here.ipv6 is Path("/proc/net/if_inet6").exists()
     assert neighbours(stub("qemu:///system")) is not None
     for other in (
         stub("qemu+ssh://somewhere/system", is_local=False),

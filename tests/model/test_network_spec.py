@@ -134,6 +134,17 @@ BAD = [
         },
         "hosts[1].name",
     ),
+    (NetworkIp, {"address": "10.0.0.1/24", "reserved_only": True}, "hosts"),
+    (
+        NetworkIp,
+        {
+            "address": "10.0.0.1/24",
+            "reserved_only": True,
+            "dhcp_start": "10.0.0.2",
+            "dhcp_end": "10.0.0.9",
+        },
+        "reserved_only",
+    ),
     (DhcpHost, {"ip": "10.0.0.5"}, "mac"),
     (DhcpHost, {"ip": "fd00::5"}, "id"),
     (DhcpHost, {"ip": "fd00::5", "mac": M1}, "mac"),
@@ -298,6 +309,33 @@ def test_short_forms():
     assert not NetworkSpec(**NAT).limits
     use = FilterUse.model_validate({"filter": "a", "parameters": {"IP": "10.0.0.1"}})
     assert use.parameters == {"IP": ("10.0.0.1",)}
+
+
+def test_a_network_that_serves_reserved_addresses_only_stays_so():
+    spec = NetworkSpec(
+        name="n",
+        ips=[
+            {
+                "address": "10.0.0.1/24",
+                "reserved_only": True,
+                "hosts": [{"mac": M1, "ip": "10.0.0.5"}],
+            }
+        ],
+    )
+    assert "<range" not in spec.to_xml()
+    assert NetworkSpec.from_xml(spec.to_xml()).ips == spec.ips
+
+
+def test_lease_times_are_read_in_every_unit():
+    ip = "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.9'>{}</range></dhcp></ip>"
+    for lease, seconds in (
+        ("<lease expiry='2' unit='hours'/>", 7200),
+        ("<lease expiry='5'/>", 300),
+        ("<lease expiry='0'/>", 0),
+        ("", None),
+    ):
+        spec = NetworkSpec.from_xml(f"<network><name>n</name>{ip.format(lease)}</network>")
+        assert spec.ips[0].lease_s == seconds
 
 
 def test_a_network_without_forward_element_is_isolated():
