@@ -157,13 +157,16 @@ def _routes6(lines: Iterable[str]) -> Iterator[Taken]:
             yield Taken(found, f"the route over {device}", device=device)
 
 
-def taken(host: Host, net: HostNet | None, *, leave_out: str = "") -> tuple[Taken, ...]:
+def taken(
+    host: Host, net: HostNet | None, *, leave_out: str = "", active_only: bool = False
+) -> tuple[Taken, ...]:
     """Return the subnets in use on a host: by its libvirt networks, then by its routes.
 
     Args:
         host: the host.
         net: its machine, None when it cannot be looked at.
         leave_out: UUID of a network that does not count.
+        active_only: only networks that run count.
     """
     link = host.connection
     found: list[Taken] = []
@@ -171,7 +174,7 @@ def taken(host: Host, net: HostNet | None, *, leave_out: str = "") -> tuple[Take
     for record in host.networks.records:
         if record.bridge and record.forward != "bridge":
             bridges.add(record.bridge)
-        if record.uuid == leave_out:
+        if record.uuid == leave_out or (active_only and not record.is_active):
             continue
         try:
             document = NetworkXml.parse(networks.xml(link, record.uuid, inactive=record.persistent))

@@ -43,7 +43,7 @@ def require_startable(network: Network, record: NetworkRecord) -> None:
             hint="a system URI starts it; here: interfaces 'user', or kind mcast",
         )
     document = NetworkXml.parse(network.xml(inactive=record.persistent))
-    refuse_overlap(network.host, asked, document.ips, own=network.uuid)
+    refuse_overlap(network.host, asked, document.ips, own=network.uuid, active_only=True)
 
 
 def restart_actions(

@@ -69,7 +69,14 @@ def plan_network(
     )
 
 
-def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: str = "") -> None:
+def refuse_overlap(
+    host: Host,
+    asked: str,
+    ips: Iterable[NetworkIp | Any],
+    *,
+    own: str = "",
+    active_only: bool = False,
+) -> None:
     """Refuse addresses that a network or a route of the host has already; propose free ones.
 
     Args:
@@ -77,6 +84,7 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
         asked: what is asked for, for the message.
         ips: the addresses: they have ``interface``.
         own: UUID of the network they belong to.
+        active_only: networks that do not run are no obstacle.
 
     Raises:
         ConflictError: says who has the addresses, and what is free.
@@ -84,7 +92,8 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
     wanted = [one.interface.network for one in ips if one.interface is not None]
     if not wanted:
         return
-    used = taken(host, HostNet.read(host), leave_out=own)
+    net = HostNet.read(host)
+    used = taken(host, net, leave_out=own, active_only=active_only)
     clashes, offers = [], []
     for one in wanted:
         other = overlapping(one, [known.subnet for known in used])
@@ -94,7 +103,8 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
         clashes.append(f"{one} overlaps {other} of {owner.by}")
         # What is larger than any private range is offered as large as there is.
         prefix = max(one.prefixlen, 9 if one.version == 4 else 48)
-        free = free_subnet(host, version=one.version, prefix=prefix, used=used)
+        everybody = taken(host, net, leave_out=own) if active_only else used
+        free = free_subnet(host, version=one.version, prefix=prefix, used=everybody)
         offers.append(f"{free} is free: '{free[1]}/{free.prefixlen}'")
     if clashes:
         raise ConflictError(

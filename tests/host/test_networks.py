@@ -355,6 +355,12 @@ def test_a_guest_gets_its_reserved_address(web, lan):
     assert lease.expires_at - dt.datetime.now(dt.UTC) < dt.timedelta(seconds=601)
 
 
+def test_a_guest_reaches_another_host_through_nat(wide, web):
+    until(lambda: "default via 192.168.150.1" in shell(web, "ip route"), "its route")
+    other = wide.run("beta", ["ip", "-4", "-o", "addr", "show", "brfab"]).stdout.split()[3]
+    assert "2 packets received" in shell(web, f"ping -c 2 -W 2 {other.partition('/')[0]}")
+
+
 def test_an_ipv6_address_that_nobody_leased_is_found(web):
     shell(web, "ip addr add fd00:150::77/64 dev eth0; sleep 2; ping -6 -c 2 fd00:150::1")
     found = web.addresses(every=True)
@@ -631,10 +637,11 @@ def test_start_stop_and_autostart(host):
         ["virsh", "-c", host.uri, "net-define", "/dev/stdin"],
         input=virsh_xml, text=True, check=True, capture_output=True, timeout=30,
     )  # fmt: skip
+    network.start()
     with pytest.raises(ConflictError, match=r"overlaps 10.53.0.0/24 of network life") as caught:
         other.start()
     assert "is free" in caught.value.hint
-    network.undefine(confirm=True)
+    network.stop()
     other.start()
     assert other.is_active
 

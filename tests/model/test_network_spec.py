@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from labvirt.errors import SpecError
 from labvirt.model import (
@@ -353,6 +357,77 @@ def test_addresses_of_a_network_are_read_in_both_ways_of_writing():
         "<ip address='nonsense' prefix='24'/><ip/></network>"
     )
     assert [str(one.interface) for one in network.ips] == ["192.168.122.1/24", "None", "None"]
+
+
+_WORD = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
+_DEVICE = st.from_regex(r"[a-z][a-z0-9]{0,14}", fullmatch=True)
+_MAC = st.builds("52:54:00:{:02x}:{:02x}:{:02x}".format, *[st.integers(0, 255)] * 3)
+_RATE = st.one_of(st.none(), st.integers(1, 9999), st.builds(dict, average=st.integers(1, 99)))
+
+
+def optional(strategy):
+    return st.one_of(st.none(), strategy)
+
+
+def _ip(number, length, macs, **served):
+    network = ipaddress.ip_network((0x0A000000 + number * 65536, length))
+    hosts = [
+        {"mac": mac, "ip": str(network[place + 2])} for place, mac in enumerate(dict.fromkeys(macs))
+    ]
+    return {"address": f"{network[1]}/{length}", "hosts": hosts, **served}
+
+
+_IPS = st.lists(
+    st.builds(
+        _ip,
+        st.integers(0, 200),
+        st.integers(16, 27),
+        st.lists(_MAC, max_size=4),
+        lease_s=optional(st.sampled_from([0, 120, 3600])),
+        local_ptr=st.booleans(),
+        tftp_root=optional(st.just("/srv/tftp & more")),
+        boot_file=optional(_WORD),
+    ),
+    min_size=1,
+    max_size=1,
+)
+_SPECS = st.builds(
+    dict,
+    name=_WORD,
+    forward=st.sampled_from(["nat", "route", "open", "isolated"]),
+    bridge=optional(_DEVICE),
+    stp=st.booleans(),
+    delay_s=st.integers(0, 30),
+    mtu=optional(st.integers(68, 9000)),
+    mac=optional(_MAC),
+    domain=optional(_WORD.map(lambda word: f"{word}.example")),
+    dns_txts=st.lists(st.builds(dict, name=_WORD, value=st.text("a <&'\"é", min_size=1)), max_size=2),
+    dns_srvs=st.lists(
+        st.builds(dict, service=st.from_regex(r"[a-z]{1,9}", fullmatch=True), target=_WORD,
+                  port=st.integers(1, 65535), priority=optional(st.integers(0, 65535))),
+        max_size=2,
+    ),
+    ips=_IPS,
+    inbound=_RATE,
+    outbound=_RATE,
+    port_isolated=st.booleans(),
+    portgroups=st.lists(
+        st.builds(dict, name=_DEVICE, inbound=_RATE, trust_guest_rx_filters=st.booleans()),
+        max_size=3, unique_by=lambda group: group["name"],
+    ),
+    dnsmasq_options=st.lists(st.text("a=,<&'\" ", min_size=1), max_size=2),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(fields=_SPECS)
+def test_every_network_is_valid_for_libvirt_and_read_back_as_it_was_asked_for(fields, schema):
+    spec = NetworkSpec(**fields)
+    xml = spec.to_xml()
+    assert schema.check(xml, "network") == ()
+    again = NetworkSpec.from_xml(xml)
+    assert again.to_xml() == xml
+    assert NetworkXml.parse(xml).text() == xml
 
 
 def test_a_pool_and_a_volume_say_what_they_were_asked_to():
