@@ -220,6 +220,12 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"address already in use|failed to find an available port",
          "another program has the port: give migrate_uri another one or a unix socket; hosts that share "
          "a machine need their own migration_port_min and _max in qemu.conf", becomes=ConflictError),
+    Hint(r"network is already in use by interface",
+         "the host has a route to this subnet: host.free_subnet() proposes another",
+         becomes=ConflictError),
+    Hint(r"enabling ipv6 forwarding with ra routes",
+         "the host learns its own routes by router advertisements: sysctl "
+         "net.ipv6.conf.<device>.accept_ra=2 keeps them while it forwards", becomes=ConflictError),
     Hint(r"already in use|already exists", "choose another name, or remove the old one first",
          becomes=ConflictError),
     Hint(r"already defined with uuid|is already being (started|removed)|already active",
@@ -283,6 +289,13 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"cannot allocate memory|cannot set up guest memory",
          "the host has too little free memory: give it less, or stop something"),
     # what this host can do
+    Hint(r"firewalld is not active", "leave zone out, or start firewalld on the host",
+         becomes=UnsupportedError),
+    Hint(r"no (usable )?vf'?s|is not an sr-iov",
+         "the card has no virtual functions: make some (sriov_numvfs), or name another card",
+         becomes=UnsupportedError),
+    Hint(r"(cannot find|not found|no such file).*dnsmasq|dnsmasq.*(not found|no such file or dir)",
+         "the host lacks dnsmasq (package dnsmasq-base)", becomes=UnsupportedError),
     Hint(r"could not find capabilities|kvm is not available|failed to initialize kvm|"
          r"invalid accelerator kvm|domaintype=kvm|could not access kvm|support virt type 'kvm'",
          "this host has no usable KVM: use virt='qemu' (slow, works everywhere)",

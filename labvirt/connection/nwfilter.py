@@ -20,23 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["bindings", "define", "find", "list_all", "undefine", "xml"]
 
 T = TypeVar("T")
-_ABSENT = """the daemon of an ordinary user (session) has no network filters: a host opened by \
-its system URI has them"""
+_ABSENT = "a host that is opened by its system URI has them"
 
 
 def _call(conn: Connection, asked: str, fn: Callable[[Any], T]) -> T:
     """Run a call; a driver that is absent is told as such."""
-    try:
-        return conn.call(asked, fn)
-    except UnsupportedError as error:
-        raise UnsupportedError(
-            asked,
-            uri=error.uri,
-            code=error.code,
-            domain=error.domain,
-            libvirt_text=error.libvirt_text,
-            hint=_ABSENT,
-        ) from error
+    if conn.uri.path == "/session":
+        # It lists nothing and says of a definition only that it "is not valid" in session mode.
+        text = "the daemon of an ordinary user (session) has no network filters"
+        raise UnsupportedError(asked, uri=conn.uri.redacted(), libvirt_text=text, hint=_ABSENT)
+    return conn.call(asked, fn)
 
 
 def list_all(conn: Connection) -> tuple[NwFilterRecord, ...]:

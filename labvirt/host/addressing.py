@@ -30,6 +30,7 @@ SOURCES: Final = ("lease", "agent", "arp", "serial")
 _TAIL_BYTES = 256 * 1024
 _V4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _V6 = r"[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}"
+_ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 #: How boot messages and login screens tell an address.
 _TOLD: Final = tuple(
     re.compile(pattern.replace("@", f"(?P<ip>{_V4}|{_V6})"), re.MULTILINE)
@@ -40,7 +41,7 @@ _TOLD: Final = tuple(
         r"\bbound to @\b",
         r"\bDHCPv[46] address @",
         r"\baddress[:=]\s*@\b",
-        r"^(?P<dev>e[a-z0-9]+):\s+@\b",
+        r"(?:^|\s)(?P<dev>e[a-z0-9]+):\s+@\b",
     )
 )
 
@@ -253,6 +254,7 @@ class _Look:
 
 def _told(text: str) -> tuple[AddressRecord, ...]:
     """Return the addresses in boot messages; each with the line that tells it."""
+    text = _ESCAPE.sub(" ", text)
     found: dict[str, AddressRecord] = {}
     for pattern in _TOLD:
         for match in pattern.finditer(text):

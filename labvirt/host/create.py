@@ -61,7 +61,9 @@ def plan_domain(
     xml = spec.to_xml()
     require_valid(xml)
     uuid = str(spec.uuid)
-    actions: list[Action[Any]] = [*storing.actions, *network_actions]
+    actions: list[Action[Any]] = [*storing.actions]
+    if start or transient:
+        actions += network_actions
     log = spec.serial.log_path or "" if spec.serial else ""
     if transient:
         actions.append(StartDomain(spec.name, uuid, paused, transient_xml=xml, serial_log=log))

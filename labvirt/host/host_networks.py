@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from labvirt.host.hostnet import free_subnet
 from labvirt.host.network_actions import AutostartNetwork
+from labvirt.host.network_xml import plan_xml
 from labvirt.host.networking import plan_network
 from labvirt.host.nwfilter import filters_of, plan_filter
 from labvirt.model.network import NetworkSpec
@@ -81,6 +82,22 @@ class HostNetworks:
             python=f"{host.python}.ensure_network({name!r})",
             journal=host.journal,
         )
+
+    @verb
+    def define_network(self, xml: str, *, transient: bool = False) -> Plan[Network]:
+        """Store a network's definition, or change the one of the same name (G15-45, G15-46).
+
+        It is not started: `Network.start` does that. One that runs is changed as by `Network.edit`.
+
+        Args:
+            xml: its XML; what labvirt does not know stays as it is.
+            transient: start it without a definition: it is gone when it stops.
+
+        Raises:
+            SpecError: the XML is not that of a network; names element, attribute and value.
+            ConflictError: the UUID, a subnet or the bridge is in use.
+        """
+        return plan_xml(self._whole, xml, transient=transient)
 
     @property
     def nwfilters(self) -> NwFilters:

@@ -40,6 +40,7 @@ _LIMIT_S = 5.0
 _MARK = "=="
 _LOOK = f"""cat /proc/net/route; echo {_MARK}; cat /proc/net/ipv6_route 2>/dev/null; echo {_MARK}
 ls /sys/class/net; echo {_MARK}; ls -d /sys/class/net/*/bridge 2>/dev/null; echo {_MARK}
+test -e /proc/net/if_inet6 && echo ipv6
 """
 _UP, _REJECT = 0x1, 0x200
 #: What libvirt's <bandwidth> needs of the kernel, and how to try it; in a network of its own.
@@ -91,11 +92,13 @@ class HostNet:
         devices: names of its network devices.
         bridges: those that are bridges.
         routes: the subnets that are reached over a device, default routes left out.
+        ipv6: whether its kernel knows IPv6.
     """
 
     devices: frozenset[str]
     bridges: frozenset[str]
     routes: tuple[Taken, ...]
+    ipv6: bool = True
 
     @classmethod
     def read(cls, host: Host) -> HostNet | None:
@@ -104,11 +107,11 @@ class HostNet:
         if found is None:
             return None
         parts = found[1].split(_MARK + "\n")
-        if len(parts) < 4:
+        if len(parts) < 5:
             return None
         bridges = frozenset(line.split("/")[-2] for line in parts[3].split())
         routes = (*_routes4(parts[0].splitlines()[1:]), *_routes6(parts[1].splitlines()))
-        return cls(frozenset(parts[2].split()), bridges, routes)
+        return cls(frozenset(parts[2].split()), bridges, routes, "ipv6" in parts[4])
 
 
 def is_session(host: Host) -> bool:
@@ -123,7 +126,9 @@ def run_there(
     try:
         if host.facts.run is not None:
             return host.facts.run(argv, timeout_s)
-        if not host.is_local or host.facts.lab:
+        uri = host.connection.uri
+        if not host.is_local or host.facts.lab or uri.param("socket"):
+            # A daemon behind a socket of its own may live in another network than this process.
             return None
         done = subprocess.run(
             list(argv), capture_output=True, text=True, timeout=timeout_s, check=False
@@ -152,13 +157,16 @@ def _routes6(lines: Iterable[str]) -> Iterator[Taken]:
             yield Taken(found, f"the route over {device}", device=device)
 
 
-def taken(host: Host, net: HostNet | None, *, leave_out: str = "") -> tuple[Taken, ...]:
+def taken(
+    host: Host, net: HostNet | None, *, leave_out: str = "", active_only: bool = False
+) -> tuple[Taken, ...]:
     """Return the subnets in use on a host: by its libvirt networks, then by its routes.
 
     Args:
         host: the host.
         net: its machine, None when it cannot be looked at.
         leave_out: UUID of a network that does not count.
+        active_only: only networks that run count.
     """
     link = host.connection
     found: list[Taken] = []
@@ -166,7 +174,7 @@ def taken(host: Host, net: HostNet | None, *, leave_out: str = "") -> tuple[Take
     for record in host.networks.records:
         if record.bridge and record.forward != "bridge":
             bridges.add(record.bridge)
-        if record.uuid == leave_out:
+        if record.uuid == leave_out or (active_only and not record.is_active):
             continue
         try:
             document = NetworkXml.parse(networks.xml(link, record.uuid, inactive=record.persistent))

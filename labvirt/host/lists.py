@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["domains_of", "networks_of", "pools_of"]
 
 T = TypeVar("T")
+_TRIES = 3
 
 DOMAINS = Table(
     "domain",
@@ -95,11 +96,15 @@ def networks_of(host: Host) -> Collection[Network]:
     """Return the virtual networks of a host."""
 
     def read() -> tuple[NetworkRecord, ...]:
-        # Events keep the records up to date: what of a network needs its XML is read once.
-        known = () if host.stale_since else host.news.records("network")
-        records = networks.list_all(host.connection, known)
-        host.news.note_all("network", records)
-        return records
+        # Events keep the records up to date: what of a network needs its XML is read once. An
+        # event that comes meanwhile makes the reading worthless.
+        records: tuple[NetworkRecord, ...] = ()
+        for _ in range(_TRIES):
+            mark, known = host.news.settled("network")
+            records = networks.list_all(host.connection, known)
+            if host.news.note_all_since("network", records, mark):
+                return records
+        return networks.list_all(host.connection)
 
     return Collection(
         "network",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import network as networks
@@ -44,6 +45,14 @@ class Network:
         """Return one line, without a call to the host."""
         return f"<Network {self.name} on {self.host.name}>"
 
+    def _repr_html_(self) -> str:
+        """Return one line as HTML, from the last record read."""
+        record = self.host.news.record("network", self.uuid)
+        state = "not read yet"
+        if record is not None:
+            state = f"{record.forward}, {'active' if record.is_active else 'not active'}"
+        return f"<b>{escape(self.name)}</b> on {escape(self.host.name)}: {escape(state)}"
+
     # -- reading ----------------------------------------------------------------------------
 
     def info(self) -> NetworkRecord:
@@ -79,8 +88,13 @@ class Network:
         live.element.attrib.pop("connections", "")
         for one in live.element.iterfind("forward/*[@connections]"):
             del one.attrib["connections"]
-        if (live.nat_port_start, live.nat_port_end) == (1024, 65535) and not stored.nat_port_start:
-            del live.nat_port_start, live.nat_port_end
+        nat = live.element.find("forward/nat")
+        if nat is not None and stored.element.find("forward/nat") is None:
+            # The ports that libvirt takes when nobody names any.
+            live.doc.remove(nat)
+            forward = live.element.find("forward")
+            if forward is not None and not len(forward):
+                forward.text = None
         if live.doc.pretty == stored.doc.pretty:
             return ""
         return xml_diff(live.doc.pretty, stored.doc.pretty, self.name)
@@ -94,15 +108,14 @@ class Network:
         """Return the interfaces of domains that are connected to it, running or not."""
         return guests_of(self.host, self.info())
 
-    def _losses(self, record: NetworkRecord) -> tuple[str, ...]:
-        """Return the links that guests lose when the network stops."""
-        if not record.is_active:
-            return ()
-        return tuple(
-            f"the link of {guest.domain} ({guest.mac})"
-            for guest in guests_of(self.host, record, active_only=True)
-            if guest.is_active
-        )
+    def _stop(self, record: NetworkRecord, *, note: str = "") -> StopNetwork:
+        """Return the action that stops it; it names the links that guests lose."""
+        guests = guests_of(self.host, record, active_only=True) if record.is_active else ()
+        losses = tuple(f"the link of {one.domain} ({one.mac}){note}" for one in guests)
+        if not record.persistent:
+            losses += (f"network {self.name} itself: it is transient",)
+        pairs = tuple((one.uuid, one.mac) for one in guests)
+        return StopNetwork(self.name, self.uuid, losses, pairs)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -167,11 +180,8 @@ class Network:
                 libvirt_text="it is not active",
                 hint="nothing is left to do",
             )
-        losses = self._losses(record)
-        if not record.persistent:
-            losses += (f"network {self.name} itself: it is transient",)
-        action = StopNetwork(self.name, self.uuid, losses)
-        python = python_call("", "stop", (), {"confirm": bool(losses)})
+        action = self._stop(record)
+        python = python_call("", "stop", (), {"confirm": bool(action.loses)})
         return self._plan("stop", [action], python, confirm=confirm)
 
     @verb
@@ -196,7 +206,7 @@ class Network:
         warnings = []
         actions: list[Action[Any]] = []
         if record.is_active and stop:
-            actions.append(StopNetwork(self.name, self.uuid, self._losses(record)))
+            actions.append(self._stop(record))
         elif record.is_active:
             warnings.append(f"{self.name} is active: it goes on as transient until it is stopped")
         users = sorted({guest.domain for guest in self.guests()})

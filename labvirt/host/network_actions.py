@@ -11,7 +11,7 @@ from labvirt.connection import nwfilter as filters
 from labvirt.errors import ConflictError, NotFoundError
 from labvirt.host.handle import xml_diff
 from labvirt.host.network_guests import guests_of
-from labvirt.host.network_plug import ReplugGuests
+from labvirt.host.network_plug import ReplugGuests, replug
 from labvirt.host.shell import fed
 from labvirt.plan import Action
 
@@ -182,6 +182,7 @@ class StopNetwork(Action["Host"]):
     name: str
     uuid: str
     loses: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:
@@ -203,6 +204,7 @@ class StopNetwork(Action["Host"]):
             networks.start(host.connection, self.uuid)
         except (NotFoundError, ConflictError):
             return
+        replug(host, self.name, [(uuid, mac) for uuid, mac in self.pairs])
 
 
 @dataclass(frozen=True)

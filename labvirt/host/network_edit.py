@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lxml import etree
-
 from labvirt.errors import ConflictError, SpecError, UnsupportedError
 from labvirt.host.actions import StartNetwork
 from labvirt.host.hostnet import is_session
-from labvirt.host.network_actions import DefineNetwork, StopNetwork, UpdateNetwork
-from labvirt.host.network_entries import LIVE_SECTIONS
+from labvirt.host.network_actions import DefineNetwork, UpdateNetwork
 from labvirt.host.network_plug import ReplugGuests
 from labvirt.host.networking import refuse_overlap, require_limits
 from labvirt.host.validate import require_valid
 from labvirt.model.ident import new_uuid
 from labvirt.model.network import MAKES_BRIDGE
 from labvirt.model.network_parts import Bandwidth, bandwidth_view
+from labvirt.model.network_sections import entry_changes, later_parts
 from labvirt.model.xml.network import NetworkXml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from labvirt.host.network import Network
     from labvirt.plan import Action, Plan
@@ -45,11 +43,18 @@ def require_startable(network: Network, record: NetworkRecord) -> None:
             hint="a system URI starts it; here: interfaces 'user', or kind mcast",
         )
     document = NetworkXml.parse(network.xml(inactive=record.persistent))
-    refuse_overlap(network.host, asked, document.ips, own=network.uuid)
+    refuse_overlap(network.host, asked, document.ips, own=network.uuid, active_only=True)
 
 
-def restart_actions(network: Network, record: NetworkRecord) -> list[Action[Any]]:
+def restart_actions(
+    network: Network, record: NetworkRecord, define: DefineNetwork | None = None
+) -> list[Action[Any]]:
     """Return the actions that stop and start a network and plug its guests in again.
+
+    Args:
+        network: which network.
+        record: how it is now.
+        define: what gives it another definition meanwhile.
 
     Raises:
         ConflictError: it is not active, or transient.
@@ -59,17 +64,17 @@ def restart_actions(network: Network, record: NetworkRecord) -> list[Action[Any]
     why = why if record.is_active else "it is not active: start() starts it"
     if why:
         raise ConflictError(asked, uri=network.host.label, libvirt_text=why)
-    guests = [one for one in network.guests() if one.is_active]
-    losses = tuple(f"the link of {one.domain} ({one.mac}), for a moment" for one in guests)
-    actions: list[Action[Any]] = [
-        StopNetwork(network.name, network.uuid, losses),
-        StartNetwork(network.name),
-    ]
-    if guests:
-        pairs = tuple((one.uuid, one.mac) for one in guests)
-        names = tuple(sorted({one.domain for one in guests}))
+    stop = network._stop(record, note=", for a moment")  # noqa: SLF001 - a part of Network
+    actions: list[Action[Any]] = [stop]
+    if define is not None:
+        # Between the two, so that a definition that does not start is taken back before the old
+        # one is started again.
+        actions.append(define)
+    actions.append(StartNetwork(network.name))
+    if stop.pairs:
+        names = tuple(sorted({one.domain for one in network.guests() if one.is_active}))
         by = f"replug-{new_uuid()[:8]}"
-        actions.append(ReplugGuests(network.name, pairs, names, by))
+        actions.append(ReplugGuests(network.name, stop.pairs, names, by))
     return actions
 
 
@@ -93,24 +98,22 @@ def plan_edit(
         )
     before = network.xml(inactive=True)
     document = _changed(asked, before, change, facts)
-    after = document.text()
-    require_valid(after, "network")
+    require_valid(document.text(), "network")
     old = NetworkXml.parse(before)
     _refuse_other(network, old, document, asked)
+    after = document.text()
     warnings = _refuse_clashes(network, old, document, asked)
-    live: list[UpdateNetwork] = []
-    later: list[str] = []
-    if record.is_active and before != after:
-        live, later = _split(network, old, document)
+    active = record.is_active and before != after
+    live = _live(network, old, document) if active else []
+    later = later_parts(old, document) if active else ()
+    define = DefineNetwork(network.name, network.uuid, after, before_xml=before)
     actions: list[Action[Any]] = []
-    if before != after:
-        actions.append(DefineNetwork(network.name, network.uuid, after, before_xml=before))
-    else:
+    if before == after:
         warnings += ("nothing is changed",)
-    if later and restart:
-        actions += restart_actions(network, record)
+    elif later and restart:
+        actions += restart_actions(network, record, define)
     else:
-        actions += live
+        actions += [define, *live]
     if later and not restart:
         warnings += (
             f"takes effect when {network.name} is started anew (restart=True): {', '.join(later)}",
@@ -188,87 +191,21 @@ def _refuse_clashes(
     return ()
 
 
-def _plain(element: Any) -> str:
-    """Return an element's sense: without white space and order of attributes."""
-    copied = etree.fromstring(
-        etree.tostring(element, with_tail=False), etree.XMLParser(remove_blank_text=True)
-    )
-    return etree.tostring(copied, method="c14n").decode()
-
-
-def _split(
-    network: Network, old: NetworkXml, new: NetworkXml
-) -> tuple[list[UpdateNetwork], list[str]]:
-    """Return what can be changed while the network runs, and the names of what cannot."""
-    live: list[UpdateNetwork] = []
-    for section, (path, modifiable) in LIVE_SECTIONS.items():
-        groups = [("", -1)]
-        if path.startswith("ip/"):
-            groups = [(path.removeprefix("ip/"), place) for place in range(len(old.ips))]
-            if [ip.interface for ip in old.ips] != [ip.interface for ip in new.ips]:
-                continue
-        for inner, place in groups:
-            was = _entries(old, path, inner, place)
-            now = _entries(new, path, inner, place)
-            live += _updates(network, section, was, now, place, modifiable=modifiable)
-    rest = [_without_entries(document) for document in (old, new)]
-    later = sorted(
-        {str(tag) for tag, text in set(rest[0].items()) ^ set(rest[1].items()) if text is not None}
-    )
-    return live, later
-
-
-def _entries(document: NetworkXml, path: str, inner: str, place: int) -> list[str]:
-    holder = document.ips[place].element if place >= 0 else document.element
-    return [_plain(one) for one in holder.iterfind(inner or path)]
-
-
-def _updates(
-    network: Network, section: str, was: list[str], now: list[str], place: int, *, modifiable: bool
-) -> Iterator[UpdateNetwork]:
-    gone = [text for text in was if text not in now]
-    came = [text for text in now if text not in was]
-
-    def key(text: str) -> str:
-        element = etree.fromstring(text)
-        return str(element.get("mac") or element.get("id") or element.get("name"))
-
-    def update(command: str, text: str, before: str = "") -> UpdateNetwork:
-        return UpdateNetwork(
-            network.name, network.uuid, command, section, text, before, place, live=True
+def _live(network: Network, old: NetworkXml, new: NetworkXml) -> list[UpdateNetwork]:
+    """Return what can be changed while the network runs."""
+    return [
+        UpdateNetwork(
+            network.name,
+            network.uuid,
+            one.command,
+            one.section,
+            one.xml,
+            one.before,
+            one.place,
+            live=True,
         )
-
-    if modifiable:
-        for text in list(came):
-            old = next((one for one in gone if key(one) == key(text)), None)
-            if old is not None:
-                gone.remove(old)
-                came.remove(text)
-                yield update("modify", text, old)
-    for text in gone:
-        yield update("delete", text)
-    for text in came:
-        yield update("add", text)
-
-
-def _without_entries(document: NetworkXml) -> dict[str, str | None]:
-    """Return the parts of a network by tag, without the entries that can be changed live."""
-    copied = NetworkXml.parse(document.text())
-    for path, _ in LIVE_SECTIONS.values():
-        for one in list(copied.element.iterfind(path)):
-            parent = one.getparent()
-            if parent is not None:
-                parent.remove(one)
-    for tag in ("dns", "ip/dhcp"):
-        for one in list(copied.element.iterfind(tag)):
-            parent = one.getparent()
-            if parent is not None and not len(one) and not one.attrib:
-                parent.remove(one)
-    parts: dict[str, str | None] = {"network": " ".join(map(str, copied.element.attrib.items()))}
-    for child in copied.element.iterchildren(tag=etree.Element):
-        name = etree.QName(child).localname
-        parts[name] = (parts.get(name) or "") + _plain(child)
-    return parts
+        for one in entry_changes(old, new)
+    ]
 
 
 def plan_bandwidth(

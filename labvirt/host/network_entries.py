@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import (
     ConflictError,
@@ -13,8 +13,11 @@ from labvirt.errors import (
     UnsupportedError,
 )
 from labvirt.host.network_actions import UpdateNetwork
+from labvirt.host.networking import refuse_foreign_macs
+from labvirt.host.present import Present
 from labvirt.model.network_ip import DhcpHost, DhcpRange
 from labvirt.model.network_parts import DnsHost, DnsSrv, DnsTxt, ForwardDevice, PortGroup
+from labvirt.model.network_sections import LIVE_SECTIONS
 from labvirt.model.spec_text import spec_text
 from labvirt.model.xml.network import NetworkXml
 from labvirt.model.xml.view import View
@@ -23,33 +26,9 @@ if TYPE_CHECKING:
     from labvirt.host.network import Network
     from labvirt.plan import Plan
 
-__all__ = ["LIVE_SECTIONS", "Entry", "plan_entry"]
+__all__ = ["Entry", "plan_entry"]
 
 Entry = DhcpHost | DhcpRange | DnsHost | DnsTxt | DnsSrv | PortGroup | ForwardDevice
-
-LIVE_SECTIONS: Final[dict[str, tuple[str, bool]]] = {
-    "ip-dhcp-host": ("ip/dhcp/host", True),
-    "ip-dhcp-range": ("ip/dhcp/range", False),
-    "dns-host": ("dns/host", False),
-    "dns-txt": ("dns/txt", False),
-    "dns-srv": ("dns/srv", False),
-    "portgroup": ("portgroup", True),
-    "forward-interface": ("forward/interface", False),
-}
-"""What libvirt can change of a network that runs: where it stands, and whether an entry can be
-changed in place. Of all else (bridge, mtu, domain, ip, forward, route, vlan, bandwidth) libvirt
-says that it cannot, or offers no call: that takes effect at the next start."""
-
-#: By which attributes two entries of a section are the same.
-_KEYS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "ip-dhcp-host": (("mac",), ("id",), ("name",), ("ip",)),
-    "ip-dhcp-range": (("start", "end"),),
-    "dns-host": (("ip",),),
-    "dns-txt": (("name",),),
-    "dns-srv": (("service", "protocol", "domain", "target"),),
-    "portgroup": (("name",),),
-    "forward-interface": (("dev",),),
-}
 
 
 def scope(network: Network, *, live: bool | None, config: bool | None) -> tuple[bool, bool]:
@@ -103,8 +82,8 @@ def update_for(
 ) -> tuple[UpdateNetwork, tuple[str, ...]]:
     """Return the action, after a look at what is there, and warnings."""
     section = type(entry).SECTION
-    path, modifiable = LIVE_SECTIONS[section]
-    if command == "modify" and not modifiable:
+    kind = LIVE_SECTIONS[section]
+    if command == "modify" and not kind.in_place:
         raise UnsupportedError(
             asked,
             uri=network.host.label,
@@ -116,7 +95,7 @@ def update_for(
     warnings: tuple[str, ...] = ()
     if isinstance(entry, DhcpHost | DhcpRange):
         place = _place(document, entry, asked)
-    there = list(document.element.iterfind(path))
+    there = list(document.element.iterfind(kind.path))
     same = [one for one in there if _matches(one, entry.view(), section, every=command != "add")]
     if command == "add":
         if same:
@@ -124,7 +103,9 @@ def update_for(
                 asked,
                 uri=network.host.label,
                 libvirt_text=f"there is {_shown(same[0])} already",
-                hint="modify(...) changes it" if modifiable else "remove(...) takes it away first",
+                hint="modify(...) changes it"
+                if kind.in_place
+                else "remove(...) takes it away first",
             )
         warnings = _check_new(network, document, entry, asked, place)
     elif not same:
@@ -164,9 +145,11 @@ def _matches(element: Any, wanted: View, section: str, *, every: bool) -> bool:
         return any(
             all(element.get(name) == wanted.element.get(name) for name in names)
             and any(wanted.element.get(name) for name in names)
-            for names in _KEYS[section]
+            for names in LIVE_SECTIONS[section].keys
         )
-    given = {name for names in _KEYS[section] for name in names if wanted.element.get(name)}
+    given = {
+        name for names in LIVE_SECTIONS[section].keys for name in names if wanted.element.get(name)
+    }
     if section == "ip-dhcp-host":
         # Who it is for says which it is; the address may be the one that is to be changed.
         given = {name for name in given if name != "ip"} or given
@@ -215,6 +198,8 @@ def _check_new(
         if not len(ip.ranges) and not len(ip.hosts):
             why = "DHCP is not served there: libvirt starts it with the network only"
             problems.append(Problem("ip", entry.ip, why, "edit(...) with a range, and a restart"))
+        if entry.mac and entry.name:
+            refuse_foreign_macs(network.host, asked, [entry], Present(network.host).macs)
         warnings += _lease_warnings(network, entry)
     if isinstance(entry, DhcpRange):
         problems += _crossing(document, entry, place)

@@ -24,14 +24,14 @@ from labvirt.model.subnet import overlapping
 from labvirt.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from labvirt.host.host import Host
     from labvirt.host.network import Network
-    from labvirt.model.network_ip import NetworkIp
+    from labvirt.model.network_ip import DhcpHost, NetworkIp
     from labvirt.plan import Action
 
-__all__ = ["plan_network", "refuse_overlap", "require_limits"]
+__all__ = ["plan_network", "refuse_foreign_macs", "refuse_overlap", "require_limits"]
 
 #: libvirt tags frames on an ordinary bridge from this version on.
 _VLAN_ON_BRIDGES = 11
@@ -74,7 +74,14 @@ def plan_network(
     )
 
 
-def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: str = "") -> None:
+def refuse_overlap(
+    host: Host,
+    asked: str,
+    ips: Iterable[NetworkIp | Any],
+    *,
+    own: str = "",
+    active_only: bool = False,
+) -> None:
     """Refuse addresses that a network or a route of the host has already; propose free ones.
 
     Args:
@@ -82,6 +89,7 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
         asked: what is asked for, for the message.
         ips: the addresses: they have ``interface``.
         own: UUID of the network they belong to.
+        active_only: networks that do not run are no obstacle.
 
     Raises:
         ConflictError: says who has the addresses, and what is free.
@@ -89,7 +97,8 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
     wanted = [one.interface.network for one in ips if one.interface is not None]
     if not wanted:
         return
-    used = taken(host, HostNet.read(host), leave_out=own)
+    net = HostNet.read(host)
+    used = taken(host, net, leave_out=own, active_only=active_only)
     clashes, offers = [], []
     for one in wanted:
         other = overlapping(one, [known.subnet for known in used])
@@ -97,12 +106,38 @@ def refuse_overlap(host: Host, asked: str, ips: Iterable[NetworkIp | Any], own: 
             continue
         owner = next(known for known in used if known.subnet == other)
         clashes.append(f"{one} overlaps {other} of {owner.by}")
-        free = free_subnet(host, version=one.version, prefix=one.prefixlen, used=used)
+        # What is larger than any private range is offered as large as there is.
+        prefix = max(one.prefixlen, 9 if one.version == 4 else 48)
+        everybody = taken(host, net, leave_out=own) if active_only else used
+        free = free_subnet(host, version=one.version, prefix=prefix, used=everybody)
         offers.append(f"{free} is free: '{free[1]}/{free.prefixlen}'")
     if clashes:
         raise ConflictError(
             asked, uri=host.label, libvirt_text="; ".join(clashes), hint="; ".join(offers)
         )
+
+
+def refuse_foreign_macs(
+    host: Host, asked: str, reservations: Iterable[DhcpHost], owners: Mapping[str, str]
+) -> None:
+    """Refuse a reservation under the name of one guest with the MAC address of another.
+
+    Args:
+        host: the host.
+        asked: what is asked for, for the message.
+        reservations: what is reserved.
+        owners: MAC address -> name of its domain.
+
+    Raises:
+        ConflictError: says whose it is.
+    """
+    names = set(owners.values())
+    for one in reservations:
+        owner = owners.get(one.mac or "")
+        if owner is not None and one.name in names - {owner}:
+            text = f"the MAC address {one.mac}, reserved for {one.name}, belongs to {owner}"
+            hint = f"{one.name}'s own MAC address, or name={owner!r}"
+            raise ConflictError(asked, uri=host.label, libvirt_text=text, hint=hint)
 
 
 def require_limits(host: Host, asked: str) -> tuple[str, ...]:
@@ -186,10 +221,17 @@ class _Look:
         if self.net is None:
             return
         spec = self.spec
+        if not self.net.ipv6 and any(one.interface.version == 6 for one in spec.ips):
+            raise UnsupportedError(
+                self.asked,
+                uri=self.host.label,
+                libvirt_text="the host's kernel has no IPv6",
+                hint="leave the IPv6 addresses out; or boot the host without ipv6.disable=1",
+            )
         wanted = [("devices", dev) for dev in spec.devices]
         wanted += [("pf", spec.pf)] if spec.pf else []
         wanted += [("forward_dev", spec.forward_dev)] if spec.forward_dev else []
-        if spec.forward == "bridge" and spec.bridge and not spec.openvswitch:
+        if spec.forward == "bridge" and spec.bridge:
             wanted.append(("bridge", spec.bridge))
         real = sorted(self.net.devices - {"lo"})
         for field, dev in wanted:
@@ -201,7 +243,8 @@ class _Look:
                     libvirt_text=f"{field}: the host has no device {dev}",
                     hint=f"it has: {', '.join(shown) or 'none'}",
                 )
-            if field == "bridge" and dev not in self.net.bridges:
+            # A bridge of Open vSwitch is an ordinary device for the kernel.
+            if field == "bridge" and dev not in self.net.bridges and not spec.openvswitch:
                 why = "is a device of the host and no bridge"
                 hint = f"devices=[{dev!r}] puts guests on it by macvtap"
                 raise SpecError(self.asked, [Problem(field, dev, why, hint)])
@@ -215,11 +258,7 @@ class _Look:
         if self.spec.mac in owners:
             text = f"the MAC address {self.spec.mac} of the bridge belongs to domain "
             raise self._conflict(text + owners[str(self.spec.mac)], "leave it out: one is made")
-        for host in hosts:
-            owner = owners.get(host.mac or "")
-            if owner is not None and host.name in set(owners.values()) - {owner}:
-                text = f"the MAC address {host.mac}, reserved for {host.name}, belongs to {owner}"
-                raise self._conflict(text, f"{host.name}'s own MAC address, or name={owner!r}")
+        refuse_foreign_macs(self.host, self.asked, hosts, owners)
 
     def _require_files(self) -> None:
         """Refuse a TFTP folder or boot file that is not there."""
@@ -232,6 +271,14 @@ class _Look:
             if not root.is_dir():
                 problem = Problem(f"ips[{place}].tftp_root", str(root), "is no folder of the host")
                 raise SpecError(self.asked, [problem])
+            closed = [
+                str(part) for part in (root, *root.parents) if not part.stat().st_mode & 0o001
+            ]
+            if closed:
+                self.warnings.append(
+                    f"{closed[-1]} is closed to other users: dnsmasq, which serves {root} as one "
+                    "of them, may not reach it"
+                )
             remote = one.boot_server is not None or "://" in (one.boot_file or "")
             if one.boot_file and not remote and not (root / one.boot_file.lstrip("/")).is_file():
                 why = f"is not in {root}"

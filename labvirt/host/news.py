@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain as domains
@@ -41,7 +42,10 @@ class News:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[tuple[Change, ...]], None]] = []
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._subscription = connection.listen(self._events.put)
+        self._arrived: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
+        self._doubted: set[str] = set()
+        self._subscription = connection.listen(self._post)
         self._reader = threading.Thread(
             target=self._read, name=f"labvirt-news {connection.uri.redacted()}"[:60], daemon=True
         )
@@ -86,6 +90,31 @@ class News:
             changes = self._store.replace_all(kind, records)
         self._tell(changes)
 
+    def settled(self, kind: str) -> tuple[int, tuple[Any, ...]]:
+        """Return how many events of a kind have come, and the records they have kept up to date.
+
+        There are no such records while an event waits to be looked at, or the link is lost.
+        """
+        with self._lock:
+            mark = self._arrived[kind]
+            doubted = self._waiting[kind] or kind in self._doubted
+            trusted = not doubted and self._store.stale_since is None
+            return mark, self._store.all(kind) if trusted else ()
+
+    def note_all_since(self, kind: str, records: tuple[Any, ...], mark: int) -> bool:
+        """Keep a complete reading, unless an event of that kind has come since `mark`.
+
+        Returns:
+            Whether it was kept.
+        """
+        with self._lock:
+            if self._arrived[kind] != mark:
+                return False
+            self._doubted.discard(kind)
+            changes = self._store.replace_all(kind, records)
+        self._tell(changes)
+        return True
+
     def read_all(self) -> None:
         """Read everything now."""
         for kind, calls in KINDS.items():
@@ -110,18 +139,30 @@ class News:
             except Exception:  # noqa: BLE001 - a broken view must not stop the news of the others
                 _log.exception("a listener of %s failed", self._connection.uri.redacted())
 
+    def _post(self, event: Event) -> None:
+        with self._lock:
+            self._arrived[event.resource] += 1
+            self._waiting[event.resource] += 1
+        self._events.put(event)
+
     def _read(self) -> None:
         while (event := self._events.get()) is not None:
             try:
                 self._take(event)
             except LabvirtError as error:
+                with self._lock:
+                    self._doubted.add(event.resource)
                 _log.debug("news of %s: %s", self._connection.uri.redacted(), error.what)
+            finally:
+                with self._lock:
+                    self._waiting[event.resource] -= 1
 
     def _take(self, event: Event) -> None:
         if event.kind == "link":
             if event.detail.get("state") == "connected":
                 self.read_all()
                 with self._lock:
+                    self._doubted.clear()
                     self._store.mark_fresh()
             else:
                 with self._lock:

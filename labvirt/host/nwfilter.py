@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lxml import etree
-
 from labvirt.connection import domain as domains
 from labvirt.connection import nwfilter as calls
 from labvirt.errors import ConflictError, NotFoundError
@@ -16,6 +14,7 @@ from labvirt.host.validate import require_valid
 from labvirt.model.ident import new_uuid
 from labvirt.model.nwfilter import NwFilterSpec
 from labvirt.model.xml.nwfilter import NwFilterXml
+from labvirt.model.xml.text import XmlDoc
 from labvirt.plan import Plan, verb
 from labvirt.status import FilterBindingRecord
 
@@ -157,7 +156,7 @@ def _text(change: str | NwFilterXml | Any) -> str:
 
 
 def _find(text: str, path: str) -> list[Any]:
-    return list(etree.fromstring(text.encode()).iterfind(path))
+    return list(XmlDoc.parse(text).root.iterfind(path))
 
 
 def _plan(

@@ -23,6 +23,7 @@ from labvirt.model.network_parts import (
     VlanSpec,
     bandwidth_view,
 )
+from labvirt.model.network_read import network_fields
 from labvirt.model.spec import Spec
 from labvirt.model.subnet import overlapping
 from labvirt.model.xml.network import NetworkXml, PciAddressXml
@@ -264,6 +265,18 @@ class NetworkSpec(Spec):
                     why = f"is the name of {taken[name]} already"
                     problems.append(Problem(f"dns_hosts[{place}].names", name, why))
         return problems
+
+    @classmethod
+    def from_xml(cls, xml: str | NetworkXml) -> Self:
+        """Return the spec that asks for a network like this one.
+
+        What no field speaks of is not in it: to change a network that exists, use `Network.edit`.
+
+        Raises:
+            SpecError: not the XML of a network, or not one that a spec would ask for.
+        """
+        document = xml if isinstance(xml, NetworkXml) else NetworkXml.parse(xml)
+        return cls.model_validate(network_fields(document))
 
     @property
     def limits(self) -> bool:

@@ -178,6 +178,9 @@ class NetworkIp(Spec):
         examples=["192.168.100.1/24", "fd00:1::1/64"],
     )
     dhcp: bool = Field(default=True, description="hand out addresses by DHCP")
+    reserved_only: bool = Field(
+        default=False, description="hand out the addresses of hosts, and no others"
+    )
     dhcp_start: Address | None = Field(
         None, description="first address handed out; left out: all that are free"
     )
@@ -204,7 +207,7 @@ class NetworkIp(Spec):
     @model_validator(mode="after")
     def _check(self) -> Self:
         problems = self._outside() + self._incomplete()
-        if self.dhcp and not problems and self.range is None:
+        if self.dhcp and not self.reserved_only and not problems and self.range is None:
             problems.append(Problem("address", self.address, "leaves no address for DHCP"))
         if not problems and self.range and _number(self.range[0]) > _number(self.range[1]):
             problems.append(Problem("dhcp_end", self.range[1], f"comes before {self.range[0]}"))
@@ -237,6 +240,11 @@ class NetworkIp(Spec):
         wants = self.dhcp_start or self.hosts or self.boot_file or self.more_ranges or self.lease_s
         if not self.dhcp and wants:
             problems.append(Problem("dhcp", "False", "is needed by ranges, hosts and boot_file"))
+        if self.reserved_only and (self.dhcp_start or self.more_ranges):
+            why = "contradicts the ranges that are given"
+            problems.append(Problem("reserved_only", "True", why))
+        elif self.reserved_only and not self.hosts:
+            problems.append(Problem("hosts", "", "there is none", "reserved_only needs them"))
         if self.boot_server is not None and self.boot_file is None:
             problems.append(Problem("boot_file", "", "is missing", "boot_server serves it"))
         if self.interface.version == 6 and self.boot_file is not None:
@@ -288,7 +296,7 @@ class NetworkIp(Spec):
     @property
     def range(self) -> tuple[str, str] | None:
         """First and last address of the first range; None without DHCP or room for it."""
-        if not self.dhcp:
+        if not self.dhcp or self.reserved_only:
             return None
         if self.dhcp_start is not None and self.dhcp_end is not None:
             return self.dhcp_start, self.dhcp_end

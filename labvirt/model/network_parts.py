@@ -75,8 +75,14 @@ class DnsHost(Spec):
 
     ip: Address = Field(description="address that is answered", examples=["192.168.100.1"])
     names: tuple[DnsName, ...] = Field(
-        description="names it is answered for", min_length=1, examples=[["gateway", "gw.lab"]]
+        description="names it is answered for", examples=[["gateway", "gw.lab"]]
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.names:
+            raise SpecError("DnsHost", (Problem("names", "", "there is none", "e.g. ['gw']"),))
+        return self
 
     @property
     def title(self) -> str:
@@ -188,7 +194,7 @@ class VlanSpec(Spec):
     """The VLANs of guests; short form: one number."""
 
     tags: tuple[Annotated[int, Field(ge=1, le=4094)], ...] = Field(
-        description="numbers of the VLANs; several make a trunk", min_length=1, examples=[[42]]
+        description="numbers of the VLANs; several make a trunk", examples=[[42]]
     )
     native: Annotated[int, Field(ge=1, le=4094)] | None = Field(
         None, description="VLAN of a trunk whose frames travel without tag"
@@ -201,7 +207,7 @@ class VlanSpec(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = []
+        problems = [] if self.tags else [Problem("tags", "", "there is none", "e.g. [42]")]
         if len(set(self.tags)) != len(self.tags):
             problems.append(Problem("tags", str(self.tags), "names a VLAN twice"))
         if self.native is not None and self.native not in self.tags:

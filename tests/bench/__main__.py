@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import create, imports, runbooks, schema, storage
+from tests.bench import create, imports, networks, runbooks, schema, storage
 
 ALL = {
     "start": (imports.run,),
@@ -22,6 +22,7 @@ ALL = {
         runbooks.two_hundred,
     ),
     "storage": (storage.upload, storage.download, storage.inventory),
+    "networks": (networks.calls, networks.speed),
     "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 

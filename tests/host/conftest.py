@@ -10,9 +10,13 @@ import time
 import pytest
 
 import labvirt as lv
-from labvirt.errors import ConflictError, LabvirtError
+from labvirt.errors import ConflictError, LabError, LabvirtError
+from labvirt.model import NetworkIp, NetworkSpec
 
 _numbers = itertools.count(1)
+#: The cards of the guest `web`: on its network, and on the wire between the hosts.
+WEB = "52:54:00:00:0a:01"
+FAR = "52:54:00:00:0b:01"
 
 
 @pytest.fixture(scope="session")
@@ -130,3 +134,59 @@ def eventually():
         raise AssertionError(f"waited {timeout_s} s for {what}; last: {last}")
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def wide():
+    """A lab of two system hosts, for what needs real bridges."""
+    try:
+        lab = lv.Lab.start(f"nets-{os.getpid()}", hosts=2, backend="system", ephemeral=True)
+    except LabError as error:
+        pytest.skip(f"the system back end does not work here: {error.what.splitlines()[0]}")
+    with lab:
+        yield lab
+        lab.stop()
+
+
+@pytest.fixture(scope="session")
+def host(wide):
+    return wide["alpha"]
+
+
+@pytest.fixture(scope="session")
+def lan(host):
+    """A network with NAT, a reservation for the guest, and names."""
+    spec = NetworkSpec(
+        name="lan",
+        stp=False,
+        domain="lab.example",
+        domain_local=True,
+        ips=[
+            NetworkIp(
+                address="192.168.150.1/24",
+                dhcp_start="192.168.150.100",
+                dhcp_end="192.168.150.120",
+                lease_s=600,
+                hosts=[{"mac": WEB, "ip": "192.168.150.10", "name": "web1"}],
+            ),
+            "fd00:150::1/64",
+        ],
+        dns_hosts=[{"ip": "192.168.150.1", "names": ["gw"]}],
+        portgroups=[{"name": "usual", "default": True}],
+        dnsmasq_options=["dhcp-option=option:ntp-server,192.168.150.1"],
+    )
+    return host.plan(spec).apply()
+
+
+@pytest.fixture(scope="session")
+def web(host, lan):
+    """A guest with a reserved address, and a second card on the wire between the hosts."""
+    spec = lv.DomainSpec(
+        name="web1",
+        memory="128 MiB",
+        source=lv.TinyGuest(),
+        interfaces=[{"source": "lan", "mac": WEB}, {"source": "fabric", "mac": FAR}],
+    )
+    domain = host.plan(spec).apply()
+    domain.wait_for("agent", timeout_s=90)
+    return domain

@@ -497,6 +497,14 @@ def test_the_xml_is_the_golden_one_and_libvirt_takes_it(kind, name, xml, *, data
     assert xml == path.read_text()
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_spec_of_a_network_is_read_back_from_its_xml(name):
+    xml = NETWORKS[name].to_xml()
+    again = NetworkSpec.from_xml(xml)
+    assert again.to_xml() == xml
+    assert NetworkSpec.from_xml(again.to_xml()) == again
+
+
 def test_there_is_no_golden_file_without_its_spec(data):
     known = {case.values[1] for case in cases()}
     assert {path.stem for path in (data / "specs").glob("*.xml")} == known
