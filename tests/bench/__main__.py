@@ -23,7 +23,6 @@ ALL = {
     ),
     "storage": (storage.upload, storage.download, storage.inventory),
     "networks": (networks.calls, networks.speed),
-    "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 
 
