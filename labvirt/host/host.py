@@ -17,6 +17,7 @@ from labvirt.host.files import files_of
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.news import KINDS, News
+from labvirt.host.nodedev import node_devices_of
 from labvirt.model.uri import Uri
 from labvirt.model.xml.capabilities import Capabilities
 from labvirt.model.xml.domain import DomainXml
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from labvirt.host.domain import Domain
     from labvirt.host.lists import Network, Pool
     from labvirt.host.media import MediaBuilder
+    from labvirt.host.nodedev import NodeDevice
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
     from labvirt.status import Change, NodeRecord, VersionRecord
@@ -213,6 +215,11 @@ class Host:
     def pools(self) -> Collection[Pool]:
         """The storage pools, by name or UUID."""
         return pools_of(self)
+
+    @property
+    def devices(self) -> Collection[NodeDevice]:
+        """The devices of the machine: PCI, USB, network, disks; with who uses them."""
+        return node_devices_of(self)
 
     # -- what can be made -------------------------------------------------------------------
 

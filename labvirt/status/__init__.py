@@ -11,6 +11,7 @@ from labvirt.status.domain import (
 )
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
+from labvirt.status.nodedev import NodeDeviceRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
@@ -25,6 +26,7 @@ __all__ = [
     "JobRecord",
     "LeaseRecord",
     "NetworkRecord",
+    "NodeDeviceRecord",
     "NodeRecord",
     "PoolRecord",
     "PoolState",
