@@ -6,12 +6,13 @@ from labvirt.host.devices import DeviceVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.resources import ResourceVerbs
+from labvirt.host.virtio import VirtioVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
 
 
-class Domain(LifecycleVerbs, ResourceVerbs, DeviceVerbs, WaitingVerbs, MovingVerbs):
+class Domain(LifecycleVerbs, ResourceVerbs, DeviceVerbs, VirtioVerbs, WaitingVerbs, MovingVerbs):
     """A domain of a host.
 
     Verbs mean what they mean in virsh. Calling one does it: ``web1.shutdown()``. Each can be seen
