@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from labvirt.errors import ConflictError, SpecError, UnsupportedError
 from labvirt.host.actions import CreateVolume
 from labvirt.host.device import Device, read_devices
 from labvirt.host.device_actions import AttachDevice, ChangeDefinition
-from labvirt.host.handle import python_call
 from labvirt.host.media_check import look_at_medium
 from labvirt.host.plugging import require_pluggable
 from labvirt.host.present import Present
@@ -33,17 +32,22 @@ from labvirt.status.device import own_name
 
 if TYPE_CHECKING:
     from labvirt.host.devices import DeviceVerbs
+    from labvirt.host.host import Host
     from labvirt.model.disk import Bus
     from labvirt.model.xml.devices import DeviceXml
     from labvirt.plan import Action
     from labvirt.status import DeviceRecord
 
-__all__ = ["HasXml", "plan_attach"]
+__all__ = ["DIES", "HasXml", "dies_of_virtiofs", "plan_attach"]
 
 #: What libvirt adds to a definition only when the whole of it is defined anew.
 _WHOLE: Final = frozenset({"graphics", "video", "memballoon", "tpm", "panic"})
 #: A domain has one of each at most.
 _SINGLE: Final = frozenset({"memballoon", "tpm", "vsock", "iommu"})
+
+
+#: Why a virtiofs folder waits for the next start with such a libvirt.
+DIES: Final = "libvirt 9.0 crashes when virtiofs is plugged into a running domain"
 
 
 class HasXml(Protocol):
@@ -96,7 +100,8 @@ def plan_attach(
     _look_at(wish, view)
     _add_scsi(wish, view)
     shown = spec_text(device) if isinstance(device, Spec) else repr(redact_xml(text))
-    options = {"live": live, "config": config}
+    chosen = {"live": live, "config": config}
+    options = [f"{word}={value}" for word, value in chosen.items() if value is not None]
     before = read_devices(domain)
     name = domain.name
     attach: Action[Any]
@@ -113,8 +118,7 @@ def plan_attach(
         actions=(*wish.actions, attach),
         result=lambda: _found(domain, view, before),
         warnings=tuple(warnings),
-        python=f"{domain.host.python}.domains[{name!r}]"
-        + python_call("", "attach", (), options).replace("(", f"({shown}, ", 1).replace(", )", ")"),
+        python=f"{domain.host.python}.domains[{name!r}].attach({', '.join([shown, *options])})",
         journal=domain.host.journal,
     )
 
@@ -247,6 +251,8 @@ def _refuse_taken(wish: _Wish, view: DeviceXml) -> None:
 def _require_hotplug(wish: _Wish, view: DeviceXml) -> None:
     assert wish.live is not None
     found = verdict_of(wish.live, view)
+    if found.can and found.bus == "virtiofs" and dies_of_virtiofs(wish.domain.host):
+        found = replace(found, can=False, why=DIES)
     if not found.can:
         raise UnsupportedError(
             f"{wish.asked} while it runs",
@@ -254,6 +260,11 @@ def _require_hotplug(wish: _Wish, view: DeviceXml) -> None:
             libvirt_text=f"{found.bus} {found.type}: {found.why}",
             hint="config=True adds it to the stored definition, for the next start",
         )
+
+
+def dies_of_virtiofs(host: Host) -> bool:
+    """Tell whether the host's libvirt ends when a virtiofs folder is plugged in (seen with 9.0)."""
+    return host.version().daemon.startswith("9.0.")
 
 
 def _look_at(wish: _Wish, view: DeviceXml) -> None:

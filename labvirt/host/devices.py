@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import SpecError, UnsupportedError
-from labvirt.host.attaching import plan_attach
+from labvirt.host.attaching import DIES, dies_of_virtiofs, plan_attach
 from labvirt.host.collection import Table
 from labvirt.host.detaching import plan_detach
 from labvirt.host.device import Device, Devices
@@ -196,7 +196,12 @@ class DeviceVerbs(InsideVerbs):
     def hotplug(self) -> HotplugReport:
         """Tell what can be plugged in while the domain runs, and how much room it has (G9-02)."""
         document = DomainXml.parse(self.xml())
-        return HotplugReport(self.name, room_of(document), tuple(kinds(document)))
+        dies = dies_of_virtiofs(self.host)
+        found = tuple(
+            replace(one, can=False, why=DIES) if one.bus == "virtiofs" and dies else one
+            for one in kinds(document)
+        )
+        return HotplugReport(self.name, room_of(document), found)
 
     @verb
     def add_pci_ports(self, count: int = 4) -> Plan[None]:

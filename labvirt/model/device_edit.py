@@ -153,8 +153,9 @@ _SOURCE_FACT: Final = {
 
 def _put_kind(nic: InterfaceXml, value: Any) -> None:
     nic.type = value
-    for fact in ("source_network", "source_bridge", "source_portgroup"):
-        setattr(nic, fact, None)
+    old = nic.element.find("source")
+    if old is not None:
+        nic.doc.remove(old)
 
 
 def _put_network(nic: InterfaceXml, value: Any) -> None:
