@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain as calls
 from labvirt.connection import domain_devices
@@ -20,18 +20,16 @@ from labvirt.host.handle import python_call, xml_diff
 from labvirt.host.shell import fed
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Limit, checked
+from labvirt.model.device_edit import is_as_described
 from labvirt.model.disk import DiskSpec
 from labvirt.model.hotplug import room_of, verdict_of
 from labvirt.model.xml.domain import DomainXml
-from labvirt.model.xml.source import is_element
 from labvirt.model.xml.text import XmlDoc
 from labvirt.status import DomainState
 from labvirt.status.device import own_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from lxml.etree import _Element as Element
 
     from labvirt.connection import Connection, Event
     from labvirt.host.attaching import HasXml
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from labvirt.status import DeviceRecord
 
 __all__ = ["plan_detach", "resolve"]
-
-#: What libvirt adds to a device by itself, so that a description need not have it.
-_ADDED: Final = frozenset({"alias", "address", "backingStore", "privateData"})
 
 
 def resolve(domain: DeviceVerbs, device: str | Device | HasXml) -> DeviceRecord:
@@ -83,7 +78,7 @@ def _by_looks(
     found = []
     for record in records:
         views = [find_view(document, record) for document in documents]
-        if any(view is not None and _covers(view.element, wanted.element) for view in views):
+        if any(view is not None and is_as_described(view, wanted) for view in views):
             found.append(record)
     if not found:
         raise NotFoundError(
@@ -93,15 +88,6 @@ def _by_looks(
             hint="domain.devices shows what it has",
         )
     return found[-1]
-
-
-def _covers(has: Element, wanted: Element) -> bool:
-    if has.tag != wanted.tag or any(has.get(key) != value for key, value in wanted.items()):
-        return False
-    if (wanted.text or "").strip() and (has.text or "").strip() != (wanted.text or "").strip():
-        return False
-    children = [one for one in wanted if is_element(one) and one.tag not in _ADDED]
-    return all(any(_covers(mine, child) for mine in has) for child in children)
 
 
 def plan_detach(
