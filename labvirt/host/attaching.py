@@ -10,6 +10,7 @@ from labvirt.host.actions import CreateVolume
 from labvirt.host.device import Device, read_devices
 from labvirt.host.device_actions import AttachDevice, ChangeDefinition
 from labvirt.host.media_check import look_at_medium
+from labvirt.host.nodedev import owners_of_devices
 from labvirt.host.plugging import require_pluggable
 from labvirt.host.present import Present
 from labvirt.host.storing import Storing
@@ -24,7 +25,7 @@ from labvirt.model.redact import redact_xml
 from labvirt.model.spec import Spec
 from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
-from labvirt.model.xml.devices import DiskXml, FilesystemXml
+from labvirt.model.xml.devices import DiskXml, FilesystemXml, HostdevXml
 from labvirt.model.xml.domain import DEVICES, DomainXml
 from labvirt.model.xml.text import XmlDoc
 from labvirt.plan import Plan
@@ -276,6 +277,8 @@ def _look_at(wish: _Wish, view: DeviceXml) -> None:
     if isinstance(view, DiskXml) and (view.source_file or view.source_dev) and not made:
         path = view.source_path or ""
         wish.warnings += look_at_medium(host, path, view.device or "disk", wish.asked)
+    if isinstance(view, HostdevXml):
+        _require_ungiven(wish, view)
     if isinstance(view, FilesystemXml):
         if view.driver_type == "virtiofs" and any(
             one.memory_access != "shared" for one in wish.documents
@@ -299,6 +302,23 @@ def _require_medium(wish: _Wish, drive: DiskXml) -> None:
             libvirt_text="libvirt plugs a CD drive in only with a disc in it",
             hint="CdromSpec(path=...), and eject() afterwards",
         )
+
+
+def _require_ungiven(wish: _Wish, view: HostdevXml) -> None:
+    """Refuse a device of the host that a running domain has."""
+    host = wish.domain.host
+    owners = owners_of_devices(host).get(own_name(view), set()) - {wish.domain.name}
+    busy = sorted(name for name in owners if host.domains[name].is_active)
+    if busy and wish.live is not None:
+        raise ConflictError(
+            wish.asked,
+            uri=host.label,
+            libvirt_text=f"domain {', '.join(busy)} has {own_name(view)}",
+            hint="detach it there first",
+        )
+    if owners:
+        listed = ", ".join(sorted(owners))
+        wish.warnings.append(f"{own_name(view)} is also a device of {listed}: only one can run")
 
 
 def _require_folder(wish: _Wish, path: str) -> None:

@@ -17,6 +17,7 @@ from labvirt.errors import (
 from labvirt.host.device import Device, find_view, pick, read_devices
 from labvirt.host.device_actions import scope_flags
 from labvirt.host.handle import python_call, xml_diff
+from labvirt.host.mounted import mounted_from
 from labvirt.host.shell import fed
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Limit, checked
@@ -97,6 +98,7 @@ def plan_detach(
     live: bool | None,
     config: bool | None,
     timeout_s: float,
+    confirm: bool = False,
 ) -> Plan[None]:
     """Plan to take a device away; see `Domain.detach`."""
     checked(Limit, f"detach a device from {domain.name}", timeout_s=timeout_s)
@@ -111,6 +113,7 @@ def plan_detach(
     before, xml = document.text(), view.text()
     document.remove_device(view)
     flags = scope_flags(live=scope[0], config=scope[1])
+    mounted = mounted_from(domain, document, record) if scope[0] else ()
     paused = scope[0] and domain.state is DomainState.PAUSED
 
     def run(link: Connection, control: JobControl) -> None:
@@ -130,6 +133,8 @@ def plan_detach(
             *(("the domain is paused: its guest cannot let go of anything",) if paused else ()),
             *_pending(domain, scope),
         ),
+        destroys=tuple(f"what the guest has not yet written to {one}" for one in mounted),
+        confirm=confirm,
     )
 
 

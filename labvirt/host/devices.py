@@ -115,23 +115,29 @@ class DeviceVerbs(InsideVerbs):
         live: bool | None = None,
         config: bool | None = None,
         timeout_s: float = 20.0,
+        confirm: bool = False,
     ) -> Plan[None]:
         """Take a device away and wait until the guest let go of it (G15-34 to G15-36).
 
-        The stored definition changes after the guest released the device, never before.
+        The stored definition changes after the guest released the device, never before. A disk
+        that the guest has mounted, as far as its agent tells, needs `confirm`: Linux lets go of it
+        all the same, with everything not yet written.
 
         Args:
             device: its name, MAC address or alias, a `Device`, a spec, or its XML.
             live: take it from the running domain.
             config: take it out of the stored definition. None for both: wherever it is.
             timeout_s: how long the guest may take.
+            confirm: agree to the loss of what the guest has not yet written.
 
         Raises:
             NotFoundError: no such device.
             UnsupportedError: it can never be unplugged from a running domain.
             WaitTimeoutError: the guest does not release it; it is still there. Says why.
         """
-        return plan_detach(self, device, live=live, config=config, timeout_s=timeout_s)
+        return plan_detach(
+            self, device, live=live, config=config, timeout_s=timeout_s, confirm=confirm
+        )
 
     @verb
     def update(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.status.nodedev import NodeDeviceRecord
 
-__all__ = ["NodeDevice", "node_devices_of"]
+__all__ = ["NodeDevice", "node_devices_of", "owners_of_devices"]
 
 TABLE = Table(
     "node device",
@@ -61,7 +61,7 @@ def node_devices_of(host: Host) -> Collection[NodeDevice]:
 def read_all(host: Host) -> tuple[NodeDeviceRecord, ...]:
     """Read the devices of a host, with what the host and its domains do with them."""
     records = calls.list_all(host.connection)
-    owners = _owners(host)
+    owners = owners_of_devices(host)
     uses = _uses(host, records)
     return tuple(
         replace(record, uses=uses.get(record.name, ()), used_by=tuple(sorted(_of(record, owners))))
@@ -78,7 +78,7 @@ def _of(record: NodeDeviceRecord, owners: dict[str, set[str]]) -> set[str]:
     return owners.get(kind, set()) | owners.get(f"usb {record.address}", set())
 
 
-def _owners(host: Host) -> dict[str, set[str]]:
+def owners_of_devices(host: Host) -> dict[str, set[str]]:
     """Return the domains that have a device of the host, by its address."""
     found: dict[str, set[str]] = {}
     for record in domains.list_all(host.connection):

@@ -75,6 +75,13 @@ def plan_update(
 
     def run(link: Connection, _: JobControl) -> None:
         if then is not None:
+            if domain.xml(inactive=True, secure=True) != then.before:
+                raise ConflictError(
+                    asked,
+                    uri=domain.host.label,
+                    libvirt_text="its definition was changed since the plan was made",
+                    hint="make the plan again",
+                )
             calls.define(link, then.after)
         if now is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import labvirt as lv
 from labvirt.connection import node
 from labvirt.errors import (
+    ConfirmationError,
     ConflictError,
     HostError,
     NotFoundError,
@@ -567,3 +569,27 @@ def test_spice_is_there_when_qemu_has_it_and_said_when_not(alpha, spec):
     else:
         with pytest.raises(HostError, match="spice"):
             plan.apply()
+
+
+def test_a_mounted_disk_is_taken_only_when_its_loss_is_agreed_to(guest, eventually):
+    path = image(guest.host, "mounted.img", b"\0" * 4 * 2**20)
+    subprocess.run(["mke2fs", "-q", "-F", path], check=True, capture_output=True, timeout=30)
+    for bus in ("virtio", "scsi"):
+        disk = guest.attach(DiskSpec(path=path, format="raw", bus=bus))
+        sees(guest, "ls /sys/block", disk.name, eventually)
+        assert not guest.ask(f"mkdir -p /mnt/m; mount /dev/{disk.name} /mnt/m").text
+        with pytest.raises(ConfirmationError, match="not yet written to /mnt/m"):
+            disk.detach()
+        assert guest.devices[disk.name].record.live
+        guest.ask("umount /mnt/m")
+        disk.detach()
+
+
+def test_a_plan_that_is_out_of_date_changes_nothing(alpha, spec):
+    domain = alpha.plan(spec.replace(disks=(CdromSpec(),)), start=False).apply()
+    plan = domain.insert.plan("hda", iso(alpha, "late", "x"))
+    domain.set_title("changed meanwhile")
+    with pytest.raises(ConflictError, match="changed since"):
+        plan.apply()
+    assert domain.info().title == "changed meanwhile"
+    assert domain.devices["hda"].record.source == ""

@@ -94,6 +94,23 @@ def test_a_domain_that_has_a_device_is_told(alpha, spec, card):
     assert card.info().used_by == ()
 
 
+def test_giving_a_device_to_a_running_domain_needs_an_iommu(blank, card):
+    if card.record.iommu_group is not None:
+        pytest.skip("this machine has an IOMMU")
+    with pytest.raises(UnsupportedError, match="passthrough"):
+        blank.attach(card.spec(), live=True)
+    assert "hostdev" not in blank.xml()
+
+
+def test_two_domains_with_one_device_are_warned_of(alpha, spec, card):
+    for name in (f"{spec.name}a", f"{spec.name}b"):
+        alpha.plan(spec.replace(name=name), start=False).apply()
+    first, second = alpha.domains[f"{spec.name}a"], alpha.domains[f"{spec.name}b"]
+    first.attach(card.spec())
+    plan = second.attach.plan(card.spec())
+    assert any(f"also a device of {first.name}" in warning for warning in plan.warnings)
+
+
 def test_a_detach_is_a_plan_that_says_what_the_host_loses(alpha, card, monkeypatch):
     from dataclasses import replace
 
