@@ -46,9 +46,17 @@ _NO_IOMMU = """it is in no IOMMU group: the IOMMU (VT-d, AMD-Vi) is absent, or o
 the kernel"""
 
 
-def node_devices_of(host: Host) -> Collection[NodeDevice]:
+class NodeDevices(Collection["NodeDevice"]):
+    """The devices of a host."""
+
+    def __repr__(self) -> str:
+        """Return one line, without a call to the host."""
+        return f"<NodeDevices of {self._where_text}>"
+
+
+def node_devices_of(host: Host) -> NodeDevices:
     """Return the devices of a host."""
-    return Collection(
+    return NodeDevices(
         "node device",
         host.name,
         records=lambda: read_all(host),

@@ -212,7 +212,7 @@ def _refuse_twins(
 ) -> None:
     """Refuse an image or a MAC address that somebody else has."""
     found: list[str] = []
-    if isinstance(edited.view, DiskXml) and "source" in changes:
+    if isinstance(edited.view, DiskXml) and "source" in changes and not edited.view.readonly:
         only = DomainXml.new()
         only.disks.append(edited.view)
         found += twins(domain.host, only, domain.uuid)

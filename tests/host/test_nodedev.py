@@ -8,7 +8,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.connection import nodedev as calls
-from labvirt.errors import ConflictError, NotFoundError, UnsupportedError
+from labvirt.errors import AccessDeniedError, ConflictError, NotFoundError, UnsupportedError
 from labvirt.host import nodedev
 from labvirt.status.nodedev import node_device_record
 
@@ -144,6 +144,20 @@ def test_a_usb_device_is_read_and_described():
     assert record.what == "Logitech, Inc., Keyboard K120"
     spec = nodedev.NodeDevice(None, record).spec()
     assert (spec.bus, spec.device) == (1, 3)
+
+
+def test_a_read_only_host_shows_devices_and_changes_none(alpha, spec):
+    domain = alpha.plan(spec, start=False).apply()
+    with lv.connect(alpha.uri, readonly=True) as host:
+        mine = host.domains[domain.name]
+        assert "serial0" in mine.devices.names
+        for call in (
+            lambda: mine.attach(lv.model.RngSpec()),
+            lambda: mine.update("memballoon", stats_period_s=5),
+            lambda: mine.detach("serial0"),
+        ):
+            with pytest.raises(AccessDeniedError):
+                call()
 
 
 def test_libvirts_test_driver_lists_its_own():
