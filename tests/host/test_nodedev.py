@@ -8,8 +8,15 @@ import pytest
 
 import labvirt as lv
 from labvirt.connection import nodedev as calls
-from labvirt.errors import AccessDeniedError, ConflictError, NotFoundError, UnsupportedError
+from labvirt.errors import (
+    AccessDeniedError,
+    ConflictError,
+    HostError,
+    NotFoundError,
+    UnsupportedError,
+)
 from labvirt.host import nodedev
+from labvirt.model import HostUsbSpec
 from labvirt.status.nodedev import node_device_record
 
 pytestmark = pytest.mark.lab
@@ -100,6 +107,13 @@ def test_giving_a_device_to_a_running_domain_needs_an_iommu(blank, card):
     with pytest.raises(UnsupportedError, match="passthrough"):
         blank.attach(card.spec(), live=True)
     assert "hostdev" not in blank.xml()
+
+
+def test_a_usb_device_that_is_not_there_is_told(blank):
+    before = blank.xml(), blank.xml(inactive=True)
+    with pytest.raises(HostError, match="046d|USB"):
+        blank.attach(HostUsbSpec.model_validate("046d:c31c"))
+    assert (blank.xml(), blank.xml(inactive=True)) == before
 
 
 def test_two_domains_with_one_device_are_warned_of(alpha, spec, card):
