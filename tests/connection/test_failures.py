@@ -112,6 +112,11 @@ SAID = [
         UnsupportedError, "swtpm",
     ),
     (
+        "SYSTEM_ERROR", "NONE",
+        "cannot open directory '/sys/bus/usb/devices': No such file or directory",
+        UnsupportedError, "no USB bus",
+    ),
+    (
         "INTERNAL_ERROR", "NONE",
         "internal error: No more available PCI slots",
         ConflictError, "hotplug() counts them",
