@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import libvirt
+
+from labvirt.connection.failures import is_code
 from labvirt.connection.handles import SLOW_S, affects, on_domain
 
 if TYPE_CHECKING:
@@ -11,7 +14,21 @@ if TYPE_CHECKING:
 
     from labvirt.connection.connection import Connection
 
-__all__ = ["detach_alias", "set_disk_limits", "set_memory_stats_period"]
+__all__ = ["detach_alias", "filter_names", "set_disk_limits", "set_memory_stats_period"]
+
+
+def filter_names(conn: Connection) -> tuple[str, ...]:
+    """Return the names of the host's nwfilters; none where the driver has no filters."""
+
+    def look(raw: Any) -> tuple[str, ...]:
+        try:
+            return tuple(sorted(one.name() for one in raw.listAllNWFilters(0)))
+        except libvirt.libvirtError as error:
+            if is_code(error, "NO_SUPPORT"):
+                return ()
+            raise
+
+    return conn.call("list nwfilters", look)
 
 
 def detach_alias(conn: Connection, uuid: str, alias: str) -> None:

@@ -257,6 +257,11 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"tpm (version|model|backend type) .*(is )?not supported",
          "an emulated TPM needs swtpm on the host: apt-get install swtpm swtpm-tools",
          becomes=UnsupportedError),
+    Hint(r"/sys/bus/usb/devices.*no such file", "this host has no USB bus at all",
+         becomes=UnsupportedError),
+    Hint(r"qdisc kind is unknown|\(tc .*unexpected exit status",
+         "the host's kernel lacks traffic shaping (sch_htb, sch_sfq, act_police): rates of "
+         "interfaces and networks cannot be limited there", becomes=UnsupportedError),
     Hint(r"no more available pci slots",
          "remove a device, or use a SCSI disk, which needs no slot; hotplug() counts them",
          becomes=ConflictError),

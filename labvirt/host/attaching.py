@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from labvirt.errors import ConflictError, SpecError, UnsupportedError
 from labvirt.host.actions import CreateVolume
 from labvirt.host.device import Device, read_devices
 from labvirt.host.device_actions import AttachDevice, ChangeDefinition
-from labvirt.host.handle import python_call
 from labvirt.host.media_check import look_at_medium
+from labvirt.host.nodedev import owners_of_devices
 from labvirt.host.plugging import require_pluggable
 from labvirt.host.present import Present
 from labvirt.host.storing import Storing
@@ -25,7 +25,7 @@ from labvirt.model.redact import redact_xml
 from labvirt.model.spec import Spec
 from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
-from labvirt.model.xml.devices import DiskXml, FilesystemXml
+from labvirt.model.xml.devices import DiskXml, FilesystemXml, HostdevXml
 from labvirt.model.xml.domain import DEVICES, DomainXml
 from labvirt.model.xml.text import XmlDoc
 from labvirt.plan import Plan
@@ -33,17 +33,22 @@ from labvirt.status.device import own_name
 
 if TYPE_CHECKING:
     from labvirt.host.devices import DeviceVerbs
+    from labvirt.host.host import Host
     from labvirt.model.disk import Bus
     from labvirt.model.xml.devices import DeviceXml
     from labvirt.plan import Action
     from labvirt.status import DeviceRecord
 
-__all__ = ["HasXml", "plan_attach"]
+__all__ = ["DIES", "HasXml", "dies_of_virtiofs", "plan_attach"]
 
 #: What libvirt adds to a definition only when the whole of it is defined anew.
 _WHOLE: Final = frozenset({"graphics", "video", "memballoon", "tpm", "panic"})
 #: A domain has one of each at most.
 _SINGLE: Final = frozenset({"memballoon", "tpm", "vsock", "iommu"})
+
+
+#: Why a virtiofs folder waits for the next start with such a libvirt.
+DIES: Final = "libvirt 9.0 crashes when virtiofs is plugged into a running domain"
 
 
 class HasXml(Protocol):
@@ -96,7 +101,8 @@ def plan_attach(
     _look_at(wish, view)
     _add_scsi(wish, view)
     shown = spec_text(device) if isinstance(device, Spec) else repr(redact_xml(text))
-    options = {"live": live, "config": config}
+    chosen = {"live": live, "config": config}
+    options = [f"{word}={value}" for word, value in chosen.items() if value is not None]
     before = read_devices(domain)
     name = domain.name
     attach: Action[Any]
@@ -113,8 +119,7 @@ def plan_attach(
         actions=(*wish.actions, attach),
         result=lambda: _found(domain, view, before),
         warnings=tuple(warnings),
-        python=f"{domain.host.python}.domains[{name!r}]"
-        + python_call("", "attach", (), options).replace("(", f"({shown}, ", 1).replace(", )", ")"),
+        python=f"{domain.host.python}.domains[{name!r}].attach({', '.join([shown, *options])})",
         journal=domain.host.journal,
     )
 
@@ -247,6 +252,8 @@ def _refuse_taken(wish: _Wish, view: DeviceXml) -> None:
 def _require_hotplug(wish: _Wish, view: DeviceXml) -> None:
     assert wish.live is not None
     found = verdict_of(wish.live, view)
+    if found.can and found.bus == "virtiofs" and dies_of_virtiofs(wish.domain.host):
+        found = replace(found, can=False, why=DIES)
     if not found.can:
         raise UnsupportedError(
             f"{wish.asked} while it runs",
@@ -254,6 +261,11 @@ def _require_hotplug(wish: _Wish, view: DeviceXml) -> None:
             libvirt_text=f"{found.bus} {found.type}: {found.why}",
             hint="config=True adds it to the stored definition, for the next start",
         )
+
+
+def dies_of_virtiofs(host: Host) -> bool:
+    """Tell whether the host's libvirt ends when a virtiofs folder is plugged in (seen with 9.0)."""
+    return host.version().daemon.startswith("9.0.")
 
 
 def _look_at(wish: _Wish, view: DeviceXml) -> None:
@@ -265,6 +277,8 @@ def _look_at(wish: _Wish, view: DeviceXml) -> None:
     if isinstance(view, DiskXml) and (view.source_file or view.source_dev) and not made:
         path = view.source_path or ""
         wish.warnings += look_at_medium(host, path, view.device or "disk", wish.asked)
+    if isinstance(view, HostdevXml):
+        _require_ungiven(wish, view)
     if isinstance(view, FilesystemXml):
         if view.driver_type == "virtiofs" and any(
             one.memory_access != "shared" for one in wish.documents
@@ -288,6 +302,23 @@ def _require_medium(wish: _Wish, drive: DiskXml) -> None:
             libvirt_text="libvirt plugs a CD drive in only with a disc in it",
             hint="CdromSpec(path=...), and eject() afterwards",
         )
+
+
+def _require_ungiven(wish: _Wish, view: HostdevXml) -> None:
+    """Refuse a device of the host that a running domain has."""
+    host = wish.domain.host
+    owners = owners_of_devices(host).get(own_name(view), set()) - {wish.domain.name}
+    busy = sorted(name for name in owners if host.domains[name].is_active)
+    if busy and wish.live is not None:
+        raise ConflictError(
+            wish.asked,
+            uri=host.label,
+            libvirt_text=f"domain {', '.join(busy)} has {own_name(view)}",
+            hint="detach it there first",
+        )
+    if owners:
+        listed = ", ".join(sorted(owners))
+        wish.warnings.append(f"{own_name(view)} is also a device of {listed}: only one can run")
 
 
 def _require_folder(wish: _Wish, path: str) -> None:

@@ -8,12 +8,15 @@ import fnmatch
 from html import escape
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from labvirt.errors import NotFoundError
+from labvirt.errors import NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
+
+    from labvirt.host.bulk import Bulk
+    from labvirt.host.host import Host
 
 __all__ = ["Collection", "Table"]
 
@@ -90,6 +93,7 @@ class Collection(Generic[T]):
         cached: returns the records last read, without asking the host, and since when they are
             stale (None: they are not).
         only: a filter, for `where`.
+        host: the host, for verbs on all of them.
     """
 
     def __init__(
@@ -102,7 +106,9 @@ class Collection(Generic[T]):
         table: Table,
         cached: Callable[[], tuple[Sequence[Any], dt.datetime | None]],
         only: Callable[[Any], bool] | None = None,
+        host: Host | None = None,
     ) -> None:
+        self._host = host
         self._kind, self._where_text = kind, where
         self._records, self._wrap, self._table = records, wrap, table
         self._cached, self._only = cached, only
@@ -182,7 +188,21 @@ class Collection(Generic[T]):
             table=self._table,
             cached=self._cached,
             only=matches,
+            host=self._host,
         )
+
+    @property
+    def all(self) -> Bulk:
+        """The verbs of all of them at once: ``host.domains.where("web*").all.start()``.
+
+        Raises:
+            SpecError: these objects have no verbs.
+        """
+        from labvirt.host.bulk import Bulk
+
+        if self._host is None:
+            raise SpecError(f"{self._kind}s have no verbs for all of them")
+        return Bulk(self._host, self._kind, list(self))
 
     def __repr__(self) -> str:
         """Return one line from the last reading, without a call to the host."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain as calls
 from labvirt.connection import domain_devices
@@ -17,21 +17,20 @@ from labvirt.errors import (
 from labvirt.host.device import Device, find_view, pick, read_devices
 from labvirt.host.device_actions import scope_flags
 from labvirt.host.handle import python_call, xml_diff
+from labvirt.host.mounted import mounted_from
 from labvirt.host.shell import fed
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Limit, checked
+from labvirt.model.device_edit import is_as_described
 from labvirt.model.disk import DiskSpec
 from labvirt.model.hotplug import room_of, verdict_of
 from labvirt.model.xml.domain import DomainXml
-from labvirt.model.xml.source import is_element
 from labvirt.model.xml.text import XmlDoc
 from labvirt.status import DomainState
 from labvirt.status.device import own_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from lxml.etree import _Element as Element
 
     from labvirt.connection import Connection, Event
     from labvirt.host.attaching import HasXml
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from labvirt.status import DeviceRecord
 
 __all__ = ["plan_detach", "resolve"]
-
-#: What libvirt adds to a device by itself, so that a description need not have it.
-_ADDED: Final = frozenset({"alias", "address", "backingStore", "privateData"})
 
 
 def resolve(domain: DeviceVerbs, device: str | Device | HasXml) -> DeviceRecord:
@@ -83,7 +79,7 @@ def _by_looks(
     found = []
     for record in records:
         views = [find_view(document, record) for document in documents]
-        if any(view is not None and _covers(view.element, wanted.element) for view in views):
+        if any(view is not None and is_as_described(view, wanted) for view in views):
             found.append(record)
     if not found:
         raise NotFoundError(
@@ -95,15 +91,6 @@ def _by_looks(
     return found[-1]
 
 
-def _covers(has: Element, wanted: Element) -> bool:
-    if has.tag != wanted.tag or any(has.get(key) != value for key, value in wanted.items()):
-        return False
-    if (wanted.text or "").strip() and (has.text or "").strip() != (wanted.text or "").strip():
-        return False
-    children = [one for one in wanted if is_element(one) and one.tag not in _ADDED]
-    return all(any(_covers(mine, child) for mine in has) for child in children)
-
-
 def plan_detach(
     domain: DeviceVerbs,
     device: str | Device | HasXml,
@@ -111,6 +98,7 @@ def plan_detach(
     live: bool | None,
     config: bool | None,
     timeout_s: float,
+    confirm: bool = False,
 ) -> Plan[None]:
     """Plan to take a device away; see `Domain.detach`."""
     checked(Limit, f"detach a device from {domain.name}", timeout_s=timeout_s)
@@ -125,6 +113,7 @@ def plan_detach(
     before, xml = document.text(), view.text()
     document.remove_device(view)
     flags = scope_flags(live=scope[0], config=scope[1])
+    mounted = mounted_from(domain, document, record) if scope[0] else ()
     paused = scope[0] and domain.state is DomainState.PAUSED
 
     def run(link: Connection, control: JobControl) -> None:
@@ -144,6 +133,8 @@ def plan_detach(
             *(("the domain is paused: its guest cannot let go of anything",) if paused else ()),
             *_pending(domain, scope),
         ),
+        destroys=tuple(f"what the guest has not yet written to {one}" for one in mounted),
+        confirm=confirm,
     )
 
 

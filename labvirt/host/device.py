@@ -92,6 +92,10 @@ class Devices(Collection[Device]):
             cached=lambda: ((), None),
         )
 
+    def __repr__(self) -> str:
+        """Return one line, without a call to the host."""
+        return f"<Devices of {self._domain.name}>"
+
     def __getitem__(self, key: int | str) -> Device:
         """Return the one with this name, MAC address, alias, source, address, or sole kind.
 

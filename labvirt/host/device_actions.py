@@ -67,6 +67,9 @@ class AttachDevice(Action["Host"]):
         """Return the fields for the journal, without what only the preview needs."""
         return {**super().to_record(), "before": ""}
 
+    def check(self, host: Host) -> None:
+        host.require_writable(self.title)
+
     def do(self, host: Host, control: JobControl) -> None:
         domains.attach(host.connection, self.uuid, self.xml, live=self.live, config=self.config)
 

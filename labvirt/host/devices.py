@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import SpecError, UnsupportedError
-from labvirt.host.attaching import plan_attach
+from labvirt.host.attaching import DIES, dies_of_virtiofs, plan_attach
 from labvirt.host.collection import Table
 from labvirt.host.detaching import plan_detach
 from labvirt.host.device import Device, Devices
@@ -115,23 +115,29 @@ class DeviceVerbs(InsideVerbs):
         live: bool | None = None,
         config: bool | None = None,
         timeout_s: float = 20.0,
+        confirm: bool = False,
     ) -> Plan[None]:
         """Take a device away and wait until the guest let go of it (G15-34 to G15-36).
 
-        The stored definition changes after the guest released the device, never before.
+        The stored definition changes after the guest released the device, never before. A disk
+        that the guest has mounted, as far as its agent tells, needs `confirm`: Linux lets go of it
+        all the same, with everything not yet written.
 
         Args:
             device: its name, MAC address or alias, a `Device`, a spec, or its XML.
             live: take it from the running domain.
             config: take it out of the stored definition. None for both: wherever it is.
             timeout_s: how long the guest may take.
+            confirm: agree to the loss of what the guest has not yet written.
 
         Raises:
             NotFoundError: no such device.
             UnsupportedError: it can never be unplugged from a running domain.
             WaitTimeoutError: the guest does not release it; it is still there. Says why.
         """
-        return plan_detach(self, device, live=live, config=config, timeout_s=timeout_s)
+        return plan_detach(
+            self, device, live=live, config=config, timeout_s=timeout_s, confirm=confirm
+        )
 
     @verb
     def update(
@@ -196,7 +202,12 @@ class DeviceVerbs(InsideVerbs):
     def hotplug(self) -> HotplugReport:
         """Tell what can be plugged in while the domain runs, and how much room it has (G9-02)."""
         document = DomainXml.parse(self.xml())
-        return HotplugReport(self.name, room_of(document), tuple(kinds(document)))
+        dies = dies_of_virtiofs(self.host)
+        found = tuple(
+            replace(one, can=False, why=DIES) if one.bus == "virtiofs" and dies else one
+            for one in kinds(document)
+        )
+        return HotplugReport(self.name, room_of(document), found)
 
     @verb
     def add_pci_ports(self, count: int = 4) -> Plan[None]:

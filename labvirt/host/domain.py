@@ -12,6 +12,7 @@ from labvirt.host.moving import MovingVerbs
 from labvirt.host.moving_disks import MovingDiskVerbs
 from labvirt.host.resources import ResourceVerbs
 from labvirt.host.snapshots import SnapshotVerbs
+from labvirt.host.virtio import VirtioVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
@@ -29,6 +30,7 @@ class Domain(
     SnapshotVerbs,
     CloningVerbs,
     IdentityVerbs,
+    VirtioVerbs,
 ):
     """A domain of a host.
 

@@ -20,6 +20,7 @@ from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.networking import plan_network
 from labvirt.host.news import KINDS, News
+from labvirt.host.nodedev import node_devices_of
 from labvirt.host.pool_plan import plan_pool
 from labvirt.host.storage import StorageHost
 from labvirt.model.network import NetworkSpec
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from labvirt.host.domain import Domain
     from labvirt.host.media import MediaBuilder
     from labvirt.host.network import Network
+    from labvirt.host.nodedev import NodeDevice
     from labvirt.host.pool import Pool
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
@@ -221,6 +223,11 @@ class Host(StorageHost, HostNetworks):
     def pools(self) -> Collection[Pool]:
         """The storage pools, by name or UUID."""
         return pools_of(self)
+
+    @property
+    def devices(self) -> Collection[NodeDevice]:
+        """The devices of the machine: PCI, USB, network, disks; with who uses them."""
+        return node_devices_of(self)
 
     # -- what can be made -------------------------------------------------------------------
 

@@ -84,7 +84,9 @@ def _collection(
     def cached() -> tuple[Sequence[Any], dt.datetime | None]:
         return host.news.records(kind), host.stale_since
 
-    return Collection(kind, host.name, records=read, wrap=wrap, table=table, cached=cached)
+    return Collection(
+        kind, host.name, records=read, wrap=wrap, table=table, cached=cached, host=host
+    )
 
 
 def domains_of(host: Host) -> Collection[Domain]:

@@ -10,14 +10,14 @@ from labvirt.errors import ConflictError, LabvirtError, NotFoundError, SpecError
 from labvirt.host.detaching import resolve
 from labvirt.host.device import find_view
 from labvirt.host.device_actions import scope_flags
-from labvirt.host.handle import python_call, xml_diff
+from labvirt.host.handle import xml_diff
 from labvirt.host.media_check import look_at_medium
 from labvirt.host.present import Present, twins
 from labvirt.host.shell import fed
 from labvirt.host.validate import require_valid
 from labvirt.model.device_edit import edit_device, live_changes, medium_of
 from labvirt.model.disk import VolumeSource
-from labvirt.model.spec import MASK
+from labvirt.model.spec import MASK, did_you_mean
 from labvirt.model.spec_text import spec_text
 from labvirt.model.xml.devices import DiskXml, InterfaceXml, MemballoonXml
 from labvirt.model.xml.domain import DomainXml
@@ -66,6 +66,7 @@ def plan_update(
     assert first is not None
     warnings = _look_at(domain, first.view, changes, asked)
     _refuse_twins(domain, first, changes, asked)
+    _require_filter(domain, changes, asked)
     waits = scope[1] and not scope[0] and domain.is_active
     if waits:
         slow = sorted(set(changes) - live_changes(first.view)) if record.live else []
@@ -74,6 +75,13 @@ def plan_update(
 
     def run(link: Connection, _: JobControl) -> None:
         if then is not None:
+            if domain.xml(inactive=True, secure=True) != then.before:
+                raise ConflictError(
+                    asked,
+                    uri=domain.host.label,
+                    libvirt_text="its definition was changed since the plan was made",
+                    hint="make the plan again",
+                )
             calls.define(link, then.after)
         if now is None:
             return
@@ -85,7 +93,9 @@ def plan_update(
             raise
 
     flags = scope_flags(live=scope[0], config=scope[1])
-    shown = {name: _shown(name, value) for name, value in changes.items()}
+    shown = [f"{name}={_shown(name, value)}" for name, value in changes.items()]
+    asked_for = {"live": live, "config": config, "force": force or None}
+    chosen = [f"{name}={value}" for name, value in asked_for.items() if value is not None]
     return domain.one_call(
         f"change {', '.join(changes)} of {record.type} {record.name} of domain",
         run,
@@ -93,11 +103,7 @@ def plan_update(
             domain.virsh("update-device", domain.name, *flags, *(("--force",) * force)),
             first.view.text(),
         ),
-        python=python_call("", "update", (record.uuid,), {"live": live, "config": config}).rstrip(
-            ")"
-        )
-        + "".join(f", {name}={text}" for name, text in shown.items())
-        + ")",
+        python=f".update({', '.join([repr(record.uuid), *chosen, *shown])})",
         diff=xml_diff(first.before, first.after, domain.name),
         warnings=warnings,
     )
@@ -186,12 +192,27 @@ def _look_at(
     return ()
 
 
+def _require_filter(domain: DeviceVerbs, changes: Mapping[str, Any], asked: str) -> None:
+    """Refuse an nwfilter that the host does not have: libvirt notices only with rules half made."""
+    wanted = changes.get("filter")
+    if wanted is None:
+        return
+    known = domain_devices.filter_names(domain.host.connection)
+    if wanted not in known:
+        raise NotFoundError(
+            asked,
+            uri=domain.host.label,
+            libvirt_text=f"the host has no nwfilter {wanted!r}",
+            hint=did_you_mean(str(wanted), known) or "it has no nwfilter at all",
+        )
+
+
 def _refuse_twins(
     domain: DeviceVerbs, edited: _Edited, changes: Mapping[str, Any], asked: str
 ) -> None:
     """Refuse an image or a MAC address that somebody else has."""
     found: list[str] = []
-    if isinstance(edited.view, DiskXml) and "source" in changes:
+    if isinstance(edited.view, DiskXml) and "source" in changes and not edited.view.readonly:
         only = DomainXml.new()
         only.disks.append(edited.view)
         found += twins(domain.host, only, domain.uuid)

@@ -12,17 +12,22 @@ from labvirt.model.graphics import GraphicsSpec
 from labvirt.model.spec import did_you_mean
 from labvirt.model.units import Size
 from labvirt.model.xml.devices import DiskXml, InterfaceXml, RngXml
+from labvirt.model.xml.source import is_element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lxml.etree import _Element as Element
+
     from labvirt.model.xml.devices import DeviceXml
     from labvirt.model.xml.display import GraphicsXml
 
-__all__ = ["edit_device", "live_changes", "medium_of"]
+__all__ = ["edit_device", "is_as_described", "live_changes", "medium_of"]
 
 #: Facts that name the device itself: changing them makes another device of it.
 _FIXED: Final = frozenset({"alias", "address_type", "index"})
+#: What libvirt adds to a device by itself, so that a description need not have it.
+_ADDED: Final = frozenset({"alias", "address", "backingStore", "privateData"})
 _LIMITS: Final = frozenset(
     {
         "bytes_per_s",
@@ -153,8 +158,9 @@ _SOURCE_FACT: Final = {
 
 def _put_kind(nic: InterfaceXml, value: Any) -> None:
     nic.type = value
-    for fact in ("source_network", "source_bridge", "source_portgroup"):
-        setattr(nic, fact, None)
+    old = nic.element.find("source")
+    if old is not None:
+        nic.doc.remove(old)
 
 
 def _put_network(nic: InterfaceXml, value: Any) -> None:
@@ -217,3 +223,17 @@ _SPECIAL: Final[Mapping[str, Mapping[str, Callable[[Any, Any], None]]]] = {
         "tag": lambda view, value: setattr(view, "target_dir", value),
     },
 }
+
+
+def is_as_described(device: DeviceXml, wanted: DeviceXml) -> bool:
+    """Tell whether a device has everything that a description of one says."""
+    return _covers(device.element, wanted.element)
+
+
+def _covers(has: Element, wanted: Element) -> bool:
+    if has.tag != wanted.tag or any(has.get(key) != value for key, value in wanted.items()):
+        return False
+    if (wanted.text or "").strip() and (has.text or "").strip() != (wanted.text or "").strip():
+        return False
+    children = [one for one in wanted if is_element(one) and one.tag not in _ADDED]
+    return all(any(_covers(mine, child) for mine in has) for child in children)

@@ -13,6 +13,7 @@ from labvirt.status.domain import (
 )
 from labvirt.status.host import NodeRecord, VersionRecord
 from labvirt.status.network import LeaseRecord, NetworkRecord
+from labvirt.status.nodedev import NodeDeviceRecord
 from labvirt.status.nwfilter import FilterBindingRecord, NwFilterRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.pool_type import PoolTypeRecord, SourceRecord
@@ -34,6 +35,7 @@ __all__ = [
     "JobRecord",
     "LeaseRecord",
     "NetworkRecord",
+    "NodeDeviceRecord",
     "NodeRecord",
     "NwFilterRecord",
     "PoolRecord",

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import create, imports, networks, runbooks, schema, storage
+from tests.bench import bulk, create, imports, networks, runbooks, schema, storage
 
 ALL = {
     "start": (imports.run,),
@@ -23,6 +23,8 @@ ALL = {
     ),
     "storage": (storage.upload, storage.download, storage.inventory),
     "networks": (networks.calls, networks.speed),
+    "bulk": (bulk.run,),
+    "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 
 

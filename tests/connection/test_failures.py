@@ -103,6 +103,31 @@ SAID = [
     ),
     (
         "OPERATION_FAILED", "QEMU",
+        "operation failed: timed out waiting to open tray of 'hda'",
+        ConflictError, "force=True opens it",
+    ),
+    (
+        "CONFIG_UNSUPPORTED", "QEMU",
+        "unsupported configuration: TPM version '2.0' is not supported",
+        UnsupportedError, "swtpm",
+    ),
+    (
+        "SYSTEM_ERROR", "NONE",
+        "cannot open directory '/sys/bus/usb/devices': No such file or directory",
+        UnsupportedError, "no USB bus",
+    ),
+    (
+        "INTERNAL_ERROR", "NONE",
+        "internal error: No more available PCI slots",
+        ConflictError, "hotplug() counts them",
+    ),
+    (
+        "INTERNAL_ERROR", "NONE",
+        "internal error: Child process (tc qdisc add dev vnet0) unexpected exit status 2: Error: x",
+        UnsupportedError, "traffic shaping",
+    ),
+    (
+        "OPERATION_FAILED", "QEMU",
         "operation failed: migration out job: canceled by client",
         ConflictError, "goes on where it was",
     ),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import labvirt as lv
+from labvirt.connection import node
 from labvirt.errors import (
+    ConfirmationError,
     ConflictError,
     HostError,
     NotFoundError,
@@ -16,14 +20,18 @@ from labvirt.errors import (
     UnsupportedError,
     WaitTimeoutError,
 )
+from labvirt.host.actions import ACTIONS
+from labvirt.host.device_actions import AttachDevice, ChangeDefinition
 from labvirt.model import (
     CdromSpec,
     ChannelSpec,
     ConsoleSpec,
     ControllerSpec,
     DiskSpec,
+    DomainCapabilities,
     DomainXml,
     FilesystemSpec,
+    FloppySpec,
     InputSpec,
     InterfaceSpec,
     MemballoonSpec,
@@ -35,6 +43,7 @@ from labvirt.model import (
     VideoSpec,
     WatchdogSpec,
 )
+from labvirt.plan import Crash
 
 pytestmark = pytest.mark.lab
 
@@ -197,7 +206,7 @@ def test_a_usb_disk_is_plugged_without_a_slot(guest):
     [
         (CdromSpec(path="/etc/hostname", bus="ide"), "an IDE bus"),
         (DiskSpec(path="/etc/hostname", format="raw", bus="sata"), "SATA"),
-        (lv.model.FloppySpec(path="/etc/hostname"), "floppy controller"),
+        (FloppySpec(path="/etc/hostname"), "floppy controller"),
         (SoundSpec(), "no sound cards"),
         (PanicSpec(), "part of the machine"),
         (TpmSpec(model="tpm-tis"), "no TPM"),
@@ -206,7 +215,7 @@ def test_a_usb_disk_is_plugged_without_a_slot(guest):
         (ControllerSpec(kind="usb", model="qemu-xhci"), "SCSI controllers only"),
         (lv.GraphicsSpec(kind="spice"), "when QEMU starts"),
         (FilesystemSpec(driver="9p", path="/tmp", tag="t"), "no 9p"),
-        (FilesystemSpec(path="/tmp", tag="t"), "memory that is shared"),
+        (FilesystemSpec(path="/tmp", tag="t"), "memory that is shared|crashes"),
     ],
 )
 def test_what_cannot_be_plugged_is_said_before_anything_is_done(guest, spec, word):
@@ -415,7 +424,7 @@ def test_a_drive_is_added_to_a_definition_and_a_sound_card_too(alpha, spec):
     domain = alpha.plan(spec, start=False).apply()
     drive = domain.attach(CdromSpec())
     assert (drive.name, drive.record.bus) == ("hda", "ide")
-    floppy = domain.attach(lv.model.FloppySpec())
+    floppy = domain.attach(FloppySpec())
     assert floppy.name == "fda"
     card = domain.attach(SoundSpec(model="ac97"))
     assert card.record.what == "ac97 sound"
@@ -444,3 +453,143 @@ def test_a_failed_plan_leaves_neither_volume_nor_controller(guest, monkeypatch):
     assert set(guest.host.pools["shared"].volumes.names) == volumes
     assert "virtio-scsi" not in guest.xml()
     assert "virtio-scsi" not in guest.xml(inactive=True)
+
+
+def test_a_floppy_is_changed_while_the_domain_runs(alpha, spec):
+    first = image(alpha, "a.flp", b"A" * 1474560)
+    second = image(alpha, "b.flp", b"B" * 1474560)
+    domain = alpha.plan(spec.replace(disks=(FloppySpec(path=first),))).apply()
+    assert domain.devices["fda"].record.source == first
+    domain.insert("fda", second)
+    assert domain.devices["fda"].record.source == second
+    domain.eject("fda")
+    assert domain.devices["fda"].record.what == "fdc floppy drive, empty"
+    odd = image(alpha, "odd.flp", b"C" * 1000)
+    assert any("no size of a floppy" in told for told in domain.insert.plan("fda", odd).warnings)
+
+
+def test_media_of_a_domain_that_is_off(alpha, spec):
+    domain = alpha.plan(spec.replace(disks=(CdromSpec(),)), start=False).apply()
+    disc = iso(alpha, "off", "x")
+    plan = domain.insert.plan("hda", disc)
+    assert "--config" in plan.virsh
+    plan.apply()
+    assert domain.devices["hda"].record.source == disc
+    domain.eject("hda")
+    assert domain.devices["hda"].record.source == ""
+    with pytest.raises(SpecError, match="never empty"):
+        domain.update(domain.attach(DiskSpec(size="1 MiB")), source=None)
+
+
+def test_a_password_ends_when_it_is_told_to(guest):
+    ends = dt.datetime(2031, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
+    guest.update("graphics", password="Kurz", password_until=ends)
+    assert DomainXml.parse(guest.xml(inactive=True)).graphics[0].password_until == (
+        "2031-02-03T04:05:06"
+    )
+    with pytest.raises(SpecError, match="time zone"):
+        guest.update("graphics", password_until=ends.replace(tzinfo=None))
+
+
+def test_memory_statistics_come_from_the_guest(guest, eventually):
+    from labvirt.connection import domain as calls
+
+    guest.update("memballoon", stats_period_s=1)
+    stats = eventually(
+        lambda: (
+            found
+            if "unused" in (found := calls.memory_stats(guest.host.connection, guest.uuid))
+            else None
+        ),
+        "statistics of the guest's memory",
+    )
+    assert 0 < stats["unused"] < 160 * 1024
+
+
+def test_a_pci_serial_port_is_plugged_by_its_xml(guest):
+    port = guest.attach("<serial type='pty'><target type='pci-serial'/></serial>")
+    assert (port.record.type, port.record.model) == ("serial", "pci-serial")
+    port.detach()
+
+
+def crash(*, finished=False):
+    return Crash(dt.datetime.now(dt.UTC), finished=finished)
+
+
+def test_an_attach_that_was_cut_short_is_undone_by_the_next_process(alpha, spec):
+    domain = alpha.plan(spec, start=False).apply()
+    path = image(alpha, "cut.img")
+    xml = DiskSpec(path=path, format="raw", target="vda").to_xml()
+    action = AttachDevice(domain.name, domain.uuid, xml, live=False, config=True)
+    action.undo(alpha, crash())
+    domain.attach(xml)
+    assert (
+        ACTIONS["attach-device"](**{k: v for k, v in action.to_record().items() if k != "kind"})
+        == action
+    )
+    action.undo(alpha, crash())
+    assert "vda" not in domain.devices.names
+    other = DiskSpec(path=image(alpha, "other.img"), format="raw", target="vda").to_xml()
+    domain.attach(other)
+    action.undo(alpha, crash())
+    assert "vda" in domain.devices.names
+
+
+def test_a_definition_that_was_cut_short_is_put_back_only_when_it_is_ours(alpha, spec):
+    domain = alpha.plan(spec, start=False).apply()
+    before = domain.xml(inactive=True, secure=True)
+    after = before.replace("type='vnc'", "type='vnc' keymap='de'").replace(
+        "<graphics", "<sound model='ac97'/><graphics", 1
+    )
+    assert after != before
+    action = ChangeDefinition(domain.name, domain.uuid, "test", before, after)
+    action.undo(alpha, crash())
+    assert domain.xml(inactive=True, secure=True) == before
+    action.do(alpha, None)
+    assert "ac97" in domain.xml(inactive=True)
+    action.undo(alpha, crash())
+    assert "ac97" not in domain.xml(inactive=True)
+    with pytest.raises(ConflictError, match="was changed since"):
+        ChangeDefinition(domain.name, domain.uuid, "test", after, before).check(alpha)
+
+
+def test_spice_is_there_when_qemu_has_it_and_said_when_not(alpha, spec):
+    domain = alpha.plan(spec, start=False).apply()
+    types = DomainCapabilities.parse(
+        node.domain_capabilities(alpha.connection, virt="qemu")
+    ).graphics_types
+    wish = lv.GraphicsSpec(kind="spice", password="Geheim2")
+    plan = domain.attach.plan(wish)
+    assert "Geheim2" not in str(plan) + plan.virsh
+    if "spice" in types:
+        plan.apply()
+        assert "Geheim2" in domain.xml(inactive=True, secure=True)
+        domain.update("graphics1", password="Anders2")
+        assert "Anders2" in domain.xml(inactive=True, secure=True)
+    else:
+        with pytest.raises(HostError, match="spice"):
+            plan.apply()
+
+
+def test_a_mounted_disk_is_taken_only_when_its_loss_is_agreed_to(guest, eventually):
+    path = image(guest.host, "mounted.img", b"\0" * 4 * 2**20)
+    subprocess.run(["mke2fs", "-q", "-F", path], check=True, capture_output=True, timeout=30)
+    for bus in ("virtio", "scsi"):
+        disk = guest.attach(DiskSpec(path=path, format="raw", bus=bus))
+        sees(guest, "ls /sys/block", disk.name, eventually)
+        assert not guest.ask(f"mkdir -p /mnt/m; mount /dev/{disk.name} /mnt/m").text
+        with pytest.raises(ConfirmationError, match="not yet written to /mnt/m"):
+            disk.detach()
+        assert guest.devices[disk.name].record.live
+        guest.ask("umount /mnt/m")
+        disk.detach()
+
+
+def test_a_plan_that_is_out_of_date_changes_nothing(alpha, spec):
+    domain = alpha.plan(spec.replace(disks=(CdromSpec(),)), start=False).apply()
+    plan = domain.insert.plan("hda", iso(alpha, "late", "x"))
+    domain.set_title("changed meanwhile")
+    with pytest.raises(ConflictError, match="changed since"):
+        plan.apply()
+    assert domain.info().title == "changed meanwhile"
+    assert domain.devices["hda"].record.source == ""

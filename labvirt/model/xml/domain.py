@@ -81,6 +81,11 @@ class DomainXml(View):
     description = Text("description", "any text for people")
     tags = Values("metadata/labvirt:labvirt/labvirt:tag", "labvirt's tags")
 
+    swapped = Values(
+        "metadata/labvirt-was:was/labvirt-was:device",
+        "what was converted to virtio: kind, name, bus or model, new name, WWN",
+    )
+
     memory = SizeFact("memory", "memory at boot, and the most that the balloon can give")
     current_memory = SizeFact("currentMemory", "memory that the balloon leaves to the guest")
     max_memory = SizeFact("maxMemory", "memory with all memory devices plugged in")

@@ -44,6 +44,7 @@ __all__ = [
 
 NAMESPACES: Final[dict[str, str]] = {
     "labvirt": "https://labvirt.org/xmlns/domain/1",
+    "labvirt-was": "https://labvirt.org/xmlns/was/1",
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
     "fs": "http://libvirt.org/schemas/storagepool/fs/1.0",
     "rbd": "http://libvirt.org/schemas/storagepool/rbd/1.0",
