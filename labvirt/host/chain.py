@@ -16,6 +16,7 @@ from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, LabvirtError, NotFoundError, UnsupportedError
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
+from labvirt.model.xml.volume import VolumeXml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +34,7 @@ __all__ = [
     "chains_of",
     "exists",
     "free_space",
+    "is_old_qcow2",
     "pool_of",
     "remove_file",
     "sharers",
@@ -255,6 +257,24 @@ def _format_extension(blob: bytes, at: int) -> str:
             return ""
         at += 8 + (length + 7) // 8 * 8
     return ""
+
+
+def is_old_qcow2(host: Host, path: str) -> bool:
+    """Tell whether a qcow2 image is of version 2, which holds no bitmaps; False when unknown."""
+    if host.is_local:
+        try:
+            with Path(path).open("rb") as image:
+                head = image.read(8)
+        except OSError:
+            head = b""
+        if head[:4] == _QCOW2:
+            return head[4:8] == b"\x00\x00\x00\x02"
+    record = volume_at(host, path)
+    if record is None:
+        return False
+    pool = pools.find(host.connection, record.pool)
+    text = volumes.xml(host.connection, pool, record.name)
+    return VolumeXml.parse(text).compat == "0.10"
 
 
 def pool_of(host: Host, path: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labvirt.host.backup import BackupVerbs
 from labvirt.host.blockjobs import BlockJobVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.moving import MovingVerbs
@@ -21,6 +22,7 @@ class Domain(
     MovingDiskVerbs,
     BlockJobVerbs,
     SnapshotVerbs,
+    BackupVerbs,
 ):
     """A domain of a host.
 

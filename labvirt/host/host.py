@@ -14,6 +14,7 @@ from labvirt.host.actions import ACTIONS
 from labvirt.host.create import plan_domain
 from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
+from labvirt.host.keeping import KeepingVerbs
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.news import KINDS, News
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host:
+class Host(KeepingVerbs):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what

@@ -57,5 +57,8 @@ class VolumeSpec(Spec):
         if allocation is None:
             allocation = Size(0) if self.format == "qcow2" else self.capacity
         volume.set(allocation=allocation, format=self.format)
+        if self.format == "qcow2":
+            # Libvirt makes version 2 when nothing is said, and that holds no dirty bitmaps.
+            volume.set(compat="1.1")
         volume.set(backing_path=self.backing_path, backing_format=self.backing_format)
         return volume.text()
