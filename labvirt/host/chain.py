@@ -15,13 +15,12 @@ from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, LabvirtError, NotFoundError, UnsupportedError
 from labvirt.model.units import Size
+from labvirt.model.xml.backing import backing_of
 from labvirt.model.xml.domain import DomainXml
 from labvirt.model.xml.volume import VolumeXml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from lxml.etree import _Element as Element
 
     from labvirt.host.host import Host
     from labvirt.model.xml.devices import DiskXml
@@ -157,23 +156,12 @@ def _layers(host: Host, disk: DiskXml) -> tuple[Layer, ...]:
     path = disk.source_path or _volume_path(host, disk)
     if not path:
         return ()
+    below, ends = backing_of(disk)
     found = [_layer(host, path, disk.driver_type or "")]
-    below = disk.element.find("backingStore")
-    while below is not None and (named := _source(below)):
-        form = below.find("format")
-        found.append(_layer(host, named, form.get("type", "") if form is not None else ""))
-        below = below.find("backingStore")
-    if below is None:
-        # An empty <backingStore/> says that here is the end; nothing at all says nothing.
+    found += [_layer(host, named, form) for named, form in below]
+    if not ends:
         found += _probed(host, found[-1].path, len(found))
     return tuple(found)
-
-
-def _source(element: Element) -> str:
-    source = element.find("source")
-    if source is None:
-        return ""
-    return str(source.get("file") or source.get("dev") or "")
 
 
 def _volume_path(host: Host, disk: DiskXml) -> str:
