@@ -86,8 +86,8 @@ class BlockJobVerbs(DomainHandle):
         )
 
     @verb
-    def set_block_job_speed(self, disk: str, speed: Size | str | int) -> Plan[None]:
-        """Limit the block job of a disk, bytes per second; 0 takes the limit away.
+    def set_block_job_speed(self, disk: str, speed: Size | str | None) -> Plan[None]:
+        """Limit the block job of a disk, bytes per second; None takes the limit away.
 
         Raises:
             SpecError: that is no size.
@@ -97,7 +97,7 @@ class BlockJobVerbs(DomainHandle):
         asked = checked(BlockJobOptions, f"limit the block job of {target}", speed=speed)
         wanted = int(asked.speed or 0)
         return self.one_call(
-            f"limit to {asked.speed}/s the block job of disk {target} of domain",
+            f"limit to {asked.speed or 'no limit'} the block job of disk {target} of domain",
             lambda link, _: jobs.set_speed(link, self.uuid, target, wanted),
             virsh=("blockjob", self.name, target, "--bandwidth", wanted, "--bytes"),
             python=python_call("", "set_block_job_speed", (disk, speed), {}),

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import backup as calls
 from labvirt.connection import domain as domains
-from labvirt.errors import LabvirtError, NotFoundError, SpecError, UnsupportedError
+from labvirt.errors import (
+    AccessDeniedError,
+    ConnectionLostError,
+    HostError,
+    LabvirtError,
+    NotFoundError,
+    SpecError,
+    UnsupportedError,
+)
 from labvirt.host.backup_files import Backup, backups_in, unfinished_in
 from labvirt.host.handle import xml_diff
 from labvirt.host.restoring import plan_restore_backup
@@ -91,7 +99,9 @@ class KeepingVerbs:
         host: Host = self
         try:
             return domains.save_image_xml(host.connection, path, secure=secure)
-        except (NotFoundError, SpecError) as error:
+        except (AccessDeniedError, ConnectionLostError):
+            raise
+        except (HostError, SpecError) as error:
             raise NotFoundError(
                 f"read the saved image {path}",
                 uri=host.label,
