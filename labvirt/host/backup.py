@@ -197,7 +197,7 @@ class BackupVerbs(DomainHandle):
                 for t in chains
             ),
             definition=redact_xml(self._definition()),
-            when=now.isoformat(timespec="seconds"),
+            when=now.isoformat(timespec="microseconds"),
             timeout_s=timeout_s,
         )
         push.check(self.host)

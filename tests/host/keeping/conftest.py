@@ -14,7 +14,7 @@ from labvirt.connection import volume as volumes
 from labvirt.errors import LabError, LabvirtError
 
 _numbers = itertools.count(1)
-SIZE_MIB = 16
+SIZE_MIB = 8
 
 
 class Guests:

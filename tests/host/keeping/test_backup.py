@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -28,8 +30,6 @@ def place(folder):
     found = folder / "backups"
     found.mkdir(exist_ok=True)
     owner = folder.stat()
-    import os
-
     os.chown(found, owner.st_uid, owner.st_gid)
     yield found
     for path in found.iterdir():
@@ -61,12 +61,12 @@ def test_full_and_incremental_backups_are_restored_as_domains(guest, host, place
     assert guest.checkpoints.names == ["sunday"]
     second_sum = fill(guest, seek_mib=5, count_mib=2)
     monday = guest.backup(str(place), name="monday", since="last")
-    fill(guest, seek_mib=12, count_mib=1)
+    fill(guest, seek_mib=1, count_mib=1)
     tuesday = guest.backup(str(place), name="tuesday", since="monday")
     third_sum = checksum(guest)
     assert [one.name for one in host.backups(str(place))] == ["sunday", "monday", "tuesday"]
     assert (monday.level, monday.since, tuesday.since) == ("incremental", "sunday", "monday")
-    assert monday.path("vda").stat().st_size < 4 * 2**20
+    assert monday.path("vda").stat().st_size < 3 * 2**20
     assert host.unfinished_backups(str(place)) == ()
     assert guest.home not in str(
         subprocess.run(["qemu-img", "info", monday.path("vda")], capture_output=True, check=True)
@@ -97,15 +97,15 @@ def test_a_pull_backup_is_read_through_nbd(guest, place, fill, checksum):
     now = fill(guest, seek_mib=3, count_mib=2)
     with guest.backup_pull(since="base", checkpoint="pulled") as pull:
         export = pull.exports["vda"]
-        assert export.size == 16 * 2**20
+        assert export.size == 8 * 2**20
         shown = subprocess.run(
-            ["qemu-img", "info", "--output=json", export.uri.replace("nbd+unix", "nbd+unix")],
+            ["qemu-img", "info", "--output=json", export.uri],
             capture_output=True,
             check=True,
         )
         assert json.loads(shown.stdout)["virtual-size"] == export.size
         assert pull.dirty("vda") == ((3 * 2**20, 2 * 2**20),)
-        fill(guest, seek_mib=10, count_mib=1)  # after the moment: not in the backup
+        fill(guest, seek_mib=6, count_mib=1)  # after the moment: not in the backup
         assert pull.copy("vda", str(place / "all.qcow2")) == export.size
         changes = place / "changes.qcow2"
         assert pull.copy("vda", str(changes), over=str(full.path("vda"))) == 2 * 2**20
@@ -115,7 +115,7 @@ def test_a_pull_backup_is_read_through_nbd(guest, place, fill, checksum):
             pull.copy("vda", str(changes))
     assert sum_of(place / "all.qcow2", place) == now
     assert sum_of(changes, place) == now
-    assert changes.stat().st_size < 4 * 2**20
+    assert changes.stat().st_size < 3 * 2**20
     assert not Path(pull.socket).exists()
     assert guest.checkpoints.names == ["base", "pulled"]
     with pytest.raises(RuntimeError), guest.backup_pull(checkpoint="lost"):
@@ -161,7 +161,7 @@ def test_what_cannot_be_is_one_clear_error(guest, place, folder):
     with pytest.raises(ConflictError, match="checkpoint one is gone"):
         guest.backup(str(place), since="last")
     second = guest.backup(str(place), name="two", format="raw", checkpoint=False)
-    assert second.path("vda").stat().st_size == 16 * 2**20
+    assert second.path("vda").stat().st_size == 8 * 2**20
     with pytest.raises(ConflictError, match="none was made"):
         guest.backup(str(place), since="two")
     first.path("vda").unlink()
@@ -171,7 +171,6 @@ def test_what_cannot_be_is_one_clear_error(guest, place, folder):
 
 
 def test_an_image_of_version_2_cannot_note_changes_and_moving_it_cures_that(guest, place, host):
-    subprocess.run(["true"], check=True)
     guest.shutdown(then="destroy", timeout_s=20, confirm=True)
     subprocess.run(["qemu-img", "amend", "-o", "compat=0.10", guest.home], check=True)
     guest.start()
@@ -210,9 +209,6 @@ def test_saved_images_are_shown_and_edited(guest, host, place):
 
 def test_a_broken_record_of_changes_asks_for_a_full_backup(guest, place, host):
     """QEMU dies before it writes the bitmaps out."""
-    import os
-    import signal
-
     guest.backup(str(place), name="first")
     (pid,) = [
         int(path.parent.name)
@@ -223,7 +219,7 @@ def test_a_broken_record_of_changes_asks_for_a_full_backup(guest, place, host):
     guest.wait_for("shutoff", timeout_s=20)
     guest.start()
     guest.wait_for("agent", timeout_s=90)
-    with pytest.raises((PlanError, ConflictError), match="(?s)bitmap.*full backup"):
+    with pytest.raises((PlanError, ConflictError), match=r"(?s)bitmap.*full backup"):
         guest.backup(str(place), name="second", since="last")
     assert [one.name for one in host.backups(str(place))] == ["first"]
     assert host.unfinished_backups(str(place)) == ()

@@ -44,7 +44,7 @@ def layered(guest, fill, *names):
     """Lay overlays over the guest's disk, each with data of its own; forget the snapshots."""
     for number, name in enumerate(names):
         guest.snapshot(name, disks="external")
-        fill(guest, seek_mib=4 * number, count_mib=6)
+        fill(guest, seek_mib=2 * number, count_mib=3)
     for name in reversed(names):
         guest.snapshots[name].delete(metadata_only=True)
 
@@ -62,13 +62,13 @@ def test_a_volume_moves_to_another_pool_and_back_while_its_guest_runs(
     pool = next(one.name for one in guest.host.pools if guest.home.startswith(one.info().path))
     told = []
     job = guest.move_disk.job("vda", "other")
-    job.listen(lambda progress: told.append(progress))
+    job.listen(told.append)
     result = job.result(60)
     new = f"{other.info().path}/{Path(guest.home).name}"
     assert result.chain == (new,)
     assert result.unused == (guest.home,)
     assert Path(guest.home).exists()
-    assert result.done == 16 * 2**20
+    assert result.done == 8 * 2**20
     assert any("MiB/s" in one.stage for one in told)
     assert new in stored(guest)
     assert guest.home not in stored(guest)
@@ -156,7 +156,7 @@ def test_cancelling_and_time_outs_leave_the_disk_where_it_was(guest, fill, check
     assert not path.exists()
     assert guest.block_job("vda") is None
 
-    with pytest.raises(PlanError, match="waited 0.5 s") as caught:
+    with pytest.raises(PlanError, match=r"waited 0\.5 s") as caught:
         guest.blockcopy("vda", str(path), speed="1 MiB", timeout_s=0.5)
     assert "aborted: the disk lies on" in caught.value.undone[0]
     assert not path.exists()
@@ -184,7 +184,7 @@ def test_a_disk_grows_while_the_guest_runs_and_never_shrinks(guest, said):
     assert guest.blockresize("vda", "40 MiB") == 40 * 2**20
     assert said(guest, "cat /sys/block/vda/size") == str(40 * 2048)
     with pytest.raises(SpecError, match="cut off"):
-        guest.blockresize("vda", "8 MiB")
+        guest.blockresize("vda", "4 MiB")
     with pytest.raises(SpecError, match="size"):
         guest.blockresize("vda", "many")
 

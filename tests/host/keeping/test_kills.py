@@ -17,15 +17,19 @@ from labvirt.errors import LabvirtError, PlanError
 
 pytestmark = pytest.mark.lab
 
-SLOW = "2 MiB"
+SLOW = "1 MiB"
 
 #: What is begun, and where in it the process dies; all on the guest `guest`, files in `folder`.
 BEGUN = {
-    "copy": "guest.blockcopy.job('vda', folder + '/copy.qcow2', speed='2 MiB')",
-    "move": "guest.move_disk.job('vda', pool, volume='moved.qcow2', speed='2 MiB')",
-    "commit": "guest.blockcommit.job('vda', speed='2 MiB')",
-    "pull": "guest.blockpull.job('vda', speed='2 MiB')",
+    "copy": "guest.blockcopy.job('vda', folder + '/copy.qcow2', speed='1 MiB')",
+    "move": "guest.move_disk.job('vda', pool, volume='moved.qcow2', speed='1 MiB')",
+    "commit": "guest.blockcommit.job('vda', speed='1 MiB')",
+    "pull": "guest.blockpull.job('vda', speed='1 MiB')",
 }
+
+
+def slow(what):
+    return pytest.param(what, marks=pytest.mark.slow)
 
 
 def killed(host, script, **values):
@@ -75,7 +79,7 @@ def qemu_of(guest):
 def overlaid(guest, fill):
     """Give the guest an overlay with data, for commit and pull."""
     guest.snapshot("over", disks="external")
-    found = fill(guest, count_mib=10)
+    found = fill(guest, count_mib=6)
     guest.snapshots["over"].delete(metadata_only=True)
     return found
 
@@ -84,7 +88,7 @@ def pool_of(guest):
     return next(one.name for one in guest.host.pools if guest.home.startswith(one.info().path))
 
 
-@pytest.mark.parametrize("what", BEGUN)
+@pytest.mark.parametrize("what", ["move", "commit", *(slow(one) for one in ("copy", "pull"))])
 def test_labvirt_killed_in_a_block_job_the_next_connect_aborts_it(
     guest, host, folder, fill, checksum, what
 ):
@@ -136,7 +140,7 @@ def test_labvirt_killed_after_the_pivot_the_move_is_told_finished(guest, host, f
     assert checksum(guest) == before
 
 
-@pytest.mark.parametrize("where", ["_follow", "write"])
+@pytest.mark.parametrize("where", ["_follow", slow("write")])
 def test_labvirt_killed_in_a_backup_nothing_half_is_left(guest, host, folder, fill, where):
     fill(guest)
     killed(
@@ -165,7 +169,7 @@ def test_labvirt_killed_in_a_backup_nothing_half_is_left(guest, host, folder, fi
         path.unlink()
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [slow("before"), "after"])
 def test_labvirt_killed_with_a_frozen_guest_it_is_thawed(guest, host, said, when):
     said(guest, "mke2fs /dev/vda >/dev/null && mkdir -p /mnt && mount /dev/vda /mnt")
     killed(
@@ -218,7 +222,7 @@ def test_labvirt_killed_in_an_external_revert_it_is_taken_back(guest, host, mark
     assert marked(guest) == "new"
 
 
-@pytest.mark.parametrize("what", ["commit", "move", "backup"])
+@pytest.mark.parametrize("what", ["commit", slow("move"), slow("backup")])
 def test_qemu_killed_in_the_middle_the_definition_still_names_whole_data(
     guest, folder, fill, checksum, what, monkeypatch
 ):
@@ -258,16 +262,16 @@ def test_qemu_killed_in_the_middle_the_definition_still_names_whole_data(
     assert checksum(guest) == before
 
 
-@pytest.mark.parametrize("what", ["commit", "move"])
+@pytest.mark.parametrize("what", [slow("commit"), "move"])
 def test_libvirtd_killed_in_the_middle_the_job_goes_on_to_its_end(
     guests, guest, host, fill, checksum, what
 ):
     fill(guest)
     before = overlaid(guest, fill)
     if what == "move":
-        job = guest.move_disk.job("vda", pool_of(guest), volume="on.qcow2", speed="4 MiB")
+        job = guest.move_disk.job("vda", pool_of(guest), volume="on.qcow2", speed="2 MiB")
     else:
-        job = guest.blockcommit.job("vda", speed="4 MiB")
+        job = guest.blockcommit.job("vda", speed="2 MiB")
     while guest.block_job("vda") is None:
         time.sleep(0.02)
     time.sleep(0.3)
