@@ -100,7 +100,7 @@ def sweep(host, but):
     for pool in host.pools:
         pool.refresh()
         for volume in pool.volumes:
-            if not host.users_of(volume.path):
+            if volume.info().type == "file" and not host.users_of(volume.path):
                 with contextlib.suppress(LabvirtError):
                     volumes.delete(host.connection, pool.uuid, volume.name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -119,7 +121,6 @@ def test_commit_and_pull_keep_the_data_and_tell_what_is_unused(guest, fill, chec
 
 
 def test_a_copy_is_the_disk_as_it_was_at_the_end(guest, fill, folder):
-    import subprocess
 
     before = fill(guest)
     path = folder / "copy.qcow2"
@@ -242,3 +243,45 @@ def test_a_domain_that_is_off_says_so(guest):
     ):
         with pytest.raises(LabvirtError, match="does not run"):
             getattr(guest, verb)(*args)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is missing: a small file system is mounted")
+def test_a_pool_that_fills_in_the_middle_leaves_the_disk_where_it_was(guest, host, fill, checksum):
+    from labvirt.connection import pool as pools
+    from labvirt.model import PoolSpec
+
+    before = fill(guest)
+    place = Path(guest.home).parent / "small"
+    place.mkdir()
+    owner = place.parent.stat()
+    size = f"size=12m,uid={owner.st_uid},gid={owner.st_gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "small", place], check=True)
+    link = host.connection
+    uuid = pools.define(link, PoolSpec(name="small", path=str(place)).to_xml())
+    try:
+        pools.start(link, uuid)
+        (place / "ballast").write_bytes(bytes(5 * 2**20))
+        pools.refresh(link, uuid)
+        with pytest.raises(ConflictError, match="are needed, pool small has"):
+            guest.move_disk("vda", "small")
+        (place / "ballast").unlink()
+        pools.refresh(link, uuid)
+        plan = guest.move_disk.plan("vda", "small")
+        (place / "ballast").write_bytes(bytes(8 * 2**20))
+        with pytest.raises(PlanError, match="is the storage full") as caught:
+            plan.apply()
+        assert caught.value.remains == ()
+        assert [path.name for path in place.iterdir()] == ["ballast"]
+        assert guest.chain("vda").paths == (guest.home,)
+        assert checksum(guest) == before
+        (place / "ballast").unlink()
+        pools.refresh(link, uuid)
+        guest.move_disk("vda", "small")
+        assert checksum(guest) == before
+        guest.move_disk("vda", "other" if "other" in host.pools else "shared")
+    finally:
+        pools.stop(link, uuid)
+        pools.undefine(link, uuid)
+        subprocess.run(["umount", place], check=True)
+        place.rmdir()
