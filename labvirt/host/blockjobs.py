@@ -42,7 +42,7 @@ class BlockJobVerbs(DomainHandle):
         return chain_of(self.host, DomainXml.parse(self.xml()), disk)
 
     def chains(self) -> tuple[DiskChain, ...]:
-        """Return the files of every disk, drives without a medium included."""
+        """Return the files of every disk."""
         return chains_of(self.host, DomainXml.parse(self.xml()))
 
     def block_job(self, disk: str) -> BlockJobRecord | None:
@@ -73,14 +73,11 @@ class BlockJobVerbs(DomainHandle):
             ConflictError: there is no job, or it is not ready for the pivot.
         """
         target = self._target(disk)
+        asked = f"end the block job of disk {target} of domain {self.name}"
         job = jobs.info(self._link, self.uuid, target) if self.is_active else None
         if job is None or (pivot and not job.is_ready):
             why = "it has no block job" if job is None else f"it is not ready: {job}"
-            raise ConflictError(
-                f"end the block job of disk {target} of domain {self.name}",
-                uri=self.host.label,
-                libvirt_text=why,
-            )
+            raise ConflictError(asked, uri=self.host.label, libvirt_text=why)
         return self.one_call(
             f"{'pivot' if pivot else 'abort the block job of'} disk {target} of domain",
             lambda link, _: jobs.abort(link, self.uuid, target, pivot=pivot),
@@ -89,8 +86,8 @@ class BlockJobVerbs(DomainHandle):
         )
 
     @verb
-    def set_block_job_speed(self, disk: str, speed: Size | str | int) -> Plan[None]:
-        """Limit the block job of a disk, bytes per second; 0 takes the limit away.
+    def set_block_job_speed(self, disk: str, speed: Size | str | None) -> Plan[None]:
+        """Limit the block job of a disk, bytes per second; None takes the limit away.
 
         Raises:
             SpecError: that is no size.
@@ -100,7 +97,7 @@ class BlockJobVerbs(DomainHandle):
         asked = checked(BlockJobOptions, f"limit the block job of {target}", speed=speed)
         wanted = int(asked.speed or 0)
         return self.one_call(
-            f"limit to {asked.speed}/s the block job of disk {target} of domain",
+            f"limit to {asked.speed or 'no limit'} the block job of disk {target} of domain",
             lambda link, _: jobs.set_speed(link, self.uuid, target, wanted),
             virsh=("blockjob", self.name, target, "--bandwidth", wanted, "--bytes"),
             python=python_call("", "set_block_job_speed", (disk, speed), {}),
@@ -314,8 +311,8 @@ class BlockJobVerbs(DomainHandle):
             reuse: the file at `path` exists already, fits, and is written over.
             synchronous: guest writes wait for the copy, so that it surely catches up.
             speed: most bytes per second.
-            timeout_s: abort after that time, and remove the half copy.
-            confirm: agree to overwrite (``reuse``).
+            timeout_s: abort after that time.
+            confirm: agree to overwrite.
 
         Raises:
             ConflictError: the domain does not run, or the target exists.
@@ -344,9 +341,8 @@ class BlockJobVerbs(DomainHandle):
         else:
             path = checked(HostFile, asked, path=path).path
         if path in before.paths:
-            raise ConflictError(
-                asked, uri=self.host.label, libvirt_text=f"{path} is the disk itself"
-            )
+            text = f"{path} is the disk itself"
+            raise ConflictError(asked, uri=self.host.label, libvirt_text=text)
         action = CopyDisk(
             self.uuid,
             self.name,
@@ -364,7 +360,7 @@ class BlockJobVerbs(DomainHandle):
         return self._job_plan(
             action,
             before,
-            python_call("", "blockcopy", (disk, path), {"pivot": pivot, "shallow": shallow}),
+            python_call("", "blockcopy", (disk, path), {"pivot": pivot}),
             first=actions,
             confirm=confirm,
         )

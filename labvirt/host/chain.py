@@ -15,12 +15,12 @@ from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, LabvirtError, NotFoundError, UnsupportedError
 from labvirt.model.units import Size
+from labvirt.model.xml.backing import backing_of
 from labvirt.model.xml.domain import DomainXml
+from labvirt.model.xml.volume import VolumeXml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from lxml.etree import _Element as Element
 
     from labvirt.host.host import Host
     from labvirt.model.xml.devices import DiskXml
@@ -33,6 +33,7 @@ __all__ = [
     "chains_of",
     "exists",
     "free_space",
+    "is_old_qcow2",
     "pool_of",
     "remove_file",
     "sharers",
@@ -155,23 +156,12 @@ def _layers(host: Host, disk: DiskXml) -> tuple[Layer, ...]:
     path = disk.source_path or _volume_path(host, disk)
     if not path:
         return ()
+    below, ends = backing_of(disk)
     found = [_layer(host, path, disk.driver_type or "")]
-    below = disk.element.find("backingStore")
-    while below is not None and (named := _source(below)):
-        form = below.find("format")
-        found.append(_layer(host, named, form.get("type", "") if form is not None else ""))
-        below = below.find("backingStore")
-    if below is None:
-        # An empty <backingStore/> says that here is the end; nothing at all says nothing.
+    found += [_layer(host, named, form) for named, form in below]
+    if not ends:
         found += _probed(host, found[-1].path, len(found))
     return tuple(found)
-
-
-def _source(element: Element) -> str:
-    source = element.find("source")
-    if source is None:
-        return ""
-    return str(source.get("file") or source.get("dev") or "")
 
 
 def _volume_path(host: Host, disk: DiskXml) -> str:
@@ -255,6 +245,24 @@ def _format_extension(blob: bytes, at: int) -> str:
             return ""
         at += 8 + (length + 7) // 8 * 8
     return ""
+
+
+def is_old_qcow2(host: Host, path: str) -> bool:
+    """Tell whether a qcow2 image is of version 2, which holds no bitmaps; False when unknown."""
+    if host.is_local:
+        try:
+            with Path(path).open("rb") as image:
+                head = image.read(8)
+        except OSError:
+            head = b""
+        if head[:4] == _QCOW2:
+            return head[4:8] == b"\x00\x00\x00\x02"
+    record = volume_at(host, path)
+    if record is None:
+        return False
+    pool = pools.find(host.connection, record.pool)
+    text = volumes.xml(host.connection, pool, record.name)
+    return VolumeXml.parse(text).compat == "0.10"
 
 
 def pool_of(host: Host, path: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labvirt.host.backup import BackupVerbs
 from labvirt.host.blockjobs import BlockJobVerbs
 from labvirt.host.cloning import CloningVerbs
 from labvirt.host.devices import DeviceVerbs
@@ -31,6 +32,7 @@ class Domain(
     CloningVerbs,
     IdentityVerbs,
     VirtioVerbs,
+    BackupVerbs,
 ):
     """A domain of a host.
 

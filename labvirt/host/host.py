@@ -16,6 +16,7 @@ from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
 from labvirt.host.host_networks import HostNetworks
 from labvirt.host.hostfiles import HostFiles
+from labvirt.host.keeping import KeepingVerbs
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.networking import plan_network
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(StorageHost, HostNetworks):
+class Host(StorageHost, HostNetworks, KeepingVerbs):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what

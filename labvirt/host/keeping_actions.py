@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from labvirt.host.backup_actions import BACKUP_ACTIONS
 from labvirt.host.blockjob_actions import BLOCK_ACTIONS
 from labvirt.host.disk_actions import DISK_ACTIONS
 from labvirt.host.snapshot_actions import SNAPSHOT_ACTIONS
+from labvirt.host.snapshot_text_actions import SNAPSHOT_TEXT_ACTIONS
 
 if TYPE_CHECKING:
     from labvirt.plan import Action
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["KEEPING_ACTIONS"]
 
 KEEPING_ACTIONS: dict[str, type[Action[Any]]] = {
+    **BACKUP_ACTIONS,
     **BLOCK_ACTIONS,
     **DISK_ACTIONS,
     **SNAPSHOT_ACTIONS,
+    **SNAPSHOT_TEXT_ACTIONS,
 }

@@ -10,7 +10,7 @@ from labvirt.errors import UnsupportedError
 from labvirt.host.chain import pool_of, volume_at
 from labvirt.host.disk_actions import MakeVolume, NameFiles
 from labvirt.host.judging_back import descendants
-from labvirt.host.snapshot_actions import PointSnapshot, RestoreMemory
+from labvirt.host.snapshot_text_actions import PointSnapshot, RestoreMemory
 from labvirt.model.volume import VolumeSpec
 from labvirt.plan import Call
 

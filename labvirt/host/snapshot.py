@@ -12,7 +12,8 @@ from labvirt.host.disk_actions import DeleteFile
 from labvirt.host.handle import python_call
 from labvirt.host.judging_back import descendants, judge_delete, judge_revert
 from labvirt.host.reverting import revert_external, revert_internal
-from labvirt.host.snapshot_actions import DeleteSnapshot, DescribeSnapshot, PointSnapshot
+from labvirt.host.snapshot_actions import DeleteSnapshot
+from labvirt.host.snapshot_text_actions import DescribeSnapshot, PointSnapshot
 from labvirt.model.arguments import Labels, checked
 from labvirt.plan import Plan, verb
 

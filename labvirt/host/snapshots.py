@@ -9,7 +9,8 @@ from labvirt.errors import SpecError
 from labvirt.host.handle import DomainHandle
 from labvirt.host.judging import judge_create
 from labvirt.host.snapshot import Snapshot, Snapshots, snapshots_of
-from labvirt.host.snapshot_actions import FreezeGuest, MakeSnapshot, RedefineSnapshots, ThawGuest
+from labvirt.host.snapshot_actions import FreezeGuest, MakeSnapshot, ThawGuest
+from labvirt.host.snapshot_text_actions import RedefineSnapshots
 from labvirt.host.validate import require_valid
 from labvirt.model.snapshot import SnapshotSpec
 from labvirt.model.spec_text import spec_text

@@ -109,7 +109,9 @@ class VolumeSpec(Spec):
     )
     owner: int | None = Field(None, ge=0, description="user id that owns the file")
     group: int | None = Field(None, ge=0, description="group id of the file")
-    compat: Literal["0.10", "1.1"] | None = Field(None, description="version of qcow2")
+    compat: Literal["0.10", "1.1"] | None = Field(
+        None, description="version of qcow2; 1.1 when left out"
+    )
     cluster_size: Size | None = Field(
         None, ge=512, le=2 << 20, description="cluster of qcow2", examples=["64 KiB"]
     )
@@ -188,7 +190,11 @@ class VolumeSpec(Spec):
         )
         if self.encryption is not None:
             self.encryption.write(volume)
-        volume.set(compat=self.compat, nocow=self.nocow or None, cluster_size=self.cluster_size)
+        compat = self.compat
+        if compat is None and formatted and self.format == "qcow2":
+            # Libvirt makes version 2 when nothing is said, and that holds no dirty bitmaps.
+            compat = "1.1"
+        volume.set(compat=compat, nocow=self.nocow or None, cluster_size=self.cluster_size)
         volume.set(lazy_refcounts=self.lazy_refcounts or None, extended_l2=self.extended_l2 or None)
         volume.set(backing_path=self.backing_path, backing_format=self.backing_format)
         return volume.text()

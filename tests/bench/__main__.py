@@ -24,7 +24,6 @@ ALL = {
     "storage": (storage.upload, storage.download, storage.inventory),
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
-    "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 
 import pytest
 
-import labvirt as lv
 from labvirt.errors import (
     ConfirmationError,
     ConflictError,
-    LabError,
     SpecError,
     UnsupportedError,
 )
@@ -19,26 +17,7 @@ from labvirt.model import SnapshotDiskSpec, SnapshotSpec
 
 pytestmark = pytest.mark.lab
 
-SPEC = {"memory": "128 MiB", "source": lv.TinyGuest(), "interfaces": ()}
-
-
-def said(domain, command):
-    """Return what a shell inside the guest says."""
-    done = domain.run(["/bin/sh", "-c", command])
-    assert done.exit_code == 0, done.stderr
-    return done.stdout.strip()
-
-
-def mark(domain, text, disk="vda"):
-    """Write a word to the beginning of a disk, past the guest's cache."""
-    said(domain, f"printf %-512s {text} | dd of=/dev/{disk} conv=fsync 2>/dev/null")
-
-
-def marked(domain, disk="vda"):
-    return said(
-        domain,
-        f"echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/{disk} bs=512 count=1 2>/dev/null",
-    )
+BOTH = pytest.mark.parametrize("backend", ["session", "system"], indirect=True)
 
 
 def boot(domain):
@@ -46,37 +25,8 @@ def boot(domain):
     domain.wait_for("agent", timeout_s=90)
 
 
-@pytest.fixture(scope="module", params=["session", "system"])
-def host(request):
-    if request.param == "session":
-        yield request.getfixturevalue("lab")["alpha"]
-        return
-    try:
-        lab = lv.Lab.start(f"snap-{os.getpid()}", hosts=1, backend="system", ephemeral=True)
-    except LabError as error:
-        pytest.skip(f"the system back end does not work here: {error.what.splitlines()[0]}")
-    with lab:
-        yield lab[lab.names[0]]
-        lab.stop()
-
-
-@pytest.fixture
-def guest(host, name):
-    """A running guest with one disk."""
-    pool = "default" if "default" in host.pools else None
-    spec = lv.DomainSpec(name=name, disks=(lv.DiskSpec(size="16 MiB", pool=pool),), **SPEC)
-    domain = host.plan(spec).apply()
-    domain.wait_for("agent", timeout_s=90)
-    yield domain
-    for snapshot in reversed(list(domain.snapshots)):
-        snapshot.delete(metadata_only=True)
-    if domain.is_active:
-        domain.destroy(confirm=True)
-    if name in host.domains:
-        domain.undefine(managed_save=True, confirm=True)
-
-
-def test_an_internal_snapshot_brings_disk_and_memory_back(guest):
+@BOTH
+def test_an_internal_snapshot_brings_disk_and_memory_back(guest, mark, marked, said):
     mark(guest, "before")
     said(guest, "echo yes > /run/marker")
     verdict = guest.snapshot_verdict("first", description="as it was")
@@ -119,7 +69,8 @@ def test_an_internal_snapshot_brings_disk_and_memory_back(guest):
     assert marked(guest) == "before"
 
 
-def test_external_snapshots_are_merged_while_the_guest_runs(guest):
+@BOTH
+def test_external_snapshots_are_merged_while_the_guest_runs(guest, mark, marked):
     mark(guest, "one")
     base = guest.chain("vda").top.path
     verdict = guest.snapshot_verdict("s1", disks="external")
@@ -157,7 +108,10 @@ def s1_overlay(base):
     return base.replace(".qcow2", ".s1.qcow2")
 
 
-def test_an_external_snapshot_is_reverted_by_a_fresh_overlay_and_the_revert_can_be_undone(guest):
+@BOTH
+def test_an_external_snapshot_is_reverted_by_a_fresh_overlay_and_the_revert_can_be_undone(
+    guest, mark, marked
+):
     mark(guest, "old")
     s1 = guest.snapshot("s1", disks="external")
     mark(guest, "new")
@@ -192,7 +146,7 @@ def test_an_external_snapshot_is_reverted_by_a_fresh_overlay_and_the_revert_can_
     assert Path(overlay).exists()
 
 
-def test_external_memory_is_restored_on_a_fresh_overlay(guest):
+def test_external_memory_is_restored_on_a_fresh_overlay(guest, mark, marked, said):
     mark(guest, "old")
     said(guest, "echo kept > /run/marker")
     folder = Path(guest.chain("vda").top.path).parent
@@ -241,7 +195,7 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(guest):
     assert first.info().is_current
 
 
-def test_quiesce_without_an_agent_says_so_and_thaws_when_freezing_fails(guest, monkeypatch):
+def test_quiesce_without_an_agent_says_so_and_thaws_when_freezing_fails(guest, monkeypatch, said):
     from labvirt.connection import snapshot as calls
 
     said(guest, "mke2fs /dev/vda >/dev/null && mkdir -p /mnt && mount /dev/vda /mnt")
@@ -264,12 +218,14 @@ def test_quiesce_without_an_agent_says_so_and_thaws_when_freezing_fails(guest, m
     assert guest.agent("guest-fsfreeze-status") == "thawed"
     monkeypatch.setattr(calls, "create", plain)
     said(guest, "umount /mnt; (sleep 0.5; killall -STOP qemu-ga) >/dev/null 2>&1 &")
-    import time
-
     time.sleep(1)
     with pytest.raises(ConflictError, match="does not answer"):
         guest.snapshot("q", disks="external", quiesce=True)
     assert guest.snapshots.names == []
+    with guest.console() as console:
+        console.send("\n")
+        console.run("killall -CONT qemu-ga")
+    guest.wait_for("agent", timeout_s=20)
 
 
 def test_descriptions_are_taken_along(guest):
