@@ -18,10 +18,10 @@ from labvirt.connection import volume as volumes
 from labvirt.connection import volume_copy
 from labvirt.errors import ConflictError, HostError, LabvirtError, NotFoundError, WaitTimeoutError
 from labvirt.host.shell import fed
+from labvirt.images.actions import MakeImage
 from labvirt.images.copying import CopyImage
 from labvirt.images.files import dependents
 from labvirt.images.tool import Command, run
-from labvirt.images.actions import MakeImage
 from labvirt.model.cloning import layers_xml
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Action
@@ -153,7 +153,7 @@ def settle(host: Host, laid: LayDisks, target: str, control: JobControl | None) 
     try:
         record = domains.read(host.connection, laid.uuid)
     except NotFoundError:
-        if host.is_local and os.path.exists(layer):
+        if host.is_local and Path(layer).exists():
             raise ConflictError(
                 f"merge {layer} into {base}",
                 uri=host.label,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from labvirt.errors import ConflictError, Problem, SpecError
 from labvirt.connection import network as networks_calls
+from labvirt.errors import ConflictError, Problem, SpecError
 from labvirt.host.actions import DefineDomain, StartDomain, require_new_domain
 from labvirt.host.clone_disks import CloneDisks
 from labvirt.host.handle import DomainHandle, python_call
@@ -111,7 +111,7 @@ class CloningVerbs(DomainHandle):
         placed.settle(dict(disks or {}))
         self._require_networks(networks or {})
         taken = set(present.macs)
-        changed, notes = fresh_definition(
+        _, notes = fresh_definition(
             document, name, new_id, taken=taken, macs=macs or {}, networks=networks or {}
         )
         for mac in set((macs or {}).values()) & taken:
@@ -141,13 +141,13 @@ class CloningVerbs(DomainHandle):
             title=f"{kind}clone of domain {self.name}: {name}",
             host=host,
             actions=tuple(actions),
-            result=lambda: self._cloned(new_id, name, changed),
+            result=lambda: self._cloned(new_id, name),
             warnings=(*placed.warnings, *saved, *notes, _INSIDE.format(old=self.name)),
             python=python_call(f"{host.python}.domains[{self.name!r}]", "clone", (name,), options),
             journal=host.journal,
         )
 
-    def _cloned(self, uuid: str, name: str, macs: Mapping[str, str]) -> Self:
+    def _cloned(self, uuid: str, name: str) -> Self:
         clone = type(self)(self.host, uuid, name)
         clone.info()
         return clone

@@ -265,8 +265,8 @@ def _on_image(image: tuple[str, str], wish: Identity, control: JobControl) -> tu
             tree.write(change)
         new = Path(folder) / "new"
         options = _backed(path, form)
-        words = ("convert", "-p", "-f", "raw", "-O", form, *options, str(raw), str(new))
-        run(Command(f"write {path}", words), control=control, timeout_s=3600)
+        back = ("convert", "-p", "-f", "raw", "-O", form, *options, str(raw), str(new))
+        run(Command(f"write {path}", back), control=control, timeout_s=3600)
         found = place.stat()
         shutil.chown(new, found.st_uid, found.st_gid)
         new.chmod(found.st_mode & 0o7777)

@@ -106,8 +106,7 @@ def _tried(name: str, known: bool, folder: Path, base: Path) -> FormatRecord:  #
         compresses=creates and name != "luks" and not _said(packed),
         snapshots=creates and name != "luks" and not _said(("snapshot", "-c", "one", str(file))),
         backs=creates and name != "luks" and not _said(above),
-        encrypts=name == "luks"
-        and creates
+        encrypts=(name == "luks" and creates)
         or not _said(("create", "-f", name, *locked, f"{file}.e", size), secret),
         said=said,
     )
