@@ -32,6 +32,7 @@ class _ImageAction(Action[Any]):
         timeout_s: limit in seconds; None has none.
         secrets: passphrases; they are never written down.
         before: a look before anything is changed.
+        blame: adds to a conflict who has the image open.
     """
 
     text: str
@@ -40,6 +41,9 @@ class _ImageAction(Action[Any]):
     timeout_s: float | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     before: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    blame: Callable[[ConflictError], ConflictError] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def title(self) -> str:
@@ -58,12 +62,21 @@ class _ImageAction(Action[Any]):
         if self.before is not None:
             self.before()
 
+    def call(self, control: JobControl) -> None:
+        """Run qemu-img to its end."""
+        try:
+            tool.run(self.command, control=control, timeout_s=self.timeout_s)
+        except ConflictError as error:
+            if self.blame is None:
+                raise
+            raise self.blame(error) from error
+
     def do(self, host: Any, control: JobControl) -> None:
-        tool.run(self.command, control=control, timeout_s=self.timeout_s)
+        self.call(control)
 
     def to_record(self) -> dict[str, Any]:
         record = super().to_record()
-        for name in ("secrets", "before"):
+        for name in ("secrets", "before", "blame"):
             record.pop(name)
         return record
 
@@ -104,10 +117,15 @@ class MakeImage(_ImageAction):
 
     def make(self, control: JobControl) -> None:
         """Write the image under its passing name."""
-        tool.run(self.command, control=control, timeout_s=self.timeout_s)
+        self.call(control)
 
     def do(self, host: Any, control: JobControl) -> None:
-        self.make(control)
+        try:
+            self.make(control)
+        except LabvirtError:
+            # After a conflict nobody undoes it: what stands in the way is somebody else's.
+            Path(self.part).unlink(missing_ok=True)
+            raise
         if self.like:
             with contextlib.suppress(OSError):
                 found = Path(self.like).stat()

@@ -210,6 +210,7 @@ class MakingVerbs(ImageReading):
             part=part,
             overwrite=overwrite,
             before=lambda: self._before_convert(text, goal, overwrite=overwrite),
+            blame=self.in_use,
             mode=0o600 if secrets else None,
         )
         made = type(self)(goal.path, format=form, passphrase=goal.passphrase, host=self.host)
@@ -217,8 +218,7 @@ class MakingVerbs(ImageReading):
         return self._making(action, made, f"{self.python}.{call}", confirm=confirm)
 
     def _before_convert(self, text: str, goal: MakingVerbs, *, overwrite: bool) -> None:
-        """Look whether anybody writes to what is read, or has open what is replaced."""
-        self.read_by("info", text, "--output=json")
+        """Look whether anybody has open what is replaced; qemu-img itself looks at what it reads."""
         if overwrite and os.path.lexists(goal.path):
             goal.read_by("info", text, "--output=json")
 

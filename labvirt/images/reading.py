@@ -100,9 +100,9 @@ class ImageReading:
         try:
             return tool.run(command, allowed=allowed, **more)
         except ConflictError as error:
-            raise self._in_use(error) from error
+            raise self.in_use(error) from error
 
-    def _in_use(self, error: ConflictError) -> ConflictError:
+    def in_use(self, error: ConflictError) -> ConflictError:
         """Name the domains that have the image open."""
         if self.host is None or not tool.LOCKED.search(error.libvirt_text):
             return error

@@ -7,12 +7,13 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import create, imports, runbooks, schema
+from tests.bench import create, images, imports, runbooks, schema
 
 ALL = {
     "start": (imports.run,),
     "schema": (schema.run,),
     "create": (create.run,),
+    "images": (images.convert, images.clones),
     "runbooks": (runbooks.cold, runbooks.processor, runbooks.warm, runbooks.many),
 }
 
