@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -130,7 +131,8 @@ class MakeImage(_ImageAction):
             with contextlib.suppress(OSError):
                 found = Path(self.like).stat()
                 os.chown(self.part, found.st_uid, found.st_gid)
-                Path(self.part).chmod(found.st_mode & 0o7777)
+                # The right to write may have been taken from what others stand on.
+                Path(self.part).chmod(stat.S_IMODE(found.st_mode) | stat.S_IWUSR)
         elif self.mode is not None:
             Path(self.part).chmod(self.mode)
         put_in_place(self.part, self.path, overwrite=self.overwrite, asked=self.text)

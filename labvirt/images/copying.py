@@ -13,6 +13,7 @@ import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from labvirt.errors import CancelledError, ConflictError, HostError
@@ -86,9 +87,12 @@ def copy_file(source: str, target: str, *, control: JobControl, asked: str) -> N
         CancelledError: the job was cancelled.
     """
     try:
-        with open(source, "rb") as old, open(target, "xb") as new:  # noqa: PTH123 - two at once
-            with kept_from_writers(old.fileno(), source, asked):
-                _copy(old.fileno(), new.fileno(), control, asked)
+        with (
+            Path(source).open("rb") as old,
+            kept_from_writers(old.fileno(), source, asked),
+            Path(target).open("xb") as new,
+        ):
+            _copy(old.fileno(), new.fileno(), control, asked)
     except OSError as error:
         text = f"{source} to {target}: {error.strerror}"
         hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
@@ -170,21 +174,24 @@ def _pour(old: int, new: int, begin: int, end: int, meter: _Meter) -> int:
     try:
         _allocate(new, begin, stop - begin)
         base = begin // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-        with mmap.mmap(old, stop - base, prot=mmap.PROT_READ, offset=base) as pages:
-            with memoryview(pages) as view, ThreadPoolExecutor(_THREADS) as threads:
+        with (
+            mmap.mmap(old, stop - base, prot=mmap.PROT_READ, offset=base) as pages,
+            memoryview(pages) as view,
+            ThreadPoolExecutor(_THREADS) as threads,
+        ):
 
-                def write(at: int) -> None:
-                    last = min(at + _PIECE // 2, stop)
-                    while at < last:
-                        meter.add(0, begin)
-                        with view[at - base : last - base] as piece:
-                            done = os.pwritev(new, [piece], at)
-                        meter.add(done, begin)
-                        at += done
+            def write(at: int) -> None:
+                last = min(at + _PIECE // 2, stop)
+                while at < last:
+                    meter.add(0, begin)
+                    with view[at - base : last - base] as piece:
+                        done = os.pwritev(new, [piece], at)
+                    meter.add(done, begin)
+                    at += done
 
-                # The first alone: it shows whether the file system does this at all.
-                write(begin)
-                list(threads.map(write, range(begin + _PIECE // 2, stop, _PIECE // 2)))
+            # The first alone: it shows whether the file system does this at all.
+            write(begin)
+            list(threads.map(write, range(begin + _PIECE // 2, stop, _PIECE // 2)))
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EFAULT):
             raise

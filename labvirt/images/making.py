@@ -92,7 +92,9 @@ class MakingVerbs(ImageReading):
         """
         form = self.format or "qcow2"
         text = f"create {self.path} ({form})"
-        more = _options(text, form, preallocation, options, self.passphrase, "sec0")
+        more = _options(
+            text, form, preallocation, options, passphrase=self.passphrase, key_id="sec0"
+        )
         words = ["create", "-q", "-f", form, *more]
         if backing is not None:
             below = full_path(backing, text)
@@ -182,7 +184,9 @@ class MakingVerbs(ImageReading):
         if os.path.realpath(self.path) == os.path.realpath(goal.path):
             raise SpecError(f"cannot {text}: it is the same file", hint="shrink() works in place")
         secrets: dict[str, str] = {}
-        more = _options(text, form, preallocation, options, goal.passphrase, "sec1")
+        more = _options(
+            text, form, preallocation, options, passphrase=goal.passphrase, key_id="sec1"
+        )
         if goal.passphrase is not None:
             secrets["sec1"] = goal.passphrase
         if coroutines is not None and not 1 <= coroutines <= 16:
@@ -306,6 +310,7 @@ def _options(
     form: str,
     preallocation: str | None,
     options: Mapping[str, object] | None,
+    *,
     passphrase: str | None,
     key_id: str,
 ) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +22,7 @@ from labvirt.images.records import (
 from labvirt.model.units import Size
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 __all__ = ["ImageReading", "Users"]
@@ -91,9 +91,10 @@ class ImageReading:
         _, told = tool.run(tool.Command(f"look at {self.path}", words))
         return str(json.loads(told)["format"])
 
-    def read_by(
+    def read_by(  # the shape of every reading call
         self, verb: str, asked: str, *options: str, allowed: Sequence[int] = (0,), **more: Any
     ) -> tuple[int, str]:
+        """Run a sub-command on this image; return its exit code and what it printed."""
         require_image(self.path, asked)
         words, secrets = self._words()
         command = tool.Command(asked, (verb, *options, *words), secrets)

@@ -37,7 +37,17 @@ def convert(rounds: int) -> Result:
         os.sync()
 
         def bare() -> float:
-            words = ["qemu-img", "convert", "-p", "-f", "raw", "-O", "qcow2", str(source), str(goal)]
+            words = [
+                "qemu-img",
+                "convert",
+                "-p",
+                "-f",
+                "raw",
+                "-O",
+                "qcow2",
+                str(source),
+                str(goal),
+            ]
             spent = timed(lambda: subprocess.run(words, check=True, capture_output=True))
             goal.unlink()
             return spent
@@ -62,7 +72,9 @@ def _original(mib: int) -> Iterator[Domain]:
             name="origin",
             memory="64 MiB",
             disks=(
-                lv.DiskSpec(target="vda", source=lv.model.NewVolume(size=f"{mib} MiB", format="raw")),
+                lv.DiskSpec(
+                    target="vda", source=lv.model.NewVolume(size=f"{mib} MiB", format="raw")
+                ),
             ),
         )
         domain = host.plan(spec, start=False).apply()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,6 +27,11 @@ def home(tmp_path, monkeypatch):
     return folder
 
 
+def listed(folder):
+    """The names in a folder."""
+    return sorted(entry.name for entry in Path(folder).iterdir())
+
+
 def raw(path, mib):
     path.write_bytes(os.urandom(mib * MIB))
     return Image(path, format="raw")
@@ -36,9 +42,9 @@ def digest(image):
     words = ["qemu-img", "dd", "-U", "-f", image.format or "raw", "-O", "raw", "bs=1M"]
     out = f"{image.path}.copy"
     subprocess.run([*words, f"if={image.path}", f"of={out}"], check=True, timeout=120)
-    with open(out, "rb") as file:
+    with Path(out).open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    os.unlink(out)
+    Path(out).unlink()
     return found
 
 
@@ -77,13 +83,13 @@ def test_a_killed_convert_leaves_a_part_that_the_next_call_tells_and_removes(hom
     source, goal = raw(home / "a.raw", 8), home / "b.qcow2"
     line = f"Image({source.path!r}, format='raw').convert({str(goal)!r}, rate='2 MiB')"
     asker, tool = begun(line, home=home, when=lambda p: "convert" in p.cmdline())
-    until(lambda: any(".b.qcow2.labvirt-part-" in name for name in os.listdir(home)), "the part")
+    until(lambda: any(".b.qcow2.labvirt-part-" in name for name in listed(home)), "the part")
     killed(asker, tool)
     assert not goal.exists()
-    assert len(os.listdir(home)) == 2
+    assert len(listed(home)) == 2
     plan = source.convert.plan(goal)
     assert any("convert" in told and "cut short" in told for told in plan.warnings)
-    assert os.listdir(home) == ["a.raw"]
+    assert listed(home) == ["a.raw"]
     assert source.compare(plan.apply()).equal
 
 
@@ -97,7 +103,7 @@ def test_a_killed_qemu_img_is_an_error_that_leaves_nothing(home):
             child.kill()
     with pytest.raises(LabvirtError, match="ended with code -9"):
         job.result(30)
-    assert os.listdir(home) == ["a.raw"]
+    assert listed(home) == ["a.raw"]
 
 
 @pytest.fixture
@@ -109,8 +115,8 @@ def chain(home):
     new = raw(home / "new.raw", 32)
     words = ["qemu-img", "convert", "-n", "-f", "raw", "-O", "qcow2", new.path, top.path]
     subprocess.run(words, check=True, timeout=60)
-    os.unlink(home / "old.raw")
-    os.unlink(home / "new.raw")
+    Path(home / "old.raw").unlink()
+    Path(home / "new.raw").unlink()
     return base, top
 
 
@@ -119,10 +125,8 @@ def test_a_killed_commit_is_told_exactly_and_finished_later(home, chain):
     wanted, before = digest(top), digest(base)
     assert wanted != before
     line = f"Image({top.path!r}, format='qcow2').commit(rate='8 MiB', confirm=True)"
-    size = os.stat(base.path).st_mtime_ns
-    asker, tool = begun(
-        line, home=home, when=lambda _: os.stat(base.path).st_mtime_ns != size
-    )
+    size = Path(base.path).stat().st_mtime_ns
+    asker, tool = begun(line, home=home, when=lambda _: Path(base.path).stat().st_mtime_ns != size)
     time.sleep(0.5)
     killed(asker, tool)
     # The image itself is whole, the base alone is neither the old nor the new.
@@ -142,8 +146,8 @@ def test_a_killed_qemu_img_in_a_commit_is_told_exactly(home, chain):
     base, top = chain
     wanted = digest(top)
     job = top.commit.job(rate="8 MiB", confirm=True)
-    stamp = os.stat(base.path).st_mtime_ns
-    until(lambda: os.stat(base.path).st_mtime_ns != stamp, "the base to be written to")
+    stamp = Path(base.path).stat().st_mtime_ns
+    until(lambda: Path(base.path).stat().st_mtime_ns != stamp, "the base to be written to")
     time.sleep(0.3)
     for child in psutil.Process().children():
         if child.name() == "qemu-img":
@@ -159,10 +163,10 @@ def test_a_killed_rebase_leaves_the_image_on_its_old_base_and_whole(home, chain)
     # An overlay with nothing of its own: all of the base has to be copied into it.
     thin = Image(home / "thin.qcow2", format="qcow2")
     thin.create(backing=top.path, backing_format="qcow2")
-    wanted, small = digest(thin), os.stat(thin.path).st_size
+    wanted, small = digest(thin), Path(thin.path).stat().st_size
     line = f"Image({thin.path!r}, format='qcow2').rebase({empty.path!r}, backing_format='qcow2')"
     asker, tool = begun(
-        line, home=home, when=lambda _: os.stat(thin.path).st_size > small + 2 * MIB
+        line, home=home, when=lambda _: Path(thin.path).stat().st_size > small + 2 * MIB
     )
     killed(asker, tool)
     record = thin.info()

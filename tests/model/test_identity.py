@@ -79,7 +79,11 @@ def test_a_debian_guest():
     assert files["/etc/hosts"].endswith("127.0.1.1 web2\n")
     assert files["/etc/machine-id"] == ""
     assert NEW in files["/etc/netplan/50.yaml"]
-    gone = {"/var/lib/dbus/machine-id", "/etc/ssh/ssh_host_ed25519_key", "/var/lib/systemd/random-seed"}
+    gone = {
+        "/var/lib/dbus/machine-id",
+        "/etc/ssh/ssh_host_ed25519_key",
+        "/var/lib/systemd/random-seed",
+    }
     assert gone.isdisjoint(files)
     assert "/etc/ssh/sshd_config" in files
     assert any("/etc/network/interfaces gives a static address" in one for one in left)
