@@ -21,7 +21,7 @@ from labvirt.errors import (
     UnsupportedError,
 )
 from labvirt.host.actions import CreateVolume
-from labvirt.host.clone_actions import CopyVolume, FreezeBase, require_off
+from labvirt.host.clone_actions import CopyVolume, FreezeBase, LookAgain, require_off
 from labvirt.images.actions import MakeImage
 from labvirt.images.copying import CopyImage
 from labvirt.images.files import backing_of, part_name, require_new
@@ -31,9 +31,10 @@ from labvirt.model.units import Size
 from labvirt.model.volume import VolumeSpec
 from labvirt.model.xml.domain import DomainXml
 from labvirt.model.xml.volume import VolumeXml
-from labvirt.plan import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from labvirt.host.handle import DomainHandle
     from labvirt.host.host import Host
     from labvirt.model.xml.devices import DiskXml
@@ -286,7 +287,7 @@ class CloneCopies:
             raise self._unreachable(source if record is None else path)
         volume = VolumeXml.new(type="file", name=Path(path).name, capacity=record.capacity)
         volume.set(allocation=Size(0), format=form)
-        self.actions.append(CopyVolume(source, path, volume.text()))
+        self.actions.append(CopyVolume(source, path, volume.text(), pool.name))
         folder = os.path.normpath(pool.path or "")
         self._needed[folder] = self._needed.get(folder, 0) + int(record.allocation)
 
@@ -331,17 +332,12 @@ class CloneCopies:
         folder = str(Path(source).parent)
         volume = VolumeXml.new(type="file", name=Path(path).name, capacity=Size(1))
         volume.set(allocation=Size(0), format="raw")
-        passing = PoolSpec(name=f"nvram-{uuid.uuid4().hex[:8]}", path=folder).to_xml()
-        self.actions.append(CopyVolume(source, path, volume.text(), passing))
+        pool = next((p for p in self._pools if os.path.normpath(p.path or "") == folder), None)
+        name = pool.name if pool is not None else f"nvram-{uuid.uuid4().hex[:8]}"
+        passing = "" if pool is not None else PoolSpec(name=name, path=folder).to_xml()
+        self.actions.append(CopyVolume(source, path, volume.text(), name, passing))
 
-    def _refresh(self) -> Call[Host, None]:
-        """Return the action that lets libvirt notice what was made without it."""
-        wanted = {one.uuid: one.name for path in self._targets if (one := self._pool_of(path))}
-
-        def run(host: Host, _: object) -> None:
-            for pool in wanted:
-                pools.refresh(host.connection, pool)
-
-        names = ", ".join(wanted.values())
-        line = f"pool-refresh {names}" if len(wanted) == 1 else ""
-        return Call(f"look for new volumes in {names or 'no pool'}", run, line=line)
+    def _look_again(self, gone: Iterable[str]) -> LookAgain:
+        """Return the action that lets libvirt notice what was made and removed without it."""
+        found = {one.name for path in self._targets if (one := self._pool_of(path))}
+        return LookAgain(tuple(sorted(found)), tuple(gone))

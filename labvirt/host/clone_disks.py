@@ -13,8 +13,8 @@ from labvirt.errors import (
     SpecError,
     UnsupportedError,
 )
-from labvirt.host.clone_actions import LayDisks, MergeLayers
 from labvirt.host.clone_copies import CloneCopies
+from labvirt.host.layers import LayDisks, MergeLayers
 
 if TYPE_CHECKING:
     from labvirt.model.xml.devices import DiskXml
@@ -46,9 +46,11 @@ class CloneDisks(CloneCopies):
             elif how in ("copy", "link"):
                 self._placed(disk, how)
         self._require_space()
+        gone: tuple[str, ...] = ()
         copied = any(how == "copy" for _, how in chosen)
         if laid is not None and not any(how == "link" for _, how in chosen):
             self.actions.append(MergeLayers(laid))
+            gone = tuple(laid.layers.values())
         elif laid is not None:
             self.warnings.append(
                 f"{self._domain.name} goes on in {', '.join(laid.layers.values())}; what is below "
@@ -56,7 +58,7 @@ class CloneDisks(CloneCopies):
             )
         self._copy_nvram()
         if copied or laid is not None:
-            self.actions.append(self._refresh())
+            self.actions.append(self._look_again(gone))
 
     def _chosen(self, wanted: dict[str, str]) -> list[tuple[DiskXml, str]]:
         targets = [disk.target or "" for disk in self._document.disks]

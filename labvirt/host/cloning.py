@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from labvirt.connection import domain as domains
 from labvirt.connection import network as networks_calls
 from labvirt.errors import ConflictError, Problem, SpecError
 from labvirt.host.actions import DefineDomain, StartDomain, require_new_domain
@@ -103,7 +104,15 @@ class CloningVerbs(DomainHandle):
             )
         present = Present(host)
         new_id = self._clone_uuid(uuid, present)
-        document = DomainXml.parse(self.xml(inactive=record.persistent, secure=True))
+        document = DomainXml.parse(
+            domains.xml(
+                host.connection,
+                self.uuid,
+                inactive=record.persistent,
+                migratable=not record.persistent,
+                secure=True,
+            )
+        )
         placed = CloneDisks(
             self, document, name, linked=linked, running=running, pool=pool, timeout_s=timeout_s
         )

@@ -55,6 +55,10 @@ def stored(domain):
     return "".join(found)
 
 
+def folder_of(domain):
+    return Path(disks(domain)["vda"]).parent
+
+
 def disks(domain, *, inactive=False):
     document = DomainXml.parse(domain.xml(inactive=inactive))
     return {disk.target: disk.source_path for disk in document.disks}
@@ -161,6 +165,7 @@ def test_a_clone_equals_one_of_virt_clone_but_for_the_fresh_values(off, name):
         return document.doc.pretty
 
     assert plain(ours) == plain(theirs)
+    assert f"{name}-again-vda.qcow2" in theirs.clone.plan(f"{name}-again").virsh
     for target in ("vda", "vdb"):
         mine, other = Image(disks(ours)[target]), Image(disks(theirs)[target])
         assert mine.compare(other).equal
@@ -192,6 +197,15 @@ def test_a_linked_clone_stands_on_disks_that_are_kept_from_change(off, name):
             Path(path).chmod(Path(path).stat().st_mode | stat.S_IWUSR)
 
 
+def test_the_shell_lines_of_the_plan_do_the_same(off, name):
+    plan = off.clone.plan(name)
+    subprocess.run(["bash", "-ec", plan.virsh], check=True, capture_output=True, timeout=60)
+    clone = off.host.domains[name]
+    assert stored(clone) == stored(off)
+    with pytest.raises(ConflictError, match="exists already"):
+        plan.apply()
+
+
 def test_a_running_domain_is_cloned_as_it_is_and_goes_on_as_before(source, name):
     before, paths, listed = sums(source), disks(source), disks(source, inactive=True)
     source.ask(
@@ -209,6 +223,26 @@ def test_a_running_domain_is_cloned_as_it_is_and_goes_on_as_before(source, name)
     assert not [one for one in names_in(folder) if "while-cloned" in one]
     assert int(source.ask("cat /run/ticks").text) > 0
     assert sums(source) == before == stored(clone)
+
+
+def test_the_shell_lines_of_a_live_clone_do_the_same(source, name):
+    before, paths, listed = sums(source), disks(source), names_in(folder_of(source))
+    plan = source.clone.plan(name, live=True)
+    done = subprocess.run(["bash", "-ec", plan.virsh], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert disks(source) == paths
+    assert stored(source.host.domains[name]) == before == sums(source)
+    made = {Path(path).name for path in disks(source.host.domains[name]).values()}
+    assert set(names_in(folder_of(source))) - set(listed) == made
+
+
+def test_a_transient_domain_is_cloned_to_a_persistent_one(alpha, spec):
+    alpha.plan(spec, transient=True).apply()
+    clone = alpha.domains[spec.name].clone(f"{spec.name}-2", live=True)
+    assert clone.info().persistent
+    document = DomainXml.parse(clone.xml(inactive=True))
+    assert document.id is None
+    assert not [one for one in document.devices if one.element.find("alias") is not None]
 
 
 def test_without_the_agent_a_live_clone_warns(source, name):
@@ -230,8 +264,8 @@ def test_a_linked_clone_of_a_running_domain_lets_it_go_on_in_a_layer(lab, name):
     assert stored(clone) == before != sums(origin)
     chains = [Image(path, format="qcow2").info() for path in (disks(clone)["vda"],)]
     assert chains[0].backing_path == paths["vda"]
-    origin.shutdown()
-    full = origin.clone(f"{name}-whole")
+    full = origin.clone(f"{name}-whole", live=True)
+    assert stored(full) == sums(origin)
     assert Image(disks(full)["vda"], format="qcow2").info().chain == ()
     assert Path(disks(full)["vda"]).name == f"{name}-whole-vda.qcow2"
 
@@ -394,7 +428,7 @@ def test_an_image_that_a_running_domain_uses_is_not_changed(source, tmp_path, mo
 def test_a_source_that_is_shut_down_in_the_middle_is_put_back_on_its_disks(source):
     host, origin = source.host, source
     paths = disks(origin)
-    from labvirt.host.clone_actions import LayDisks, settle
+    from labvirt.host.layers import LayDisks, settle
 
     layers = {target: f"{path}.while-cloned-x.qcow2" for target, path in paths.items()}
     forms = {"vda": "qcow2", "vdb": "raw"}
