@@ -295,18 +295,22 @@ def test_a_clone_that_fails_leaves_the_running_source_whole(source, name, how):
     assert sums(source) == before
 
 
-def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(source, name, lab):
+@pytest.mark.parametrize("step", ["copying._move", "domain_layers.pivot"])
+def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(
+    source, name, lab, step
+):
     before, paths = sums(source), disks(source)
     folder = Path(paths["vda"]).parent
     listed = names_in(folder)
     code = textwrap.dedent(f"""
         import os, signal
         import labvirt as lv
+        from labvirt.connection import domain_layers
         from labvirt.images import copying
         def stop(*args):
             print("middle", flush=True)
             signal.pause()
-        copying._move = stop
+        {step} = stop
         host = lv.Lab.attach({lab.name!r})["alpha"]
         host.domains["source"].clone({name!r}, live=True)
         """)

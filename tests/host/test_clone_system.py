@@ -11,6 +11,7 @@ import pytest
 import labvirt as lv
 from labvirt.errors import LabError
 from labvirt.host import clone_copies
+from labvirt.images import Image
 from labvirt.model.xml.domain import DomainXml
 
 pytestmark = pytest.mark.lab
@@ -103,12 +104,14 @@ def test_nvram_in_a_folder_without_a_pool_is_copied_by_a_passing_one(host):
 
 def test_a_linked_clone_while_the_original_goes_on(source):
     before = source.ask(SUMS).text
+    where = paths(source)
     clone = source.clone("linked", linked=True, live=True)
     source.ask("dd if=/dev/urandom of=/dev/vda bs=64k count=2; sync")
-    clone.start()
-    clone.wait_for("agent", timeout_s=90)
-    assert clone.ask(SUMS).text == before != source.ask(SUMS).text
-    clone.destroy(confirm=True)
+    assert before != source.ask(SUMS).text
+    for target, path in paths(clone).items():
+        assert Image(path, format="qcow2").info().backing_path == where[target]
+        assert Image(path).compare(Image(where[target])).equal
+    assert all("after-linked" in path for path in paths(source).values())
 
 
 def test_another_network_for_the_clone(source):

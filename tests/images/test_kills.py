@@ -177,3 +177,29 @@ def test_a_killed_rebase_leaves_the_image_on_its_old_base_and_whole(home, chain)
     assert thin.info().backing_path == empty.path
     assert digest(thin) == wanted
     assert base.check().errors == 0
+
+
+def test_a_disk_that_fills_is_told_and_leaves_nothing(home, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    source = raw(home / "a.raw", 8)
+    full = tmp_path / "full"
+    full.mkdir()
+    code = f"""
+import os
+from labvirt.images import Image
+try:
+    Image({source.path!r}, format="raw").convert({str(full / "b.qcow2")!r})
+except Exception as error:
+    print(type(error).__name__, error)
+print(os.listdir({str(full)!r}))
+"""
+    line = 'mount -t tmpfs -o size=4m none "$1" && exec "$2" -c "$3"'
+    words = ["unshare", "--mount", "sh", "-c", line, "sh", str(full), sys.executable, code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    if "Operation not permitted" in done.stderr or "permission denied" in done.stderr:
+        pytest.skip("no mount namespaces here")
+    assert "HostError" in done.stdout, done.stderr
+    assert "No space left" in done.stdout
+    assert "free some space" in done.stdout
+    assert done.stdout.strip().endswith("[]")
