@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from labvirt.connection import domain as domains
 from labvirt.connection import network as networks_calls
 from labvirt.errors import ConflictError, Problem, SpecError
 from labvirt.host.actions import DefineDomain, StartDomain, require_new_domain
@@ -103,7 +104,15 @@ class CloningVerbs(DomainHandle):
             )
         present = Present(host)
         new_id = self._clone_uuid(uuid, present)
-        document = DomainXml.parse(self.xml(inactive=record.persistent, secure=True))
+        document = DomainXml.parse(
+            domains.xml(
+                host.connection,
+                self.uuid,
+                inactive=record.persistent,
+                migratable=not record.persistent,
+                secure=True,
+            )
+        )
         placed = CloneDisks(
             self, document, name, linked=linked, running=running, pool=pool, timeout_s=timeout_s
         )
@@ -111,7 +120,7 @@ class CloningVerbs(DomainHandle):
         placed.settle(dict(disks or {}))
         self._require_networks(networks or {})
         taken = set(present.macs)
-        changed, notes = fresh_definition(
+        _, notes = fresh_definition(
             document, name, new_id, taken=taken, macs=macs or {}, networks=networks or {}
         )
         for mac in set((macs or {}).values()) & taken:
@@ -141,13 +150,13 @@ class CloningVerbs(DomainHandle):
             title=f"{kind}clone of domain {self.name}: {name}",
             host=host,
             actions=tuple(actions),
-            result=lambda: self._cloned(new_id, name, changed),
+            result=lambda: self._cloned(new_id, name),
             warnings=(*placed.warnings, *saved, *notes, _INSIDE.format(old=self.name)),
             python=python_call(f"{host.python}.domains[{self.name!r}]", "clone", (name,), options),
             journal=host.journal,
         )
 
-    def _cloned(self, uuid: str, name: str, macs: Mapping[str, str]) -> Self:
+    def _cloned(self, uuid: str, name: str) -> Self:
         clone = type(self)(self.host, uuid, name)
         clone.info()
         return clone

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from labvirt.errors import ConflictError, HostError, UnsupportedError
 from labvirt.host.handle import python_call
 from labvirt.host.inside import InsideVerbs
+from labvirt.images.copying import kept_from_writers
 from labvirt.images.tool import Command, run
 from labvirt.model.identity import FileChange, Identity, IdentityStep, changes, steps
 from labvirt.model.names import check_name
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IdentityVerbs"]
 
+#: Limit of reading or writing a whole image, seconds.
+LIMIT_S = 3600.0
 #: How a running system learns its new name and makes new keys, after the files are changed.
 _NOW = """\
 name={name}
@@ -146,7 +151,7 @@ class IdentityVerbs(InsideVerbs):
         """Make the system in this domain another one than that of the original (G17.12-06).
 
         A running guest is changed by its agent. A guest that is off is changed on its image, when
-        a tool for that is here: debugfs for ext2, ext3 and ext4; virt-sysprep for all others.
+        debugfs is here and the system is on ext2, ext3 or ext4; else the error says what to do.
 
         Args:
             hostname: its name; the domain's own when None.
@@ -229,7 +234,7 @@ class IdentityVerbs(InsideVerbs):
         if shutil.which("debugfs", path="/usr/sbin:/sbin:/usr/bin") is None:
             raise UnsupportedError(
                 asked,
-                libvirt_text="neither debugfs nor virt-sysprep is installed",
+                libvirt_text="debugfs is not installed",
                 hint="apt-get install e2fsprogs; or start it: then the guest agent does it",
             )
         return path, disk.driver_type or "raw"
@@ -245,33 +250,43 @@ def _on_image(image: tuple[str, str], wish: Identity, control: JobControl) -> tu
     """Change the first ext file system with a system on it; the image is replaced when it is whole."""
     path, form = image
     place = Path(path)
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as folder:
-        raw = Path(folder) / "raw"
+    asked = f"renew the identity on {path}"
+    part = tempfile.TemporaryDirectory(prefix=f".{place.name}.labvirt-part-", dir=place.parent)
+    # No QEMU may begin to write to what is about to be replaced.
+    with part as folder, place.open("rb") as held, kept_from_writers(held.fileno(), path, asked):
+        raw, new = Path(folder) / "raw", Path(folder) / "new"
         words = ("convert", "-p", "-f", form, "-O", "raw", path, str(raw))
-        run(Command(f"read {path}", words), control=control, timeout_s=3600)
-        for offset in _offsets(raw):
-            tree = _ExtTree(raw, offset)
-            if tree.works():
-                break
-        else:
-            raise UnsupportedError(
-                f"change the system on {path}",
-                libvirt_text="no ext2, ext3 or ext4 file system with a system is on it",
-                hint="apt-get install guestfs-tools and virt-sysprep; or start it: then the guest "
-                "agent does it",
-            )
+        run(Command(f"read {path}", words), control=control, timeout_s=LIMIT_S)
+        tree = _tree_of(raw, path)
         done, left = changes(tree, wish)
         for change in done:
             tree.write(change)
-        new = Path(folder) / "new"
         options = _backed(path, form)
-        words = ("convert", "-p", "-f", "raw", "-O", form, *options, str(raw), str(new))
-        run(Command(f"write {path}", words), control=control, timeout_s=3600)
+        back = ("convert", "-p", "-f", "raw", "-O", form, *options, str(raw), str(new))
+        run(Command(f"write {path}", back), control=control, timeout_s=LIMIT_S)
         found = place.stat()
-        shutil.chown(new, found.st_uid, found.st_gid)
-        new.chmod(found.st_mode & 0o7777)
+        os.chown(new, found.st_uid, found.st_gid)
+        new.chmod(stat.S_IMODE(found.st_mode))
         new.replace(place)
     return (*_told(done), *left)
+
+
+def _tree_of(raw: Path, path: str) -> _ExtTree:
+    """Return the first file system with a system on it.
+
+    Raises:
+        UnsupportedError: there is none that can be changed.
+    """
+    for offset in _offsets(raw):
+        tree = _ExtTree(raw, offset)
+        if tree.works():
+            return tree
+    raise UnsupportedError(
+        f"change the system on {path}",
+        libvirt_text="no ext2, ext3 or ext4 file system with a system is on it",
+        hint="virt-sysprep -a IMAGE (package guestfs-tools); or start it: then the guest agent "
+        "does it",
+    )
 
 
 def _backed(path: str, form: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,6 +33,7 @@ class _ImageAction(Action[Any]):
         timeout_s: limit in seconds; None has none.
         secrets: passphrases; they are never written down.
         before: a look before anything is changed.
+        blame: adds to a conflict who has the image open.
     """
 
     text: str
@@ -40,6 +42,9 @@ class _ImageAction(Action[Any]):
     timeout_s: float | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     before: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    blame: Callable[[ConflictError], ConflictError] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def title(self) -> str:
@@ -58,12 +63,21 @@ class _ImageAction(Action[Any]):
         if self.before is not None:
             self.before()
 
+    def call(self, control: JobControl) -> None:
+        """Run qemu-img to its end."""
+        try:
+            tool.run(self.command, control=control, timeout_s=self.timeout_s)
+        except ConflictError as error:
+            if self.blame is None:
+                raise
+            raise self.blame(error) from error
+
     def do(self, host: Any, control: JobControl) -> None:
-        tool.run(self.command, control=control, timeout_s=self.timeout_s)
+        self.call(control)
 
     def to_record(self) -> dict[str, Any]:
         record = super().to_record()
-        for name in ("secrets", "before"):
+        for name in ("secrets", "before", "blame"):
             record.pop(name)
         return record
 
@@ -104,15 +118,21 @@ class MakeImage(_ImageAction):
 
     def make(self, control: JobControl) -> None:
         """Write the image under its passing name."""
-        tool.run(self.command, control=control, timeout_s=self.timeout_s)
+        self.call(control)
 
     def do(self, host: Any, control: JobControl) -> None:
-        self.make(control)
+        try:
+            self.make(control)
+        except LabvirtError:
+            # After a conflict nobody undoes it: what stands in the way is somebody else's.
+            Path(self.part).unlink(missing_ok=True)
+            raise
         if self.like:
             with contextlib.suppress(OSError):
                 found = Path(self.like).stat()
                 os.chown(self.part, found.st_uid, found.st_gid)
-                Path(self.part).chmod(found.st_mode & 0o7777)
+                # The right to write may have been taken from what others stand on.
+                Path(self.part).chmod(stat.S_IMODE(found.st_mode) | stat.S_IWUSR)
         elif self.mode is not None:
             Path(self.part).chmod(self.mode)
         put_in_place(self.part, self.path, overwrite=self.overwrite, asked=self.text)

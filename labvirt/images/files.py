@@ -42,11 +42,10 @@ def full_path(path: str | os.PathLike[str], asked: str) -> str:
     Raises:
         SpecError: no path at all, an address, or a name that no file can have.
     """
-    text: object = ""
-    if isinstance(path, str | os.PathLike):
-        text = os.fspath(path)
+    given: object = path
+    text = os.fspath(given) if isinstance(given, str | os.PathLike) else ""
     why = ""
-    if not isinstance(text, str) or not text:
+    if isinstance(text, bytes) or not text:
         why = "is no path"
     elif "://" in text or text.startswith(("json:", "nbd:")):
         why = "is an address; only files and block devices of this machine can be worked on here"
@@ -131,7 +130,7 @@ def parts_of(path: str) -> tuple[str, ...]:
     place = Path(path)
     prefix = f".{place.name}{_PART}-"
     try:
-        names = os.listdir(place.parent)
+        names = [entry.name for entry in place.parent.iterdir()]
     except OSError:
         return ()
     return tuple(str(place.parent / name) for name in sorted(names) if name.startswith(prefix))
@@ -166,7 +165,7 @@ def backing_of(path: str) -> str | None:
     Only qcow2 and qed are looked at; others have no backing image in daily life.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             return None
         with Path(path).open("rb") as image:
             head = image.read(72)

@@ -50,6 +50,10 @@ class Image(MakingVerbs, ImageReading):
         """Return the plan of one call that changes this image in place."""
         require_image(self.path, text)
         named, secrets = self._words()
+        if words[0] == "snapshot":
+            # The one sub-command that does not take -f.
+            secrets = {}
+            named = ("--image-opts", self.node_of("sec0", secrets))
         action = kind(
             text,
             (*words, *named, *tail),
@@ -79,7 +83,7 @@ class Image(MakingVerbs, ImageReading):
             ConflictError: names the domain when the host is known.
         """
         require_image(self.path, asked)
-        self._read("info", asked, "--output=json")
+        self.read_by("info", asked, "--output=json")
 
     # -- chains -------------------------------------------------------------------------------
 

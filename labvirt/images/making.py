@@ -52,8 +52,8 @@ class MakingVerbs(ImageReading):
     @property
     def python(self) -> str:
         """Python text that names this image."""
-        more = f", format={self._format!r}" if self._format else ""
-        more += ", passphrase=..." if self._passphrase is not None else ""
+        more = f", format={self.format!r}" if self.format else ""
+        more += ", passphrase=..." if self.passphrase is not None else ""
         return f"labvirt.images.Image({self.path!r}{more})"
 
     @verb
@@ -90,9 +90,11 @@ class MakingVerbs(ImageReading):
             ConflictError: the file exists.
             UnsupportedError: this qemu-img cannot make the format; says which can be made.
         """
-        form = self._format or "qcow2"
+        form = self.format or "qcow2"
         text = f"create {self.path} ({form})"
-        more = _options(text, form, preallocation, options, self._passphrase, "sec0")
+        more = _options(
+            text, form, preallocation, options, passphrase=self.passphrase, key_id="sec0"
+        )
         words = ["create", "-q", "-f", form, *more]
         if backing is not None:
             below = full_path(backing, text)
@@ -107,7 +109,7 @@ class MakingVerbs(ImageReading):
             raise SpecError(f"cannot {text}:", [Problem("size", "", "is missing", "'20 GiB'")])
         part = part_name(self.path)
         words += [part, *([str(int(Size.of(size)))] if size is not None else [])]
-        secrets = {"sec0": self._passphrase} if self._passphrase is not None else {}
+        secrets = {"sec0": self.passphrase} if self.passphrase is not None else {}
         shown: dict[str, object] = {
             "backing": backing and str(backing),
             "backing_format": backing_format,
@@ -176,15 +178,17 @@ class MakingVerbs(ImageReading):
             UnsupportedError: this qemu-img cannot write the format.
         """
         goal = target if isinstance(target, MakingVerbs) else type(self)(target)
-        form = format or goal._format or "qcow2"
+        form = format or goal.format or "qcow2"
         text = f"convert {self.path} to {goal.path} ({form})"
         require_image(self.path, text)
         if os.path.realpath(self.path) == os.path.realpath(goal.path):
             raise SpecError(f"cannot {text}: it is the same file", hint="shrink() works in place")
         secrets: dict[str, str] = {}
-        more = _options(text, form, preallocation, options, goal._passphrase, "sec1")
-        if goal._passphrase is not None:
-            secrets["sec1"] = goal._passphrase
+        more = _options(
+            text, form, preallocation, options, passphrase=goal.passphrase, key_id="sec1"
+        )
+        if goal.passphrase is not None:
+            secrets["sec1"] = goal.passphrase
         if coroutines is not None and not 1 <= coroutines <= 16:
             raise SpecError(f"cannot {text}:", [Problem("coroutines", str(coroutines), "1 to 16")])
         named, keys = self._words()
@@ -210,17 +214,17 @@ class MakingVerbs(ImageReading):
             part=part,
             overwrite=overwrite,
             before=lambda: self._before_convert(text, goal, overwrite=overwrite),
+            blame=self.in_use,
             mode=0o600 if secrets else None,
         )
-        made = type(self)(goal.path, format=form, passphrase=goal._passphrase, host=self.host)
+        made = type(self)(goal.path, format=form, passphrase=goal.passphrase, host=self.host)
         call = python_text("convert", goal.path, **shown)
         return self._making(action, made, f"{self.python}.{call}", confirm=confirm)
 
     def _before_convert(self, text: str, goal: MakingVerbs, *, overwrite: bool) -> None:
-        """Look whether anybody writes to what is read, or has open what is replaced."""
-        self._read("info", text, "--output=json")
+        """Look whether anybody has open what is replaced; qemu-img itself looks at what it reads."""
         if overwrite and os.path.lexists(goal.path):
-            goal._read("info", text, "--output=json")
+            goal.read_by("info", text, "--output=json")
 
     @verb
     def shrink(
@@ -251,7 +255,7 @@ class MakingVerbs(ImageReading):
             raise ConflictError(
                 f"shrink {self.path}", libvirt_text=why, hint="convert() to a new image"
             )
-        goal = type(self)(self.path + ".shrunk", format=record.format, passphrase=self._passphrase)
+        goal = type(self)(self.path + ".shrunk", format=record.format, passphrase=self.passphrase)
         verbs: Any = self
         plan = verbs.convert.plan(goal, compress=compress, timeout_s=timeout_s)
         made = plan.actions[0]
@@ -306,6 +310,7 @@ def _options(
     form: str,
     preallocation: str | None,
     options: Mapping[str, object] | None,
+    *,
     passphrase: str | None,
     key_id: str,
 ) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +22,7 @@ from labvirt.images.records import (
 from labvirt.model.units import Size
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 __all__ = ["ImageReading", "Users"]
@@ -63,8 +63,8 @@ class ImageReading:
     ) -> None:
         self.path = full_path(path, "open an image")
         self.host = host
-        self._format = format
-        self._passphrase = passphrase
+        self.format = format
+        self.passphrase = passphrase
 
     def __repr__(self) -> str:
         """Return one line, without a look at the file."""
@@ -79,30 +79,31 @@ class ImageReading:
 
     def _words(self) -> tuple[tuple[str, ...], dict[str, str]]:
         """Return the arguments that name the image, and the secrets that open it."""
-        if self._passphrase is None:
-            return (*(("-f", self._format) if self._format else ()), self.path), {}
-        form = self._format or self._probed()
+        if self.passphrase is None:
+            return (*(("-f", self.format) if self.format else ()), self.path), {}
+        form = self.format or self._probed()
         key = "key-secret" if form == "luks" else "encrypt.key-secret"
         options = {"driver": form, key: "sec0", "file.driver": "file", "file.filename": self.path}
-        return ("--image-opts", tool.options_text(options)), {"sec0": self._passphrase}
+        return ("--image-opts", tool.options_text(options)), {"sec0": self.passphrase}
 
     def _probed(self) -> str:
         words = ("info", "--output=json", "-U", self.path)
         _, told = tool.run(tool.Command(f"look at {self.path}", words))
         return str(json.loads(told)["format"])
 
-    def _read(
+    def read_by(  # the shape of every reading call
         self, verb: str, asked: str, *options: str, allowed: Sequence[int] = (0,), **more: Any
     ) -> tuple[int, str]:
+        """Run a sub-command on this image; return its exit code and what it printed."""
         require_image(self.path, asked)
         words, secrets = self._words()
         command = tool.Command(asked, (verb, *options, *words), secrets)
         try:
             return tool.run(command, allowed=allowed, **more)
         except ConflictError as error:
-            raise self._in_use(error) from error
+            raise self.in_use(error) from error
 
-    def _in_use(self, error: ConflictError) -> ConflictError:
+    def in_use(self, error: ConflictError) -> ConflictError:
         """Name the domains that have the image open."""
         if self.host is None or not tool.LOCKED.search(error.libvirt_text):
             return error
@@ -137,14 +138,13 @@ class ImageReading:
         asked, options = f"look at {self.path}", ("--output=json", "--backing-chain")
         in_use = False
         try:
-            _, told = self._read("info", asked, *options)
+            _, told = self.read_by("info", asked, *options)
         except ConflictError as error:
             if not tool.LOCKED.search(error.libvirt_text):
                 raise
             in_use = True
-            _, told = self._read("info", asked, *options, "-U")
-        record = ImageRecord.of(json.loads(told), in_use=in_use, now=dt.datetime.now(dt.UTC))
-        return record
+            _, told = self.read_by("info", asked, *options, "-U")
+        return ImageRecord.of(json.loads(told), in_use=in_use, now=dt.datetime.now(dt.UTC))
 
     def check(self, *, timeout_s: float | None = 600.0) -> CheckRecord:
         """Look for faults and lost clusters; nothing is changed (``qemu-img check``).
@@ -153,12 +153,12 @@ class ImageReading:
             UnsupportedError: the format keeps nothing that could be checked (raw).
         """
         asked = f"check {self.path}"
-        _, told = self._read("check", asked, "--output=json", allowed=_FOUND, timeout_s=timeout_s)
+        _, told = self.read_by("check", asked, "--output=json", allowed=_FOUND, timeout_s=timeout_s)
         return CheckRecord.of(json.loads(told))
 
     def map(self, *, timeout_s: float | None = 600.0) -> tuple[Extent, ...]:
         """Return which stretches are held by which image of the chain (``qemu-img map``)."""
-        _, told = self._read("map", f"map {self.path}", "--output=json", timeout_s=timeout_s)
+        _, told = self.read_by("map", f"map {self.path}", "--output=json", timeout_s=timeout_s)
         return tuple(
             Extent(
                 start=one["start"],
@@ -174,7 +174,11 @@ class ImageReading:
 
     def measure(
         self,
+<<<<<<< HEAD
         format: str = "qcow2",
+=======
+        format: str = "qcow2",  # noqa: A002 - the field's own word
+>>>>>>> 6f02b6a1b8a8438924bb9a1cc99b68b8301016b8
         options: Mapping[str, object] | None = None,
     ) -> MeasureRecord:
         """Return the space that converting the image to a format would take.
@@ -184,7 +188,7 @@ class ImageReading:
         """
         more = ("-o", tool.options_text(options)) if options else ()
         asked = f"measure {self.path} as {format}"
-        _, told = self._read("measure", asked, "--output=json", "-O", format, *more)
+        _, told = self.read_by("measure", asked, "--output=json", "-O", format, *more)
         answer = json.loads(told)
         return MeasureRecord(Size(answer["required"]), Size(answer["fully-allocated"]))
 
@@ -203,24 +207,24 @@ class ImageReading:
         require_image(other.path, asked)
         words: tuple[str, ...]
         secrets: dict[str, str] = {}
-        if self._passphrase is None and other._passphrase is None:
-            formats = (("-f", self._format), ("-F", other._format))
+        if self.passphrase is None and other.passphrase is None:
+            formats = (("-f", self.format), ("-F", other.format))
             words = tuple(word for pair in formats if pair[1] for word in pair if word)
             words += (self.path, other.path)
         else:
-            words = ("--image-opts", self._node("sec0", secrets), other._node("sec1", secrets))
+            words = ("--image-opts", self.node_of("sec0", secrets), other.node_of("sec1", secrets))
         command = tool.Command(asked, ("compare", *("-s",) * strict, *words), secrets)
         code, said = tool.run(command, allowed=(0, 1), timeout_s=timeout_s)
         return CompareRecord(code == 0, said.strip())
 
-    def _node(self, key_id: str, secrets: dict[str, str]) -> str:
+    def node_of(self, key_id: str, secrets: dict[str, str]) -> str:
         """Return the image as one argument of ``--image-opts``."""
-        options: dict[str, object] = {"driver": self._format or self._probed()}
+        options: dict[str, object] = {"driver": self.format or self._probed()}
         options |= {"file.driver": "file", "file.filename": self.path}
-        if self._passphrase is not None:
+        if self.passphrase is not None:
             luks = options["driver"] == "luks"
             options["key-secret" if luks else "encrypt.key-secret"] = key_id
-            secrets[key_id] = self._passphrase
+            secrets[key_id] = self.passphrase
         return tool.options_text(options)
 
     def bench(
@@ -242,7 +246,7 @@ class ImageReading:
             raise SpecError(f"cannot time {self.path}:", [Problem("requests", str(requests), why)])
         options = ("-c", str(requests), "-s", str(int(length)), "-d", str(depth))
         asked = f"time {self.path}"
-        _, told = self._read("bench", asked, *options, timeout_s=600.0)
+        _, told = self.read_by("bench", asked, *options, timeout_s=600.0)
         found = re.search(r"completed in ([0-9.]+) seconds", told)
         if found is None:
             raise HostError(asked, libvirt_text=f"qemu-img said: {told.strip()[:200]}")

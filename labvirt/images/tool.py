@@ -44,8 +44,10 @@ _MEANINGS: tuple[tuple[str, type[HostError | SpecError], str], ...] = (
     (LOCKED.pattern, ConflictError, "shut down what uses the image, or work on a snapshot of it"),
     (r"Invalid password|incorrect passphrase", AccessDeniedError, "another passphrase"),
     (
-        r"requires a 'key-secret'|No secret with id|'key-secret' (parameter )?is required"
-        r"|Parameter '(encrypt\.)?key-secret' is required",
+        (
+            r"requires a 'key-secret'|No secret with id|'key-secret' (parameter )?is required"
+            r"|Parameter '(encrypt\.)?key-secret' is required"
+        ),
         AccessDeniedError,
         "the image is encrypted: Image(path, passphrase=...)",
     ),
@@ -58,15 +60,19 @@ _MEANINGS: tuple[tuple[str, type[HostError | SpecError], str], ...] = (
     ),
     (r"already exists|File exists|Can't find snapshot|is in use", ConflictError, ""),
     (
-        r"Unknown (file|format|protocol|driver)|[Dd]oes not support|not supported|Unsupported"
-        r"|unsupported|cannot be used|Not supported|has no support",
+        (
+            r"Unknown (file|format|protocol|driver)|[Dd]oes not support|not supported|Unsupported"
+            r"|unsupported|cannot be used|Not supported|has no support"
+        ),
         UnsupportedError,
         "labvirt.images.formats() tells what the installed qemu-img can do with each format",
     ),
     (r"Too many levels of symbolic links", SpecError, "the links lead in a circle"),
     (
-        r"nvalid (option|parameter|argument)|Invalid .* specified|Unknown option|unrecognized option"
-        r"|must be |is out of range|too (large|small)|Unsupported preallocation|Parameter '",
+        (
+            r"nvalid (option|parameter|argument)|Invalid .* specified|Unknown option|Unknown compat|unrecognized option"
+            r"|must be |is out of range|too (large|small)|Unsupported preallocation|Parameter '"
+        ),
         SpecError,
         "",
     ),

@@ -181,8 +181,8 @@ _REMOVED: Final = (
     ("seed", "/var/lib/urandom", r"random-seed"),
 )
 _KEYS: Final = (
-    ("/etc/ssh", r"ssh_host_.*key(\.pub)?"),
-    ("/etc/dropbear", r"dropbear_.*_host_key"),
+    ("ssh", "/etc/ssh", r"ssh_host_.*key(\.pub)?"),
+    ("ssh", "/etc/dropbear", r"dropbear_.*_host_key"),
 )
 _STATIC: Final = re.compile(
     rb"^\s*(IPADDR\d*\s*=|address\s|address1?\s*=|Address\s*=)", re.MULTILINE
@@ -209,21 +209,19 @@ def _changes(tree: GuestTree, wish: Identity) -> Iterator[FileChange]:
     if wish.hostname:
         yield from _named(tree, wish.hostname, wish.old_hostname)
     yield from _networked(tree, wish)
-    for why, folder, pattern in _REMOVED:
+    removed = _REMOVED + (_KEYS if wish.ssh_keys else ())
+    for why, folder, pattern in removed:
         for path in _matching(tree, folder, pattern):
             yield FileChange(path, None, why)
+    # An empty machine id, not an absent one: systemd then makes a new one at the next boot.
+    written = {"/etc/iscsi/initiatorname.iscsi": (b"GenerateName=yes\n", "iscsi")}
     if wish.machine_id:
-        # Empty, not absent: systemd then makes a new one at the next boot.
-        if tree.read("/etc/machine-id"):
-            yield FileChange("/etc/machine-id", b"", "machine-id")
-        if tree.read("/var/lib/dbus/machine-id"):
-            yield FileChange("/var/lib/dbus/machine-id", None, "machine-id")
-    if wish.ssh_keys:
-        for folder, pattern in _KEYS:
-            for path in _matching(tree, folder, pattern):
-                yield FileChange(path, None, "ssh")
-    if tree.read("/etc/iscsi/initiatorname.iscsi"):
-        yield FileChange("/etc/iscsi/initiatorname.iscsi", b"GenerateName=yes\n", "iscsi")
+        written["/etc/machine-id"] = (b"", "machine-id")
+    for path, (data, why) in written.items():
+        if tree.read(path) not in (None, data):
+            yield FileChange(path, data, why)
+    if wish.machine_id and tree.read("/var/lib/dbus/machine-id"):
+        yield FileChange("/var/lib/dbus/machine-id", None, "machine-id")
 
 
 def _matching(tree: GuestTree, folder: str, pattern: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bulk, create, imports, networks, runbooks, schema, storage
+from tests.bench import bulk, create, images, imports, networks, runbooks, schema, storage
 
 ALL = {
     "start": (imports.run,),
@@ -24,6 +24,7 @@ ALL = {
     "storage": (storage.upload, storage.download, storage.inventory),
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
+    "images": (images.convert, images.clones),
 }
 
 
