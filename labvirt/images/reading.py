@@ -174,11 +174,7 @@ class ImageReading:
 
     def measure(
         self,
-<<<<<<< HEAD
-        format: str = "qcow2",
-=======
         format: str = "qcow2",  # noqa: A002 - the field's own word
->>>>>>> 6f02b6a1b8a8438924bb9a1cc99b68b8301016b8
         options: Mapping[str, object] | None = None,
     ) -> MeasureRecord:
         """Return the space that converting the image to a format would take.
