@@ -280,7 +280,7 @@ def _look_at(wish: _Wish, view: DeviceXml) -> None:
         wish.warnings += look_at_medium(host, path, view.device or "disk", wish.asked)
     if isinstance(view, ShmemXml):
         # QEMU makes it and never removes it.
-        wish.warnings.append(f"/dev/shm/{view.name} stays on the host when the domain is off")
+        wish.warnings.append(f"the shared memory {view.name} stays on the host when it is off")
     if isinstance(view, HostdevXml):
         _require_ungiven(wish, view)
     if isinstance(view, FilesystemXml):
