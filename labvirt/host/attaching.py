@@ -27,6 +27,7 @@ from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
 from labvirt.model.xml.devices import DiskXml, FilesystemXml, HostdevXml
 from labvirt.model.xml.domain import DEVICES, DomainXml
+from labvirt.model.xml.links import ShmemXml
 from labvirt.model.xml.text import XmlDoc
 from labvirt.plan import Plan
 from labvirt.status.device import own_name
@@ -277,6 +278,9 @@ def _look_at(wish: _Wish, view: DeviceXml) -> None:
     if isinstance(view, DiskXml) and (view.source_file or view.source_dev) and not made:
         path = view.source_path or ""
         wish.warnings += look_at_medium(host, path, view.device or "disk", wish.asked)
+    if isinstance(view, ShmemXml):
+        # QEMU makes it and never removes it.
+        wish.warnings.append(f"the shared memory {view.name} stays on the host when it is off")
     if isinstance(view, HostdevXml):
         _require_ungiven(wish, view)
     if isinstance(view, FilesystemXml):

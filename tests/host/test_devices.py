@@ -78,6 +78,8 @@ def as_it_was(request):
         if record.uuid not in before:
             guest.detach(record.uuid, timeout_s=10)
     assert [record.uuid for record in guest.devices.records] == before
+    # QEMU never removes shared memory.
+    Path(f"/dev/shm/lab-{os.getpid()}").unlink(missing_ok=True)
 
 
 def image(host, name, data=b"\0" * 2**20):
