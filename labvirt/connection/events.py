@@ -14,6 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -58,10 +59,17 @@ class Event:
 
 
 class Subscription:
-    """A listener that is being told; close it, or use it in a ``with`` block."""
+    """A listener that is being told; close it, or use it in a ``with`` block.
 
-    def __init__(self, fn: Listener, end: Callable[[Subscription], None]) -> None:
+    Attributes:
+        told: kinds of objects of whose life the daemon tells: ``domain``, ``network``, ``pool``.
+    """
+
+    def __init__(
+        self, fn: Listener, end: Callable[[Subscription], None], told: AbstractSet[str]
+    ) -> None:
         self.fn = fn
+        self.told = told
         self._end = end
 
     def close(self) -> None:
@@ -94,6 +102,7 @@ class Multiplexer:
         self._closed = False
         self._registering = threading.Lock()
         self._registered: dict[int, list[tuple[Callable[[int], Any], int]]] = {}
+        self._told: set[str] = set()
 
     @property
     def wanted(self) -> bool:
@@ -102,7 +111,7 @@ class Multiplexer:
 
     def listen(self, fn: Listener) -> Subscription:
         """Tell a listener of everything from now on."""
-        subscription = Subscription(fn, self._unsubscribe)
+        subscription = Subscription(fn, self._unsubscribe, self._told)
         with self._changed:
             self._subscriptions = (*self._subscriptions, subscription)
             if self._thread is None and not self._closed:
@@ -137,6 +146,9 @@ class Multiplexer:
                     made.append((remove, add(None, row.number, self._callback(row), None)))
                 except libvirt.libvirtError as error:
                     _log.debug("no %s events of %ss: %s", row.kind, row.resource, error)
+                else:
+                    if row.kind == "lifecycle":
+                        self._told.add(row.resource)
 
     def detach(self, raw: Any) -> None:
         """Take our callbacks back; they keep the link alive otherwise."""

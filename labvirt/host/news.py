@@ -93,12 +93,14 @@ class News:
     def settled(self, kind: str) -> tuple[int, tuple[Any, ...]]:
         """Return how many events of a kind have come, and the records they have kept up to date.
 
-        There are no such records while an event waits to be looked at, or the link is lost.
+        There are no such records while an event waits to be looked at, when events were lost, or
+        when the daemon tells of none.
         """
         with self._lock:
             mark = self._arrived[kind]
             doubted = self._waiting[kind] or kind in self._doubted
-            trusted = not doubted and self._store.stale_since is None
+            told = kind in self._subscription.told
+            trusted = told and not doubted and self._store.stale_since is None
             return mark, self._store.all(kind) if trusted else ()
 
     def note_all_since(self, kind: str, records: tuple[Any, ...], mark: int) -> bool:
@@ -143,6 +145,8 @@ class News:
         with self._lock:
             self._arrived[event.resource] += 1
             self._waiting[event.resource] += 1
+            if event.kind == "overflow":
+                self._doubted.update(KINDS)
         self._events.put(event)
 
     def _read(self) -> None:
@@ -168,6 +172,8 @@ class News:
                 with self._lock:
                     self._store.mark_stale(event.at)
             return
+        if event.kind == "overflow":
+            self.read_all()
         calls = KINDS.get(event.resource)
         if calls is None:
             return

@@ -859,3 +859,27 @@ fe800000000000000000000000000000 40 {zero} 00 {zero} 00000100 00000001 00000000 
 00000000000000000000000000000001 80 {zero} 00 {zero} 00000000 00000006 00000000 80200001 lo
 ff000000000000000000000000000000 08 {zero} 00 {zero} 00000100 00000003 00000000 00000001 eth0"""
     assert [str(one.subnet) for one in _routes6(six.splitlines())] == ["fd00:150::/64"]
+
+
+def test_records_are_trusted_only_while_every_event_was_looked_at(alpha):
+    """What of a network needs its XML is read once, so a lost event must not be believed away."""
+    from labvirt.connection.events import Event
+
+    news = alpha.news
+    network = alpha.plan(
+        NetworkSpec(name="known", forward="isolated", bridge="lvk0"), start=False, autostart=False
+    ).apply()
+    try:
+        names = alpha.networks.names
+        until(lambda: {r.name for r in news.settled("network")[1]} >= set(names), "trust", 5.0)
+        mark, _ = news.settled("network")
+        assert news.note_all_since("network", alpha.networks.records, mark)
+        assert not news.note_all_since("network", (), mark - 1)
+        assert set(names) <= {r.name for r in news.records("network")}
+        at = dt.datetime.now(dt.UTC)
+        news._post(Event("overflow", "connection", "", "", {}, at))
+        assert news.settled("network")[1] == ()
+        assert alpha.networks.names == names
+        until(lambda: news.settled("network")[1], "trust again", 5.0)
+    finally:
+        network.undefine(confirm=True)
