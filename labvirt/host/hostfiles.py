@@ -8,6 +8,7 @@ an absolute one from the root of this process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -174,12 +175,13 @@ class HostFiles:
 
     def same(self, path: str) -> tuple[int, int] | str:
         """Return what two paths of one file have in common: device and number, else the path."""
-        try:
-            info = self.stat(path)
-        except LabvirtError:
-            info = None
+        plain = os.path.normpath(path)
+        info = None
+        for one in dict.fromkeys((path, plain)):  # "missing/../file" is the file to many a tool
+            with contextlib.suppress(LabvirtError):
+                info = info or self.stat(one)
         if info is None:
-            return os.path.normpath(path)
+            return plain
         if stat.S_ISBLK(info.st_mode):
             return (-1, info.st_rdev)
         return (info.st_dev, info.st_ino)

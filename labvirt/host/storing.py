@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from labvirt import places
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
-from labvirt.errors import ConflictError, LabvirtError, NotFoundError, Problem, SpecError
+from labvirt.errors import (
+    AccessDeniedError,
+    ConflictError,
+    LabvirtError,
+    NotFoundError,
+    Problem,
+    SpecError,
+)
 from labvirt.host.actions import (
     CreateVolume,
     DefinePool,
@@ -267,8 +274,12 @@ class Storing:
         files = HostFiles.of(self._host)
         if files is None:
             return
-        # The daemon may see other files under this path than this process does.
-        file = Path(files.here(files.resolve(path)))
+        try:
+            # The daemon may see other files under this path than this process does.
+            file = Path(files.here(files.resolve(path)))
+        except (AccessDeniedError, SpecError) as error:
+            why = f"cannot be read: {error.what}"
+            raise SpecError("", [Problem("path", path, why)]) from None
         try:
             # Looked at before it is opened: opening a pipe would wait for its other end.
             mode = file.stat().st_mode

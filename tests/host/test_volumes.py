@@ -177,9 +177,8 @@ def test_a_secret_is_kept_and_nobody_sees_it(shelf, tmp_path):
     assert secret.uuid not in {one.uuid for one in host.secrets.records}
 
 
-@pytest.mark.parametrize(
-    ("form", "kind"), [("raw", "luks"), pytest.param("qcow2", "qcow2", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("form", "kind"), [("raw", "luks"), ("qcow2", "qcow2")])
 def test_an_encrypted_volume_opens_with_its_secret_only(shelf, form, kind, tmp_path):
     words = b"open-sesame-4711"
     usage = f"{shelf.info().path}/safe.{form}"
