@@ -101,8 +101,10 @@ class BackupVerbs(DomainHandle):
             raise UnsupportedError(
                 asked,
                 uri=self.host.label,
-                libvirt_text=f"{', '.join(odd) or 'no disk'} is a file that the guest writes to",
+                libvirt_text=f"{', '.join(odd) or 'what it has'} is no file that the guest writes to",
             )
+        for chain in chosen.values():
+            chain.require_plain(asked)
         return chosen
 
     def _others(self, chains: dict[str, DiskChain]) -> tuple[str, ...]:

@@ -160,8 +160,7 @@ class BlockJobVerbs(DomainHandle):
             confirm: agree to remove the files (``delete``).
 
         Raises:
-            ConflictError: the domain does not run; another domain, or a snapshot of this one,
-                needs a file that would change.
+            ConflictError: the domain is off; a snapshot or another domain needs such a file.
             NotFoundError: a file is not in the chain.
         """
         self._require_running(f"commit disk {disk}")
@@ -321,6 +320,7 @@ class BlockJobVerbs(DomainHandle):
         self._require_running(f"copy disk {disk}")
         before = self.chain(disk)
         asked = f"copy disk {before.target} of domain {self.name}"
+        before.require_plain(asked)
         if (path is None) == (pool is None):
             problem = Problem("path", path or "", "either a path or a pool is wanted")
             raise SpecError(f"cannot {asked}:", (problem,))
@@ -394,7 +394,7 @@ class BlockJobVerbs(DomainHandle):
             actions=(*first, action),
             result=result,
             warnings=warnings,
-            python=f"{self.host.python}.domains[{self.name!r}]{python}",
+            python=self.host.python + f".domains[{self.name!r}]{python}",
             confirmed=confirm,
             journal=self.host.journal,
         )

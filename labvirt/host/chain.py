@@ -76,12 +76,14 @@ class DiskChain:
             and for a disk that is no file or block device.
         device: ``disk``, ``cdrom``, ``floppy`` or ``lun``.
         readonly: the guest cannot write.
+        encrypted: QEMU decrypts it for the guest; a plain copy would not be encrypted.
     """
 
     target: str
     layers: tuple[Layer, ...]
     device: str = "disk"
     readonly: bool = False
+    encrypted: bool = False
 
     @property
     def top(self) -> Layer:
@@ -107,6 +109,19 @@ class DiskChain:
     def is_data(self) -> bool:
         """Whether the guest writes to it and it is a file or block device."""
         return bool(self.layers) and self.device in ("disk", "lun") and not self.readonly
+
+    def require_plain(self, asked: str) -> None:
+        """Refuse to write the data of an encrypted disk into a file that is not.
+
+        Raises:
+            UnsupportedError: the disk is encrypted.
+        """
+        if self.encrypted:
+            raise UnsupportedError(
+                asked,
+                libvirt_text=f"disk {self.target} is encrypted, and what is written would not be",
+                hint="make the target encrypted by hand: virsh blockcopy --xml with <encryption>",
+            )
 
     def place(self, path: str) -> int:
         """Return the place of a file in the chain, 0 for the top.
@@ -137,6 +152,7 @@ def chains_of(host: Host, document: DomainXml) -> tuple[DiskChain, ...]:
             _layers(host, disk),
             disk.device or "disk",
             readonly=bool(disk.readonly),
+            encrypted=disk.element.find(".//encryption") is not None,
         )
         for disk in document.disks
     )

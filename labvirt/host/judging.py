@@ -157,6 +157,14 @@ def _kinds(
             libvirt_text="no disk takes part: it has none that is a file of the host",
         )
     if spec.disks != "internal":
+        for target, chain in taking.items():
+            if chain.encrypted:
+                yield UnsupportedError(
+                    what,
+                    uri=uri,
+                    libvirt_text=f"disk {target} is encrypted, and its overlay would not be",
+                    hint="an internal snapshot of an encrypted qcow2 image stays encrypted",
+                )
         return
     odd = [
         f"{target} is {chain.top.format or 'of unknown format'}"

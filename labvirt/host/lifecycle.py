@@ -324,6 +324,7 @@ class LifecycleVerbs(DomainHandle):
         managed_save: bool = False,
         nvram: bool = False,
         snapshots_metadata: bool = False,
+        checkpoints_metadata: bool = False,
         confirm: bool = False,
     ) -> Plan[tuple[str, ...]]:
         """Remove the stored definition; disks and other files stay (G15-22).
@@ -334,13 +335,15 @@ class LifecycleVerbs(DomainHandle):
             managed_save: remove its managed save image too.
             nvram: remove its UEFI variables too.
             snapshots_metadata: forget its snapshots too (their data stays in the images).
+            checkpoints_metadata: forget its checkpoints too (the next backup must be full).
             confirm: agree to the loss.
 
         Returns:
             The files of the domain that remain on the host.
 
         Raises:
-            ConflictError: it has a managed save, NVRAM or snapshots that were not named.
+            ConflictError: it has a managed save, NVRAM, snapshots or checkpoints that were not
+                named.
         """
         document = DomainXml.parse(self.xml(inactive=True))
         remain = tuple(sorted({disk.source_path for disk in document.disks if disk.source_path}))
@@ -348,6 +351,7 @@ class LifecycleVerbs(DomainHandle):
             "--managed-save": (managed_save, f"the saved state of {self.name}"),
             "--nvram": (nvram, f"the UEFI variables of {self.name}"),
             "--snapshots-metadata": (snapshots_metadata, f"the snapshot list of {self.name}"),
+            "--checkpoints-metadata": (checkpoints_metadata, f"the checkpoints of {self.name}"),
         }
 
         def run(link: Connection, _: JobControl) -> tuple[str, ...]:
@@ -357,6 +361,7 @@ class LifecycleVerbs(DomainHandle):
                 managed_save=managed_save,
                 nvram="remove" if nvram else None,
                 snapshots_metadata=snapshots_metadata,
+                checkpoints_metadata=checkpoints_metadata,
             )
             return remain
 

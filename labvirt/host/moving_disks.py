@@ -66,6 +66,7 @@ class MovingDiskVerbs(DomainHandle):
         """
         asked = f"move disk {disk} of domain {self.name} to pool {pool}"
         before = chain_of(self.host, DomainXml.parse(self.xml()), disk)
+        before.require_plain(asked)
         limits = checked(BlockJobOptions, asked, speed=speed, timeout_s=timeout_s)
         warnings = self._look(asked, before, delete_old=delete_old)
         form = format or before.top.format or "qcow2"

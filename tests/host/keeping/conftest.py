@@ -87,9 +87,9 @@ def is_clean(guest):
 def remove(guest):
     if guest.is_active:
         guest.destroy(confirm=True)
-    for one in (*guest.snapshots, *guest.checkpoints):
-        one.delete.plan(metadata_only=True, confirm=True).apply()
-    guest.undefine(managed_save=True, confirm=True)
+    guest.undefine(
+        managed_save=True, snapshots_metadata=True, checkpoints_metadata=True, confirm=True
+    )
 
 
 def sweep(host, but):

@@ -17,6 +17,7 @@ from labvirt.errors import (
     NotFoundError,
     PlanError,
     SpecError,
+    UnsupportedError,
 )
 
 pytestmark = pytest.mark.lab
@@ -223,6 +224,31 @@ def test_a_file_that_another_domain_needs_is_not_changed(guest, host, fill):
         guest.blockcommit("vda")
     host.domains["linked"].undefine(confirm=True)
     guest.blockcommit("vda")
+
+
+def test_an_encrypted_disk_is_not_copied_in_clear(guest, monkeypatch):
+    from labvirt.host import backup, blockjobs, judging, moving_disks
+    from labvirt.host.chain import chains_of
+    from labvirt.model import DomainXml
+
+    secret = "<encryption format='luks'><secret type='passphrase' uuid='{0}'/></encryption>"
+    xml = guest.xml().replace("<backingStore/>", secret.format(guest.uuid) + "<backingStore/>", 1)
+    (chain,) = chains_of(guest.host, DomainXml.parse(xml))
+    assert chain.encrypted
+    assert not guest.chain("vda").encrypted
+    for room in (backup, judging, blockjobs):
+        monkeypatch.setattr(room, "chains_of", lambda *_: (chain,))
+    for room in (blockjobs, moving_disks):
+        monkeypatch.setattr(room, "chain_of", lambda *_: chain)
+    for verb, args, options in (
+        ("move_disk", ("vda", "shared"), {}),
+        ("blockcopy", ("vda", "/x"), {}),
+        ("backup", ("/tmp",), {}),
+        ("backup_pull", (), {}),
+        ("snapshot", ("s",), {"disks": "external"}),
+    ):
+        with pytest.raises(UnsupportedError, match="is encrypted"):
+            getattr(guest, verb)(*args, **options)
 
 
 def test_internal_snapshots_would_not_move(guest, other):

@@ -104,6 +104,21 @@ def test_external_snapshots_are_merged_while_the_guest_runs(guest, mark, marked)
     assert marked(guest) == "three"
 
 
+def test_external_children_are_merged_one_by_one(guest, mark, marked):
+    for name in ("s1", "s2", "s3"):
+        guest.snapshot(name, disks="external")
+        mark(guest, name)
+    with pytest.raises(ConfirmationError, match="state of snapshot s3"):
+        guest.snapshots["s1"].delete(children_only=True)
+    guest.snapshots["s1"].delete(children_only=True, confirm=True)
+    assert guest.snapshots.names == ["s1"]
+    assert len(guest.chain("vda").layers) == 2
+    assert guest.snapshots.current.name == "s1"
+    guest.snapshots["s1"].delete(children=True, confirm=True)
+    assert guest.chain("vda").paths == (guest.home,)
+    assert marked(guest) == "s3"
+
+
 def s1_overlay(base):
     return base.replace(".qcow2", ".s1.qcow2")
 
