@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labvirt.plan import Action
+    from labvirt.status import DomainRecord
 
 __all__ = ["CloningVerbs"]
 
@@ -89,19 +90,8 @@ class CloningVerbs(DomainHandle):
             PreconditionError: not enough space.
         """
         host = self.host
-        host.require_writable(f"clone domain {self.name}")
-        checked(Wait, f"clone {self.name}", timeout_s=timeout_s)
-        check_name(name)
-        require_new_domain(host, name)
-        record = self.info()
+        record = self._clone_record(name, live=live, timeout_s=timeout_s)
         running = record.id is not None
-        if running and not live:
-            raise ConflictError(
-                f"clone domain {self.name}",
-                uri=host.label,
-                libvirt_text=f"{self.name} is {record.state.text}, and its disks change",
-                hint="live=True clones it as it is now; or shut it down first",
-            )
         present = Present(host)
         new_id = self._clone_uuid(uuid, present)
         document = DomainXml.parse(
@@ -119,16 +109,16 @@ class CloningVerbs(DomainHandle):
         placed.quiesce = self._quiesces(quiesce) if running else False
         placed.settle(dict(disks or {}))
         self._require_networks(networks or {})
-        taken = set(present.macs)
+        for mac in set((macs or {}).values()) & set(present.macs):
+            raise self._taken(f"the MAC address {mac}", present.macs[mac])
         _, notes = fresh_definition(
-            document, name, new_id, taken=taken, macs=macs or {}, networks=networks or {}
+            document,
+            name,
+            new_id,
+            taken=set(present.macs),
+            macs=macs or {},
+            networks=networks or {},
         )
-        for mac in set((macs or {}).values()) & taken:
-            raise ConflictError(
-                f"clone domain {self.name}",
-                uri=host.label,
-                libvirt_text=f"the MAC address {mac} belongs to {present.macs[mac]}",
-            )
         xml = document.text()
         require_valid(xml)
         actions: list[Action[Any]] = [*placed.actions, DefineDomain(name, new_id, xml)]
@@ -156,6 +146,31 @@ class CloningVerbs(DomainHandle):
             journal=host.journal,
         )
 
+    def _clone_record(self, name: str, *, live: bool, timeout_s: float) -> DomainRecord:
+        """Look whether the domain can be cloned under a name now, and read it."""
+        host = self.host
+        host.require_writable(f"clone domain {self.name}")
+        checked(Wait, f"clone {self.name}", timeout_s=timeout_s)
+        check_name(name)
+        require_new_domain(host, name)
+        record = self.info()
+        if record.id is not None and not live:
+            raise ConflictError(
+                f"clone domain {self.name}",
+                uri=host.label,
+                libvirt_text=f"{self.name} is {record.state.text}, and its disks change",
+                hint="live=True clones it as it is now; or shut it down first",
+            )
+        return record
+
+    def _taken(self, what: str, owner: str) -> ConflictError:
+        return ConflictError(
+            f"clone domain {self.name}",
+            uri=self.host.label,
+            libvirt_text=f"{what} belongs to {owner}",
+            hint="leave it out: a free one is made",
+        )
+
     def _cloned(self, uuid: str, name: str) -> Self:
         clone = type(self)(self.host, uuid, name)
         clone.info()
@@ -166,12 +181,7 @@ class CloningVerbs(DomainHandle):
             return new_uuid(taken=tuple(present.uuids))
         wanted = normal_uuid(uuid)
         if wanted in present.uuids:
-            raise ConflictError(
-                f"clone domain {self.name}",
-                uri=self.host.label,
-                libvirt_text=f"the UUID {wanted} belongs to {present.uuids[wanted]}",
-                hint="leave it out: a free one is made",
-            )
+            raise self._taken(f"the UUID {wanted}", present.uuids[wanted])
         return wanted
 
     def _quiesces(self, asked: bool | None) -> bool:  # noqa: FBT001 - the argument as it came
