@@ -353,7 +353,7 @@ def test_bad_wishes_are_refused_before_anything_is_changed(source, name, monkeyp
         (lambda: source.clone(name, uuid="x", **live), SpecError, "UUID"),
         (lambda: source.clone(name, macs={mac: mac}, **live), LabvirtError, mac),
         (
-            lambda: source.clone(name, macs={"52:54:00:00:00:01": mac}, **live),
+            lambda: source.clone(name, macs={"52:54:00:00:00:01": "52:54:00:00:00:02"}, **live),
             SpecError,
             "no interface",
         ),
