@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
-    from labvirt import errors, model
+    from labvirt import errors, images, model
     from labvirt.front import connect
     from labvirt.host import Domain, Host
     from labvirt.lab import Lab
@@ -76,7 +76,7 @@ _HOMES = {
     "labvirt.plan": ("Job", "Plan"),
     "labvirt.runbook": ("resume", "run", "step"),
 }
-_ROOMS = ("errors", "model")
+_ROOMS = ("errors", "images", "model")
 
 __all__ = [
     "ClockSpec",
@@ -101,6 +101,7 @@ __all__ = [
     "VolumeSource",
     "connect",
     "errors",
+    "images",
     "model",
     "new_mac",
     "new_uuid",
