@@ -159,8 +159,8 @@ class UploadFile(UploadVolume):
         place = (uuid, self.name)
         try:
             send(link, place, self.path, meter, offset=0, size=self.capacity, sparse=self.sparse)
-        except LabvirtError as error:
-            if self.keep:
+        except (LabvirtError, OSError) as error:
+            if self.keep or isinstance(error, OSError):
                 raise cut_short(host, self.title, meter.done, self.capacity, error) from error
             raise
         # What came may be of another format than the empty volume was.
@@ -170,11 +170,12 @@ class UploadFile(UploadVolume):
 
 
 def cut_short(
-    host: Host, asked: str, done: int, size: int, error: LabvirtError
+    host: Host, asked: str, done: int, size: int, error: LabvirtError | OSError
 ) -> CancelledError | HostError:
     """Return the error of an upload that was cut: what has come, and how to go on."""
     state = f"{Size(done)} of {Size(size)} have been sent, the volume is not whole"
     hint = "volume.upload(path, resume=True) looks how much has come and goes on from there"
     if isinstance(error, CancelledError):
         return CancelledError(f"{asked} was cancelled: {state}", hint=hint)
-    return HostError(asked, uri=host.label, libvirt_text=f"{state}; {error.what}", hint=hint)
+    why = error.what if isinstance(error, LabvirtError) else f"the file cannot be read: {error}"
+    return HostError(asked, uri=host.label, libvirt_text=f"{state}; {why}", hint=hint)

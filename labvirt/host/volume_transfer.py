@@ -138,7 +138,7 @@ def plan_upload_into(
         if at < image.size:
             try:
                 sent = send(link, place, text, meter, offset=at, size=image.size, sparse=holes)
-            except LabvirtError as error:
+            except (LabvirtError, OSError) as error:
                 raise cut_short(volume.host, asked, at + meter.done, image.size, error) from error
         seconds = meter.seconds
         pools.refresh(link, volume.pool.uuid)
@@ -194,7 +194,7 @@ def plan_download(
         meter = Meter(control, asked, total, rate=pace, already=at)
         try:
             got = _fetch(link, place, part, meter, at=at, holes=holes)
-        except LabvirtError as error:
+        except (LabvirtError, OSError) as error:
             raise _broken(volume.host, asked, part, error) from error
         seconds = meter.seconds
         same = compare(link, place, str(part), part.stat().st_size, control) if verify else ""
@@ -242,7 +242,8 @@ def _fetch(
     return got
 
 
-def _broken(host: Host, asked: str, part: Path, error: LabvirtError) -> LabvirtError:
+def _broken(host: Host, asked: str, part: Path, error: LabvirtError | OSError) -> LabvirtError:
+    """Return the error of a download that was cut: what has come, and how to go on."""
     size = 0
     with contextlib.suppress(OSError):
         size = part.stat().st_size
@@ -250,7 +251,8 @@ def _broken(host: Host, asked: str, part: Path, error: LabvirtError) -> LabvirtE
     hint = "resume=True compares what has come and goes on from there"
     if isinstance(error, CancelledError):
         return CancelledError(f"{asked} was cancelled: {state}", hint=hint)
-    return HostError(asked, uri=host.label, libvirt_text=f"{state}; {error.what}", hint=hint)
+    why = error.what if isinstance(error, LabvirtError) else f"it cannot be written: {error}"
+    return HostError(asked, uri=host.label, libvirt_text=f"{state}; {why}", hint=hint)
 
 
 def checksum(volume: Volume, algorithm: str, control: JobControl | None = None) -> str:

@@ -600,6 +600,28 @@ def test_a_download_that_was_cut_goes_on(shelf, data, tmp_path):
     assert sha(target) == sha(data)
 
 
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is missing: a small file system is mounted")
+def test_a_download_to_a_full_disk_says_what_has_come(shelf, data, tmp_path):
+    volume = shelf.upload(data, "g")
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "t", small], check=True, timeout=10)
+    try:
+        job = volume.download.job(small / "g.img", rate="8 MiB")
+        (small / "ballast").write_bytes(bytes(5 * MIB))
+        with pytest.raises(
+            HostError, match=r"are in .*g\.img\.part; it cannot be written: .*No space"
+        ):
+            job.result(30)
+        (small / "ballast").unlink()
+        assert volume.download(small / "g.img", resume=True).sha256 == sha(data)
+        with pytest.raises(SpecError, match="has no room"):
+            volume.download(small / "h.img")
+    finally:
+        subprocess.run(["umount", small], check=True, timeout=10)
+
+
 def test_a_part_of_something_else_is_not_built_upon(shelf, data, tmp_path):
     volume = shelf.upload(data, "e")
     part = tmp_path / "e.img.part"
