@@ -218,7 +218,7 @@ class Network:
         return self._plan("undefine", actions, python, warnings=warnings, confirm=confirm)
 
     @verb
-    def autostart(self, *, on: bool = True) -> Plan[None]:
+    def set_autostart(self, on: bool = True) -> Plan[None]:  # noqa: FBT001, FBT002 - reads as virsh does
         """Start the network with the host's daemon, or no longer (G8.1-03, G15-44).
 
         Raises:
@@ -234,7 +234,7 @@ class Network:
                 f"host.networks[{self.name!r}].xml()",
             )
         action = AutostartNetwork(self.name, self.uuid, on=on, before=record.autostart)
-        python = ".autostart()" if on else ".autostart(on=False)"
+        python = f".set_autostart({on})"
         return self._plan("set autostart of", [action], python)
 
     # -- changing ---------------------------------------------------------------------------

@@ -108,10 +108,12 @@ class Pool(Resource):
         return sorted({user.name for user in found if user.active})
 
     @verb
-    def autostart(self, on: bool = True) -> Plan[None]:  # noqa: FBT001, FBT002 - the value itself
+    def set_autostart(self, on: bool = True) -> Plan[None]:  # noqa: FBT001, FBT002 - the value itself
         """Start the pool with the host's daemon, or no longer (``virsh pool-autostart``)."""
         action = AutostartPool(self.name, self.uuid, on)
-        return self.plan_of((action,), lambda: None, title=action.title, python=f".autostart({on})")
+        return self.plan_of(
+            (action,), lambda: None, title=action.title, python=f".set_autostart({on})"
+        )
 
     def refresh(self) -> None:
         """Let libvirt look for volumes that came or went behind its back; changes nothing."""

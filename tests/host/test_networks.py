@@ -162,7 +162,7 @@ def test_a_transient_network_is_gone_when_it_stops(host):
     network = host.plan(NetworkSpec(name="brief", forward="isolated"), transient=True).apply()
     assert not network.info().persistent
     with pytest.raises(ConflictError, match="transient"):
-        network.autostart()
+        network.set_autostart()
     with pytest.raises(ConflictError, match="transient"):
         network.edit(mtu=1300)
     with pytest.raises(ConfirmationError, match="brief itself"):
@@ -625,7 +625,7 @@ def test_start_stop_and_autostart(host):
     network = host.plan(NetworkSpec(name="life", ips=["10.53.0.1/24"])).apply()
     with pytest.raises(ConflictError, match="active already"):
         network.start()
-    network.autostart(on=False)
+    network.set_autostart(False)
     assert not network.info().autostart
     network.stop()
     with pytest.raises(ConflictError, match="not active"):
@@ -650,7 +650,7 @@ def test_the_default_network_is_ensured(host):
     network = host.ensure_network("default")
     assert host.ensure_network.plan("default").actions == ()
     network.stop()
-    network.autostart(on=False)
+    network.set_autostart(False)
     assert [a.title for a in host.ensure_network.plan("default").actions] == [
         "start network default",
         "start network default with the host",

@@ -80,7 +80,7 @@ def test_a_pool_is_made_used_and_deleted(alpha, folder, name):
     assert (folder / name).stat().st_mode & 0o777 == 0o750
     assert pool.available > 0
 
-    pool.autostart(False)
+    pool.set_autostart(False)
     assert not pool.info().autostart
     pool.plan(VolumeSpec(name="a", capacity="1 MiB", format="raw")).apply()
     pool.stop()
