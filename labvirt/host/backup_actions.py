@@ -22,13 +22,14 @@ from labvirt.errors import (
     WaitTimeoutError,
 )
 from labvirt.host.backup_files import PARTIAL, Backup, BackupImage, qemu_img
-from labvirt.host.blockjob_run import pause
+from labvirt.host.blockjob_run import has_ended, pause
 from labvirt.model.units import Size
 from labvirt.plan import Action
 
 if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.plan import Crash, JobControl
+    from labvirt.status import JobRecord
 
 __all__ = ["BACKUP_ACTIONS", "BeginPull", "FillVolume", "PushBackup", "dirty_extents"]
 
@@ -214,8 +215,10 @@ class PushBackup(_BackupAction):
             except ConnectionLostError as error:
                 pause(host, error)
                 continue
-            except (ConflictError, NotFoundError):
-                return self._ended(host)
+            except HostError:
+                if has_ended(host, self.uuid):
+                    return self._ended(host)
+                raise
             raw: dict[str, Any] = dict(record.raw)
             done, total = int(raw.get("disk_processed", 0)), int(raw.get("disk_total", 0))
             spent = time.monotonic() - began
@@ -235,18 +238,14 @@ class PushBackup(_BackupAction):
             control.sleep(0.05 if spent < 1 else 0.3)
 
     def _ended(self, host: Host) -> None:
-        try:
-            alive = domains.read(host.connection, self.uuid).id is not None
-        except NotFoundError:
-            alive = False
-        if not alive:
+        record = None if has_ended(host, self.uuid, 0.0) else self._last_job(host)
+        if record is None:
             raise HostError(
                 self.title,
                 uri=host.label,
                 libvirt_text="the domain's QEMU ended in the middle of it",
                 hint="start the domain, and make a full backup",
             )
-        record = domains.job(host.connection, self.uuid, completed=True)
         if record.operation == "backup" and record.kind == "completed":
             return
         why = str(record.raw.get("errmsg", "")) or (
@@ -255,6 +254,21 @@ class PushBackup(_BackupAction):
             else record.kind
         )
         raise HostError(self.title, uri=host.label, libvirt_text=why, hint="make the backup again")
+
+    def _last_job(self, host: Host) -> JobRecord | None:
+        """Return how the job went; None when QEMU died of it."""
+        try:
+            record = domains.job(host.connection, self.uuid, completed=True)
+        except ConnectionLostError:
+            raise
+        except HostError:
+            if has_ended(host, self.uuid):
+                return None
+            raise
+        # A QEMU that dies breaks its backup off first.
+        if record.kind != "completed" and has_ended(host, self.uuid, 1.0):
+            return None
+        return record
 
     def undo(self, host: Host, crash: Crash | None = None) -> str | None:
         if self.result.manifest.exists():
