@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labvirt.connection import backup as calls
+from labvirt.connection import blockjob as jobs
 from labvirt.connection import checkpoint as checkpoints
 from labvirt.connection import domain as domains
 from labvirt.errors import (
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from labvirt.status import JobRecord
 
 __all__ = ["BACKUP_ACTIONS", "BeginPull", "FillVolume", "PushBackup", "dirty_extents"]
+
+#: A backup of which libvirt speaks and that QEMU does not work on for so long is lost.
+_LOST_S = 3.0
 
 
 def _job_under_way(host: Host, uuid: str) -> bool:
@@ -205,7 +209,7 @@ class PushBackup(_BackupAction):
 
     def _follow(self, host: Host, control: JobControl) -> None:
         link = host.connection
-        began = time.monotonic()
+        began = idle_since = time.monotonic()
         while True:
             control.check()
             try:
@@ -222,6 +226,16 @@ class PushBackup(_BackupAction):
             raw: dict[str, Any] = dict(record.raw)
             done, total = int(raw.get("disk_processed", 0)), int(raw.get("disk_total", 0))
             spent = time.monotonic() - began
+            if total or self._has_jobs(host):
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > _LOST_S:
+                raise HostError(
+                    self.title,
+                    uri=host.label,
+                    libvirt_text="libvirtd was restarted meanwhile, and nobody knows how it ended: "
+                    "it still speaks of a backup, and QEMU has none",
+                    hint="make the backup again",
+                )
             rate = done / max(spent, 0.001) / 2**20
             control.report(
                 f"{self.title}: {Size(done)} of {Size(total)}, {rate:.1f} MiB/s",
@@ -254,6 +268,13 @@ class PushBackup(_BackupAction):
             else record.kind
         )
         raise HostError(self.title, uri=host.label, libvirt_text=why, hint="make the backup again")
+
+    def _has_jobs(self, host: Host) -> bool:
+        """Tell whether QEMU works on any of the disks."""
+        try:
+            return any(jobs.info(host.connection, self.uuid, t) for t, *_ in self.images)
+        except HostError:
+            return True  # the next look tells what is the matter
 
     def _last_job(self, host: Host) -> JobRecord | None:
         """Return how the job went; None when QEMU died of it."""
