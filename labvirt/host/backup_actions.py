@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labvirt.connection import backup as calls
+from labvirt.connection import blockjob as jobs
 from labvirt.connection import checkpoint as checkpoints
 from labvirt.connection import domain as domains
 from labvirt.errors import (
@@ -22,15 +23,19 @@ from labvirt.errors import (
     WaitTimeoutError,
 )
 from labvirt.host.backup_files import PARTIAL, Backup, BackupImage, qemu_img
-from labvirt.host.blockjob_run import pause
+from labvirt.host.blockjob_run import has_ended, pause
 from labvirt.model.units import Size
 from labvirt.plan import Action
 
 if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.plan import Crash, JobControl
+    from labvirt.status import JobRecord
 
 __all__ = ["BACKUP_ACTIONS", "BeginPull", "FillVolume", "PushBackup", "dirty_extents"]
+
+#: A backup of which libvirt speaks and that QEMU does not work on for so long is lost.
+_LOST_S = 3.0
 
 
 def _job_under_way(host: Host, uuid: str) -> bool:
@@ -204,7 +209,7 @@ class PushBackup(_BackupAction):
 
     def _follow(self, host: Host, control: JobControl) -> None:
         link = host.connection
-        began = time.monotonic()
+        began = idle_since = time.monotonic()
         while True:
             control.check()
             try:
@@ -214,11 +219,23 @@ class PushBackup(_BackupAction):
             except ConnectionLostError as error:
                 pause(host, error)
                 continue
-            except (ConflictError, NotFoundError):
-                return self._ended(host)
+            except HostError:
+                if has_ended(host, self.uuid):
+                    return self._ended(host)
+                raise
             raw: dict[str, Any] = dict(record.raw)
             done, total = int(raw.get("disk_processed", 0)), int(raw.get("disk_total", 0))
             spent = time.monotonic() - began
+            if total or self._has_jobs(host):
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > _LOST_S:
+                raise HostError(
+                    self.title,
+                    uri=host.label,
+                    libvirt_text="libvirtd was restarted meanwhile, and nobody knows how it ended: "
+                    "it still speaks of a backup, and QEMU has none",
+                    hint="make the backup again",
+                )
             rate = done / max(spent, 0.001) / 2**20
             control.report(
                 f"{self.title}: {Size(done)} of {Size(total)}, {rate:.1f} MiB/s",
@@ -235,18 +252,14 @@ class PushBackup(_BackupAction):
             control.sleep(0.05 if spent < 1 else 0.3)
 
     def _ended(self, host: Host) -> None:
-        try:
-            alive = domains.read(host.connection, self.uuid).id is not None
-        except NotFoundError:
-            alive = False
-        if not alive:
+        record = None if has_ended(host, self.uuid, 0.0) else self._last_job(host)
+        if record is None:
             raise HostError(
                 self.title,
                 uri=host.label,
                 libvirt_text="the domain's QEMU ended in the middle of it",
                 hint="start the domain, and make a full backup",
             )
-        record = domains.job(host.connection, self.uuid, completed=True)
         if record.operation == "backup" and record.kind == "completed":
             return
         why = str(record.raw.get("errmsg", "")) or (
@@ -255,6 +268,28 @@ class PushBackup(_BackupAction):
             else record.kind
         )
         raise HostError(self.title, uri=host.label, libvirt_text=why, hint="make the backup again")
+
+    def _has_jobs(self, host: Host) -> bool:
+        """Tell whether QEMU works on any of the disks."""
+        try:
+            return any(jobs.info(host.connection, self.uuid, t) for t, *_ in self.images)
+        except HostError:
+            return True  # the next look tells what is the matter
+
+    def _last_job(self, host: Host) -> JobRecord | None:
+        """Return how the job went; None when QEMU died of it."""
+        try:
+            record = domains.job(host.connection, self.uuid, completed=True)
+        except ConnectionLostError:
+            raise
+        except HostError:
+            if has_ended(host, self.uuid):
+                return None
+            raise
+        # A QEMU that dies breaks its backup off first.
+        if record.kind != "completed" and has_ended(host, self.uuid, 1.0):
+            return None
+        return record
 
     def undo(self, host: Host, crash: Crash | None = None) -> str | None:
         if self.result.manifest.exists():

@@ -34,6 +34,7 @@ __all__ = [
     "BlockJobResult",
     "Follower",
     "follower",
+    "has_ended",
     "live_document",
     "pause",
     "running_job",
@@ -110,12 +111,26 @@ def running_job(host: Host, uuid: str, target: str) -> BlockJobRecord | None:
             return jobs.info(host.connection, uuid, target)
         except NotFoundError:
             return None
-        except ConflictError:
-            if domains.read(host.connection, uuid).id is None:
-                return None
-            raise
         except ConnectionLostError as error:
             pause(host, error)
+        except HostError:
+            if has_ended(host, uuid):
+                return None
+            raise
+
+
+def has_ended(host: Host, uuid: str, limit_s: float = 3.0) -> bool:
+    """Tell whether a domain's QEMU has ended: while it dies, libvirt's answers are odd for a moment."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            if domains.read(host.connection, uuid).id is None:
+                return True
+        except NotFoundError:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
 
 
 class Follower:
@@ -194,7 +209,9 @@ class Follower:
             self._woken.wait(0.1)
             self._woken.clear()
         end = self._ends[-1] if self._ends else "unknown"
-        if not self._is_alive():
+        # A QEMU that dies breaks its jobs off first.
+        dying = end in ("failed", "cancelled") and has_ended(self._host, self._uuid, 1.0)
+        if dying or not self._is_alive():
             raise self._failure("the domain's QEMU ended in the middle of it")
         if end == "failed":
             raise self._failure("QEMU gave it up: is the storage full or broken?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -262,3 +264,37 @@ def test_descriptions_are_taken_along(guest):
     assert guest.snapshots.current.name == "two"
     for name in ("two", "one"):
         guest.snapshots[name].delete(confirm=True)
+
+
+@pytest.mark.skipif(shutil.which("virsh") is None, reason="virsh is missing")
+def test_virsh_and_labvirt_see_the_same_snapshots_and_checkpoints(guest):
+    def virsh(*words):
+        done = subprocess.run(
+            ["virsh", "-q", "-c", guest.host.uri, *words],
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    guest.snapshot("ours", description="made by labvirt")
+    assert virsh("snapshot-list", guest.name, "--name") == "ours"
+    virsh("snapshot-create-as", guest.name, "theirs", "made by virsh")
+    theirs = guest.snapshots["theirs"].info()
+    assert (theirs.parent, theirs.description, theirs.location) == (
+        "ours",
+        "made by virsh",
+        "internal",
+    )
+    assert virsh("snapshot-current", guest.name, "--name") == guest.snapshots.current.name
+    virsh("snapshot-revert", guest.name, "ours")
+    guest.snapshots["theirs"].delete(confirm=True)
+    virsh("snapshot-delete", guest.name, "ours")
+    assert guest.snapshots.names == []
+    guest.checkpoint("c1")
+    virsh("checkpoint-create-as", guest.name, "c2")
+    assert virsh("checkpoint-list", guest.name, "--name").split() == ["c1", "c2"]
+    assert guest.checkpoints["c2"].info().parent == "c1"
+    assert guest.checkpoints["c2"].info().targets == ("vda",)
+    guest.checkpoints["c1"].delete(children=True, confirm=True)
+    assert virsh("checkpoint-list", guest.name, "--name") == ""
