@@ -63,7 +63,7 @@ def guest(wide, shared):
 def test_a_folder_is_shared_both_ways(guest, shared):
     assert guest.devices["share"].record.what == "folder of the host as share"
     seen = guest.ask(
-        "mount -t virtiofs share /mnt && cat /mnt/hello; echo back > /mnt/reply; umount /mnt"
+        "modprobe virtiofs; mount -t virtiofs share /mnt && cat /mnt/hello; echo back > /mnt/reply; umount /mnt"
     )
     assert "from the host" in seen.text
     assert (shared / "reply").read_text() == "back\n"

@@ -208,6 +208,8 @@ except KeyboardInterrupt:
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "working\n"
+    # It works before anybody waits for it.
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=10)
     assert out.split("\n")[:2] == ["rolled back", "interrupted"]

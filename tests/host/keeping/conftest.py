@@ -11,7 +11,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.connection import volume as volumes
-from labvirt.errors import LabError, LabvirtError
+from labvirt.errors import ConflictError, LabError, LabvirtError
 
 _numbers = itertools.count(1)
 SIZE_MIB = 8
@@ -140,7 +140,12 @@ def folder(host):
 
 
 def _said(domain, command, timeout_s=60):
-    done = domain.run(["/bin/sh", "-c", command], timeout_s=timeout_s)
+    try:
+        done = domain.run(["/bin/sh", "-c", command], timeout_s=timeout_s)
+    except ConflictError:
+        # After a guest was brought back its agent is seen again a moment later.
+        domain.wait_for("agent", timeout_s=30)
+        done = domain.run(["/bin/sh", "-c", command], timeout_s=timeout_s)
     assert done.exit_code == 0, done.stderr
     return done.stdout.strip()
 
