@@ -17,6 +17,38 @@ hypothesis.settings.load_profile("labvirt")
 _ROOT = Path(__file__).parent.parent
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow-budget",
+        type=float,
+        metavar="SECONDS",
+        help="of the slow tests take those, shortest first, that fit into this time one by one",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the slow tests for which there is no time; how many is told at the end."""
+    budget = config.getoption("--slow-budget")
+    if budget is None:
+        return
+    left, out = budget, []
+    for item in sorted(filter(_is_slow, items), key=_seconds):
+        left -= _seconds(item)
+        if left < 0:
+            out.append(item)
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
+def _is_slow(item):
+    return item.get_closest_marker("slow") is not None
+
+
+def _seconds(item):
+    """Return how long a slow test takes about, as its mark says: ``slow(seconds=90)``."""
+    return item.get_closest_marker("slow").kwargs.get("seconds", 60)
+
+
 def pytest_configure(config):
     """Keep everything that tests make in one folder; what was downloaded is kept between runs."""
     if "LABVIRT_CACHE" not in os.environ:

@@ -251,6 +251,7 @@ def test_without_the_agent_a_live_clone_warns(source, name):
     assert "--quiesce" not in plan.virsh
 
 
+@pytest.mark.slow(seconds=25)
 def test_a_linked_clone_of_a_running_domain_lets_it_go_on_in_a_layer(lab, name):
     host = lab["alpha"]
     origin = host.plan(definition(host, name)).apply()

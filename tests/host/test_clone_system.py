@@ -46,6 +46,7 @@ def paths(domain):
     return {d.target: d.source_path for d in DomainXml.parse(domain.xml()).disks}
 
 
+@pytest.mark.slow(seconds=25)
 def test_a_live_clone_runs_beside_its_original_with_an_address_of_its_own(source):
     before, where = source.ask(SUMS).text, paths(source)
     clone = source.clone("live", live=True, start=True)

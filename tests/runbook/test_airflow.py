@@ -15,7 +15,7 @@ DAGS = Path(__file__).parents[2] / "notebooks" / "airflow"
 PACKAGES = ("apache-airflow>=3,<4", "apache-airflow-providers-papermill", "ipykernel")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=160)
 @pytest.mark.timeout(900)
 def test_the_example_dag_checks_a_host_and_keeps_the_notebook(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)

@@ -78,7 +78,7 @@ def test_32_mib_come_through_whole(host, folder, fill, checksum):
     host.domains["walker"].undefine(confirm=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=420)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["session", "system"], indirect=True)
 def test_1_gib_comes_through_whole(host, folder, fill, checksum):
