@@ -78,7 +78,7 @@ def test_an_attach_to_a_running_guest_is_undone(alpha, tiny, eventually):
     assert volumes(alpha) == before
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_what_a_guest_does_not_give_back_is_told(alpha, blank):
     before = volumes(alpha)
     killed(

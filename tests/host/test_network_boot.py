@@ -13,7 +13,7 @@ import labvirt as lv
 from labvirt.errors import LabError
 from labvirt.model import NetworkIp, NetworkSpec
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=30)]
 
 ROMS = [Path(folder, "pxe-virtio.rom") for folder in ("/usr/lib/ipxe/qemu", "/usr/share/qemu")]
 

@@ -177,7 +177,7 @@ def test_a_secret_is_kept_and_nobody_sees_it(shelf, tmp_path):
     assert secret.uuid not in {one.uuid for one in host.secrets.records}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 @pytest.mark.parametrize(("form", "kind"), [("raw", "luks"), ("qcow2", "qcow2")])
 def test_an_encrypted_volume_opens_with_its_secret_only(shelf, form, kind, tmp_path):
     words = b"open-sesame-4711"

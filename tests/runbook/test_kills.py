@@ -170,7 +170,7 @@ def test_one_kill_of_each_kind(lab, install):
     assert kills.open_plans(lab) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 @pytest.mark.parametrize("who", ["kernel", "runner", "libvirtd"])
 def test_a_kill_at_every_step_of_install(lab, install, who):
     side_by_side(install, HOSTS[:3], [(who, step) for step in INSTALL])
@@ -268,7 +268,7 @@ def migrate(migrated):
     return one
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 @pytest.mark.parametrize("who", ["kernel", "runner", "source", "destination"])
 def test_a_kill_at_every_step_of_migrate(lab, movers, migrate, who):
     side_by_side(migrate, movers, [(who, step) for step in MIGRATE])

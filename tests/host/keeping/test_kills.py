@@ -29,7 +29,7 @@ BEGUN = {
 
 
 def slow(what):
-    return pytest.param(what, marks=pytest.mark.slow)
+    return pytest.param(what, marks=pytest.mark.slow(seconds=12))
 
 
 def killed(host, script, **values):
