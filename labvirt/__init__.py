@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
-    from labvirt import errors, images, model
+    from labvirt import errors, history, images, model
+    from labvirt import widgets as ui
     from labvirt.front import connect
     from labvirt.host import Domain, Host
     from labvirt.lab import Lab
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
         Size,
         TinyGuest,
         VolumeSource,
-        new_mac,
-        new_uuid,
     )
     from labvirt.plan import Job, Plan
     from labvirt.runbook import resume, run, step
@@ -70,13 +69,17 @@ _HOMES = {
         "Size",
         "TinyGuest",
         "VolumeSource",
-        "new_mac",
-        "new_uuid",
     ),
     "labvirt.plan": ("Job", "Plan"),
     "labvirt.runbook": ("resume", "run", "step"),
 }
-_ROOMS = ("errors", "images", "model")
+_ROOMS = {
+    "errors": "errors",
+    "history": "history",
+    "images": "images",
+    "model": "model",
+    "ui": "widgets",
+}
 
 __all__ = [
     "ClockSpec",
@@ -101,13 +104,13 @@ __all__ = [
     "VolumeSource",
     "connect",
     "errors",
+    "history",
     "images",
     "model",
-    "new_mac",
-    "new_uuid",
     "resume",
     "run",
     "step",
+    "ui",
 ]
 
 
@@ -116,4 +119,5 @@ _load, __dir__ = lazily(__name__, _HOMES, more=(*_ROOMS, "__version__"))
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
-    return importlib.import_module(f"labvirt.{name}") if name in _ROOMS else _load(name)
+    home = _ROOMS.get(name)
+    return importlib.import_module(f"labvirt.{home}") if home else _load(name)

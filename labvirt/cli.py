@@ -12,6 +12,7 @@ import typer
 
 from labvirt.cli_run import run_command
 from labvirt.cli_runs import runs_app
+from labvirt.cli_stats import stats_commands
 from labvirt.errors import LabvirtError
 from labvirt.runbook.light import load_less
 
@@ -160,6 +161,7 @@ def books() -> None:
 
 
 app.command("run", add_help_option=False)(run_command)
+stats_commands(app)
 
 
 @lab_app.command("start")

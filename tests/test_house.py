@@ -23,12 +23,15 @@ ALL = {
     "plan",
     "images",
     "host",
+    "history",
     "lab",
     "runbook",
+    "widgets",
     "front",
     "cli",
     "cli_run",
     "cli_runs",
+    "cli_stats",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -42,9 +45,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "install": ({"errors", "model", "places"}, {"elftools"}),
     "plan": ({"errors", "model", "places"}, set()),
     "images": ({"errors", "model", "places", "plan"}, set()),
+    "history": (
+        {"errors", "lazy", "places", "status"},
+        {"duckdb", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},
+    ),
     "host": (
-        {"errors", "model", "status", "connection", "plan", "images", "places"},
-        {"pandas"},
+        {"errors", "model", "status", "connection", "plan", "images", "places", "history"},
+        {"numpy", "pandas", "psutil"},
     ),
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
     "runbook": (
@@ -62,9 +69,14 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"pandas", "pydantic", "traitlets"}
         | {"markupsafe", "nh3", "plotly", "pydantic_core", "yaml", "zmq"},
     ),
+    "widgets": (
+        ALL - {"connection", "widgets", "front", "cli", "cli_run", "cli_runs", "cli_stats"},
+        {"IPython", "anywidget", "comm", "ipywidgets", "numpy", "pandas", "plotly", "traitlets"},
+    ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
-    "cli": (ALL - {"connection", "cli"}, {"typer", "rich"}),
+    "cli": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
+    "cli_stats": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

@@ -299,7 +299,7 @@ def test_a_key_of_another_kind_finds_nobody(alpha, spec, key):
 
 def test_define_refuses_a_name_that_belongs_to_another(blank, alpha):
     document = DomainXml.parse(blank.xml(inactive=True))
-    document.uuid = lv.new_uuid()
+    document.uuid = lv.model.new_uuid()
     with pytest.raises(ConflictError, match=blank.uuid):
         alpha.define(document.text())
 

@@ -1,0 +1,14 @@
+"""The command line for numbers: ``top``, ``record``, ``exporter``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["stats_commands"]
+
+
+def stats_commands(app: typer.Typer) -> None:
+    """Put the commands for numbers into an app."""
