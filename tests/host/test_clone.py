@@ -206,6 +206,7 @@ def test_the_shell_lines_of_the_plan_do_the_same(off, name):
         plan.apply()
 
 
+@pytest.mark.slow(seconds=12)
 def test_a_running_domain_is_cloned_as_it_is_and_goes_on_as_before(source, name):
     before, paths, listed = sums(source), disks(source), disks(source, inactive=True)
     source.ask(

@@ -15,7 +15,7 @@ import pytest
 import labvirt as lv
 from labvirt.errors import LabvirtError, PlanError
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=9)]
 
 SLOW = "1 MiB"
 
