@@ -434,7 +434,7 @@ def test_an_image_that_a_running_domain_uses_is_not_changed(source, tmp_path, mo
 def test_a_source_that_is_shut_down_in_the_middle_is_put_back_on_its_disks(source):
     host, origin = source.host, source
     paths = disks(origin)
-    from labvirt.host.layers import LayDisks, settle
+    from labvirt.host.keeping.layers import LayDisks, settle
 
     layers = {target: f"{path}.while-cloned-x.qcow2" for target, path in paths.items()}
     forms = {"vda": "qcow2", "vdb": "raw"}

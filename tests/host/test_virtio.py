@@ -6,7 +6,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import ConflictError, PreconditionError, SpecError
-from labvirt.host.guest_drivers import DriverReport, Finding, _read
+from labvirt.host.devices.guest_drivers import DriverReport, Finding, _read
 from labvirt.model import DiskSpec, DomainXml
 
 pytestmark = pytest.mark.lab

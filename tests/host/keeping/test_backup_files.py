@@ -7,7 +7,7 @@ import json
 import pytest
 
 from labvirt.errors import HostError, NotFoundError
-from labvirt.host.backup_files import (
+from labvirt.host.keeping.backup_files import (
     Backup,
     BackupImage,
     backups_in,
