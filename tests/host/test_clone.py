@@ -297,7 +297,7 @@ def test_a_clone_that_fails_leaves_the_running_source_whole(source, name, how):
     assert sums(source) == before
 
 
-@pytest.mark.parametrize("step", ["copying._move", "domain_layers.pivot"])
+@pytest.mark.parametrize("step", ["copying._move", "layers._pivoted"])
 def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(
     source, name, lab, step
 ):
@@ -307,7 +307,7 @@ def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(
     code = textwrap.dedent(f"""
         import os, signal
         import labvirt as lv
-        from labvirt.connection import domain_layers
+        from labvirt.host.keeping import layers
         from labvirt.images import copying
         def stop(*args):
             print("middle", flush=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from labvirt.connection import domain as domains
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
-from labvirt.connection import volume_copy
 from labvirt.errors import ConflictError, LabvirtError, NotFoundError
 from labvirt.host.keeping.layers import LayDisks
 from labvirt.host.shell import fed
@@ -161,7 +160,7 @@ class CopyVolume(Action["Host"]):
     def do(self, host: Host, control: JobControl) -> None:
         with passing_pool(host, str(Path(self.path).parent), self.pool_xml) as pool:
             try:
-                volume_copy.copy(host.connection, pool, self.xml, self.source)
+                volumes.clone_path(host.connection, pool, self.xml, self.source)
             except NotFoundError:
                 # A firmware that was never started has no variables yet: nothing to copy.
                 if not self.pool_xml:
@@ -184,7 +183,7 @@ def passing_pool(host: Host, folder: str, xml: str) -> Any:
             pools.refresh(link, record.uuid)
             yield record.uuid
             return
-    uuid = volume_copy.create_pool(link, xml)
+    uuid = pools.create(link, xml)
     try:
         yield uuid
     finally:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from labvirt.connection import blockjob, snapshot
 from labvirt.connection import domain as domains
-from labvirt.connection import domain_layers as layers
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError, WaitTimeoutError
@@ -24,6 +24,7 @@ from labvirt.plan import Action
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from labvirt.connection import Connection
     from labvirt.host.host import Host
     from labvirt.plan import Crash, JobControl
 
@@ -88,7 +89,14 @@ class LayDisks(Action["Host"]):
 
     def do(self, host: Host, control: JobControl) -> None:
         xml = layers_xml(self.layers, self.others)
-        layers.put(host.connection, self.uuid, xml, quiesce=self.quiesce)
+        snapshot.create(
+            host.connection,
+            self.uuid,
+            xml,
+            disk_only=True,
+            remembered=False,
+            quiesce=self.quiesce,
+        )
 
     def undo(self, host: Host, crash: Crash | None = None) -> None:
         for target in self.layers:
@@ -172,25 +180,20 @@ def settle(host: Host, laid: LayDisks, target: str, control: JobControl | None) 
 def _merge_running(host: Host, laid: LayDisks, target: str, control: JobControl | None) -> None:
     link, uuid = host.connection, laid.uuid
     deadline = time.monotonic() + laid.timeout_s
-    if layers.progress(link, uuid, target) is None:
-        layers.merge(link, uuid, target)
-    while True:
-        told = layers.progress(link, uuid, target)
-        if told is None:
-            break
-        done, whole = told
+    if blockjob.info(link, uuid, target) is None:
+        blockjob.commit(link, uuid, target, base=laid.bases[target], active=True)
+    while (job := blockjob.info(link, uuid, target)) is not None:
         if control is not None:
-            control.report(f"merge {target} of {laid.name}", fraction=done / max(whole, 1))
-        if done >= whole > 0 and layers.pivot(link, uuid, target):
-            break
-        if whole == 0 and layers.pivot(link, uuid, target):
+            fraction = job.done / max(job.total, 1)
+            control.report(f"merge {target} of {laid.name}", fraction=fraction)
+        if job.done >= job.total and _pivoted(link, uuid, target):
             break
         if time.monotonic() > deadline:
-            layers.abort(link, uuid, target)
+            blockjob.abort(link, uuid, target)
             raise WaitTimeoutError(
                 f"the layer of {target} of {laid.name} to be merged",
                 timeout_s=laid.timeout_s,
-                last_seen=f"{done} of {whole} bytes",
+                last_seen=f"{job.done} of {job.total} bytes",
                 likely_cause="the guest writes faster than the disk of the host",
                 hint=f"virsh blockcommit {laid.name} {target} --active --shallow --pivot",
             )
@@ -203,6 +206,17 @@ def _merge_running(host: Host, laid: LayDisks, target: str, control: JobControl 
             libvirt_text=f"the guest still writes to {now}; nothing is lost",
             hint=f"virsh blockcommit {laid.name} {target} --active --shallow --pivot",
         )
+
+
+def _pivoted(link: Connection, uuid: str, target: str) -> bool:
+    """Let the guest go on with the layer below; False while QEMU is not yet ready for it."""
+    try:
+        blockjob.abort(link, uuid, target, pivot=True)
+    except HostError as error:
+        if "ready" in error.libvirt_text:
+            return False
+        raise
+    return True
 
 
 def _merge_stopped(host: Host, laid: LayDisks, target: str) -> None:
