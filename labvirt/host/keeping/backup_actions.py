@@ -359,13 +359,8 @@ class FillVolume(Action["Host"]):
         return f"write {self.what} to {self.path}"
 
     def do(self, host: Host, control: JobControl) -> None:
-        def told(part: float) -> None:
-            control.check()
-            control.report(self.title, fraction=part)
-
-        qemu_img(
-            self.title, "convert", "-p", "-n", "-O", "qcow2", self.source, self.path, told=told
-        )
+        words = ("convert", "-p", "-n", "-O", "qcow2", self.source, self.path)
+        qemu_img(self.title, *words, control=control)
 
 
 def dirty_extents(asked: str, source: str) -> tuple[tuple[int, int], ...]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from labvirt.errors import ConflictError, HostError, NotFoundError, UnsupportedError
+from labvirt.errors import ConflictError, NotFoundError, UnsupportedError
+from labvirt.images.tool import Command, run
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from labvirt.host.host import Host
+    from labvirt.plan import JobControl
 
 __all__ = [
     "PARTIAL",
@@ -230,53 +231,19 @@ def require_folder(host: Host, asked: str, folder: str) -> Path:
     return path
 
 
-def qemu_img(asked: str, *words: str, told: Callable[[float], None] | None = None) -> str:
-    """Run ``qemu-img`` and return what it prints.
+def qemu_img(asked: str, *words: str, control: JobControl | None = None) -> str:
+    """Run ``qemu-img``, as long as it takes, and return what it prints.
 
     Args:
         asked: what for, for messages.
         words: its arguments.
-        told: gets the part that is done, 0..1; what it raises ends the program. Wants ``-p``.
+        control: the job it belongs to: is told how far it is (``-p``), and may cancel it.
 
     Raises:
         UnsupportedError: this machine has no qemu-img.
-        HostError: it failed; with its own words.
+        LabvirtError: what qemu-img said, as the error it means.
     """
-    try:
-        process = subprocess.Popen(
-            ["qemu-img", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-    except FileNotFoundError as error:
-        raise UnsupportedError(
-            asked, libvirt_text="there is no qemu-img on this machine", hint="install qemu-utils"
-        ) from error
-    try:
-        out = _followed(process, told) if told is not None else None
-        rest, complaint = process.communicate()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    if process.returncode:
-        raise HostError(asked, libvirt_text=complaint.strip().splitlines()[-1] if complaint else "")
-    return out if out is not None else rest
-
-
-def _followed(process: subprocess.Popen[str], told: Callable[[float], None]) -> str:
-    """Read lines like ``(12.34/100%)`` as they come."""
-    assert process.stdout is not None
-    word = ""
-    while piece := process.stdout.read(1):
-        if piece not in "\r\n":
-            word += piece
-            continue
-        number = word.strip().removeprefix("(").partition("/")[0]
-        word = ""
-        try:
-            told(float(number) / 100)
-        except ValueError:
-            continue
-    return word
+    return run(Command(asked, words), control=control, timeout_s=None)[1]
 
 
 def stamp(now: dt.datetime) -> str:
