@@ -19,6 +19,7 @@ import libvirt
 from labvirt.connection.failures import is_code
 from labvirt.connection.handles import bits, flag
 from labvirt.connection.opening import is_alive
+from labvirt.connection.xmlfacts import memory_balloon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,11 +34,13 @@ __all__ = [
     "Node",
     "Row",
     "Slow",
+    "balloon_facts",
     "clock_s",
     "control",
     "node_facts",
     "read_fast",
     "read_slow",
+    "set_balloon_period",
 ]
 
 _NAN = math.nan
@@ -333,14 +336,40 @@ def read_slow(
 
 def _waiting_and_balloon(told: Mapping[str, Any]) -> tuple[float, float, float, float]:
     delays = [
-        value
-        for key, value in told.items()
-        if key.startswith("vcpu.") and key.endswith(".delay")
+        value for key, value in told.items() if key.startswith("vcpu.") and key.endswith(".delay")
     ]
-    updated = told.get("balloon.last-update") or _NAN
     return (
         float(sum(delays)) if delays else _NAN,
         told.get("balloon.current", _NAN) * 1024.0,
         told.get("balloon.usable", _NAN) * 1024.0,
-        float(updated),
+        float(told.get("balloon.last-update", _NAN)),
     )
+
+
+def balloon_facts(link: StatsLink, uuid: str) -> tuple[str, int]:
+    """Return the model of a running domain's balloon and the period of its statistics.
+
+    The model is empty when there is none, the period 0 when they are off. Asks no hypervisor
+    process.
+
+    Raises:
+        ConnectionLostError: the link broke.
+        HostError: the domain is gone.
+    """
+    with link.asking("read the balloon of a domain"):
+        domain = link.domain(uuid)
+        link.calls += 1
+        return memory_balloon(domain.XMLDesc(0))
+
+
+def set_balloon_period(link: StatsLink, uuid: str, seconds: int) -> bool:
+    """Let a running guest tell of its memory this often, 0 for never; asks its process.
+
+    Raises:
+        ConnectionLostError: the link broke.
+        HostError: the domain is gone, or has no such balloon.
+    """
+    with link.asking("set the period of memory statistics"):
+        link.calls += 1
+        link.domain(uuid).setMemoryStatsPeriod(seconds, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    return True

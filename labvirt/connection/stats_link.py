@@ -205,6 +205,7 @@ class Line:
     def _open(self, asked: str) -> StatsLink:
         task = self._workers.start(lambda _: StatsLink.open(self._conn), late=StatsLink.close)
         if not task.wait(_OPEN_S):
+            self._late.append(task)
             raise self._timeout(asked, _OPEN_S)
         self.opened += 1
         return task.result()
