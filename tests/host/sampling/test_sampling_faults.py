@@ -167,6 +167,24 @@ def test_a_daemon_that_dies_leaves_a_gap_and_no_thread(lab, alpha, herd, kept, u
     assert not np.isnan(values[:, find_series("domain", "cpu_percent")]).any()
 
 
+@pytest.mark.slow(seconds=10)
+def test_closing_does_not_wait_for_a_daemon_that_hangs(lab, alpha, herd, kept, until):
+    listening = alpha.sampler.listen(kept, groups=("cpu", "disk", "balloon"))
+    kept.wait(2)
+    pid = daemon_of(lab, "alpha")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1.5)  # calls are under way on both links
+        began = time.monotonic()
+        listening.close()
+        assert time.monotonic() - began < 6.0
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    alpha.connection.wait_link(20)
+    with alpha.sampler.listen(kept):
+        kept.wait(len(kept.samples) + 2)
+
+
 def test_a_daemon_that_hangs_is_read_less_often_or_waited_for(lab, alpha, herd, kept, until):
     """Stopped for a moment: late samples, no burst after it, and the axis rises."""
     alpha.sampler.interval_s = 0.5
