@@ -13,6 +13,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    rates,
     runbooks,
     sampling,
     schema,
@@ -36,6 +37,7 @@ ALL = {
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
+    "rates": (rates.run, rates.history),
 }
 
 
