@@ -7,7 +7,17 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bulk, create, images, imports, networks, runbooks, schema, storage
+from tests.bench import (
+    bulk,
+    create,
+    images,
+    imports,
+    networks,
+    recording,
+    runbooks,
+    schema,
+    storage,
+)
 
 ALL = {
     "start": (imports.run,),
@@ -25,6 +35,7 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
+    "recording": (recording.run,),
 }
 
 
