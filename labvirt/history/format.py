@@ -14,6 +14,7 @@ import datetime as dt
 import os
 import sqlite3
 import struct
+import uuid
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -167,6 +168,7 @@ def make(path: Path) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.executescript(SCHEMA)
+            connection.execute("INSERT INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
@@ -245,8 +247,8 @@ def writing(path: Path) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {8 * 2**20 // PAGE}")
-        connection.execute(f"PRAGMA journal_size_limit = {16 * 2**20}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {24 * 2**20 // PAGE}")
+        connection.execute(f"PRAGMA journal_size_limit = {32 * 2**20}")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("COMMIT")
     except sqlite3.Error as error:

@@ -6,18 +6,19 @@ import json
 from heapq import merge
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from labvirt.history import format as layout
+from labvirt.history.frames import columns_of, find_domains, frame
 from labvirt.history.reader import Reader, all_fields
-from labvirt.history.windows import joined, limits, require_fields
+from labvirt.history.windows import Loaded, joined, limits
 from labvirt.status.sample import Mark, Sample, Subject, Table
-from labvirt.status.series import KINDS
+from labvirt.status.series import KINDS, series_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Recording"]
 
+#: Chunks whose columns are read from the file together.
+_AT_ONCE: Final = 20
+
+_Array: TypeAlias = "NDArray[np.float64]"
 #: A tick as it is told on: time, interval, tables.
 _Told: TypeAlias = "tuple[float, float, dict[Kind, Table]]"
 
@@ -74,6 +79,12 @@ class Recording:
             return tuple(sorted({who.host for _, who in self._reader.subjects.values()}))
 
     @property
+    def identity(self) -> str:
+        """What tells this recording from all others; also in a copy of the file."""
+        rows = self._reader.ask("SELECT value FROM about WHERE key = 'id'")
+        return str(rows[0][0]) if rows else ""
+
+    @property
     def size_bytes(self) -> int:
         """Size of the file and of what SQLite keeps beside it, in bytes."""
         wal = self.path.with_name(self.path.name + "-wal")
@@ -104,6 +115,7 @@ class Recording:
 
     def subjects(self, kind: Kind) -> tuple[Subject, ...]:
         """Return whom there are samples of, those that are gone included."""
+        columns_of(kind, None)
         with self._reader.lock:
             self._reader.refresh()
             return tuple(who for each, who in self._reader.subjects.values() if each == kind)
@@ -129,24 +141,9 @@ class Recording:
         Raises:
             SpecError: there is no such series.
         """
-        require_fields(kind, fields)
+        columns_of(kind, fields)
         low, high = limits(start, end)
-        reader = self._reader
-        with reader.lock:
-            # The tail first: what is folded between the two is then read twice, not never.
-            tail = reader.tail(subject.host, low, high)
-            reader.refresh()
-            number = reader.numbers.get((kind, subject))
-            if number is None:
-                return joined([], [], len(fields), low, high)
-            chunks = reader.between(subject.host, low, high)
-            pieces = list(self._of_chunks(chunks, kind, number, fields))
-            places = reader.places(kind, fields)
-            for tick in tail:
-                row = reader.rows(tick.layout).get(number)
-                if tick.kind == kind and row is not None:
-                    pieces.append((np.array([tick.at]), _picked(tick, places)[row][:, None]))
-        return joined([t for t, _ in pieces], [v for _, v in pieces], len(fields), low, high)
+        return self._windows(kind, [subject], fields, low, high)[subject]
 
     def marks(self, *, start: float | None = None, end: float | None = None) -> tuple[Mark, ...]:
         """Return what happened, in order of time."""
@@ -171,7 +168,10 @@ class Recording:
         Raises:
             SpecError: there is no such series, kind or form.
         """
-        raise NotImplementedError
+        names = [series_of(kind)[column].name for column in columns_of(kind, fields)]
+        wanted = find_domains(self, kind, domains)
+        loaded = Loaded(self, lambda: self._windows(kind, wanted, names, start, end))
+        return frame(loaded, kind, fields=names, domains=domains, start=start, end=end, form=form)
 
     # -- all of it --------------------------------------------------------------------------
 
@@ -221,27 +221,75 @@ class Recording:
 
     # -- inside -----------------------------------------------------------------------------
 
+    def _windows(
+        self,
+        kind: Kind,
+        subjects: Sequence[Subject],
+        fields: Sequence[str],
+        start: float | None,
+        end: float | None,
+    ) -> dict[Subject, Window]:
+        """Return windows of several subjects; each packed column is opened once."""
+        reader = self._reader
+        low, high = limits(start, end)
+        pieces: dict[Subject, list[tuple[_Array, _Array]]] = {each: [] for each in subjects}
+        with reader.lock:
+            # The tails first: what is folded between the two is then read twice, not never.
+            hosts = {each.host for each in subjects}
+            tails = {host: reader.tail(host, low, high) for host in hosts}
+            reader.refresh()
+            numbers = {n: each for each in subjects if (n := reader.numbers.get((kind, each)))}
+            for host in hosts:
+                chunks = reader.between(host, low, high)
+                for who, times, cells in self._of_chunks(chunks, kind, numbers, fields):
+                    pieces[who].append((times, cells))
+                places = reader.places(kind, fields)
+                for tick in tails[host]:
+                    if tick.kind == kind:
+                        cells = _picked(tick, places)
+                        for number, row in reader.rows(tick.layout).items():
+                            if number in numbers:
+                                now = np.array([tick.at]), cells[row][:, None]
+                                pieces[numbers[number]].append(now)
+        return {
+            who: joined([t for t, _ in found], [v for _, v in found], len(fields), low, high)
+            for who, found in pieces.items()
+        }
+
     def _of_chunks(
-        self, chunks: Sequence[Chunk], kind: Kind, number: int, fields: Sequence[str]
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Return times and values of one subject, chunk after chunk."""
+        self,
+        chunks: Sequence[Chunk],
+        kind: Kind,
+        numbers: Mapping[int, Subject],
+        fields: Sequence[str],
+    ) -> Iterator[tuple[Subject, _Array, _Array]]:
+        """Return subject, times and values by field, chunk after chunk."""
         reader = self._reader
         layouts = reader.layouts(chunks, kind)
-        here = [c for c in chunks if number in reader.rows(layouts.get(c.number, 0))]
         places = reader.places(kind, fields)
-        wanted = [(c, kind, place) for c in here for place in places if place is not None]
-        packed = reader.columns(wanted)
-        for chunk in here:
-            rows = reader.rows(layouts[chunk.number])
-            out = np.full((len(fields), len(chunk.times)), np.nan)
-            for field, place in enumerate(places):
-                data = packed.get(layout.column_id(chunk.number, kind, place or 0))
-                if place is None or data is None:
-                    continue
-                column = reader.unpack(data, len(rows), chunk)
-                if column is not None:
-                    out[field] = column[rows[number]]
-            yield chunk.times, out
+        here = []
+        for chunk in chunks:
+            rows = reader.rows(layouts.get(chunk.number, 0))
+            found = [(numbers[n], rows[n]) for n in numbers if n in rows]
+            if found:
+                here.append((chunk, len(rows), found))
+        for part in range(0, len(here), _AT_ONCE):
+            some = here[part : part + _AT_ONCE]
+            packed = reader.columns(
+                (c, kind, p) for c, _, _ in some for p in places if p is not None
+            )
+            for chunk, count, found in some:
+                picked = [row for _, row in found]
+                out = np.full((len(found), len(fields), len(chunk.times)), np.nan)
+                for field, place in enumerate(places):
+                    data = packed.get(layout.column_id(chunk.number, kind, place or 0))
+                    if place is None or data is None:
+                        continue
+                    column = reader.unpack(data, count, chunk)
+                    if column is not None:
+                        out[:, field] = column[picked]
+                for number, (who, _) in enumerate(found):
+                    yield who, chunk.times, out[number]
 
     def _samples(self, host: str, low: float, high: float) -> Iterator[Sample]:
         reader = self._reader

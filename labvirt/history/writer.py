@@ -39,7 +39,7 @@ class Retention:
 
     Attributes:
         age_s: seconds before the newest sample; None keeps all.
-        size_bytes: size of the file (beside it SQLite keeps up to 16 MiB while it is written);
+        size_bytes: size of the file (beside it SQLite keeps up to 40 MiB while it is written);
             None does not limit it.
     """
 

@@ -58,12 +58,16 @@ def _both(run: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def recorder(folder: Path, made: list[Sample]) -> Callable[[], object]:
+def recorder(folder: Path, made: list[Sample], waits: list[float]) -> Callable[[], object]:
     def run() -> None:
+        waited = 0.0
         with Recorder(folder / "ours.sqlite") as keeper:
             for sample in made:
+                began = time.perf_counter()
                 keeper.take(sample)
+                waited += time.perf_counter() - began
                 keeper.flush()  # one tick, one transaction, as at 1 Hz
+        waits.append(waited / len(made))
 
     return run
 
@@ -111,34 +115,34 @@ def duckdb_frames(folder: Path, made: list[Sample]) -> Callable[[], object]:
 
 
 def run(rounds: int) -> Result:
-    """Seconds per tick, wall; the CPU of our own stands beside it."""
+    """Seconds per tick. The goal is CPU time: the wall belongs to the disk, on a thread apart."""
     made = list(samples(TICKS))
-    ways = {
-        "recorder, a tick": (recorder, made),
-        "SQLite, one row per value": (sqlite_rows, made[:FEW]),
-        "DuckDB, one insert per tick": (duckdb_frames, made[: FEW * 4]),
-    }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    seconds["recorder, CPU of a tick"] = []
-    seconds["2 ms"] = []
+    ways = ("recorder", "SQLite, one row per value", "DuckDB, one insert per tick")
+    seconds: dict[str, list[float]] = {f"{way}{part}": [] for way in ways for part in ("", ", CPU")}
+    waits: list[float] = []
     with tempfile.TemporaryDirectory() as place:
         for number in range(min(rounds, 5) + 1):
             folder = Path(place) / str(number)
             folder.mkdir()
-            for way, (make, part) in ways.items():
-                wall, cpu = _both(make(folder, part))
+            for way, call, ticks in (
+                (ways[0], recorder(folder, made, waits), TICKS),
+                (ways[1], sqlite_rows(folder, made[:FEW]), FEW),
+                (ways[2], duckdb_frames(folder, made[: FEW * 4]), FEW * 4),
+            ):
+                wall, cpu = _both(call)
                 if number:
-                    seconds[way].append(wall / len(part))
-                    if make is recorder:
-                        seconds["recorder, CPU of a tick"].append(cpu / len(part))
-                        seconds["2 ms"].append(0.002)
+                    seconds[way].append(wall / ticks)
+                    seconds[f"{way}, CPU"].append(cpu / ticks)
             size = (folder / "ours.sqlite").stat().st_size
+    count = len(seconds["recorder"])
+    seconds["what the sampler waits for it"] = waits[-count:]
+    seconds["2 ms"] = [0.002] * count
     return Result(
-        f"record {DOMAINS} domains ({size / TICKS / 1024:.0f} KiB a tick on disk)",
+        f"record {DOMAINS} domains, a tick ({size / TICKS / 1024:.0f} KiB on disk)",
         seconds,
         (
-            Goal("recorder, a tick", "2 ms", 1.0),
-            Goal("recorder, a tick", "DuckDB, one insert per tick", 0.5),
-            Goal("recorder, a tick", "SQLite, one row per value", 0.1),
+            Goal("recorder, CPU", "2 ms", 1.0),
+            Goal("recorder, CPU", "DuckDB, one insert per tick, CPU", 0.2),
+            Goal("recorder, CPU", "SQLite, one row per value, CPU", 0.1),
         ),
     )
