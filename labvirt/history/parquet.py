@@ -12,7 +12,7 @@ import numpy as np
 from labvirt.errors import LabvirtError, SpecError
 from labvirt.history.extras import need
 from labvirt.history.frames import columns_of, frame
-from labvirt.history.rollup import read_about
+from labvirt.history.rolling import read_about
 from labvirt.history.source import Window
 from labvirt.history.windows import Loaded, limits
 from labvirt.status.sample import Mark, Subject

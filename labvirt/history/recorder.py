@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
+    from labvirt.history.source import Source
     from labvirt.status.sample import Sample
     from labvirt.status.series import Group
 
@@ -34,6 +35,9 @@ RECORDED: Final[tuple[Group, ...]] = ("cpu", "memory", "network", "host", "disk"
 _WAITING: Final = 300
 #: Recording ends before the disk is full, so that the file can be closed and read.
 _ROOM: Final = 32 * 2**20
+
+#: A mark may be told of this long after it happened, in seconds.
+_LATE_S: Final = 60.0
 
 State = Literal["recording", "stopped", "closed"]
 
@@ -56,6 +60,23 @@ class Listenable(Protocol):
     ) -> Listening:
         """Call `fn` with every sample."""
         ...
+
+
+class _Marked:
+    """The marks of one history that were not taken yet."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._since = time.time() - _LATE_S
+        self._taken = set(source.marks(start=self._since))
+
+    def news(self) -> list[Mark]:
+        """Return what came since the last call; what came late stands before newer ones."""
+        found = self._source.marks(start=self._since)
+        new = [mark for mark in found if mark not in self._taken]
+        self._since = time.time() - _LATE_S
+        self._taken = {mark for mark in found if mark.at >= self._since}
+        return new
 
 
 class Recorder:
@@ -101,6 +122,7 @@ class Recorder:
         self._closing = False
         self._hosts: set[str] = set()
         self._following: list[Listening] = []
+        self._marked: list[_Marked] = []
         self._thread = threading.Thread(
             target=self._run, name=f"labvirt-record {self.path.name}"[:60], daemon=True
         )
@@ -144,8 +166,19 @@ class Recorder:
         sampler: Listenable,
         groups: Sequence[Group] = RECORDED,
         domains: Iterable[str] | None = None,
+        *,
+        marks: Source | None = None,
     ) -> Self:
-        """Record what a sampler reads until this recorder is closed; may be called for several."""
+        """Record what a sampler reads until this recorder is closed; may be called for several.
+
+        Args:
+            sampler: whose samples.
+            groups: what it is to read.
+            domains: of whom the costly groups are wanted; None for all.
+            marks: the history that has the marks of that host; what happens from now on is taken.
+        """
+        if marks is not None:
+            self._marked.append(_Marked(marks))
         self._following.append(sampler.listen(self.take, groups=groups, domains=domains))
         return self
 
@@ -190,9 +223,9 @@ class Recorder:
         Raises:
             WaitTimeoutError: the disk does not answer.
         """
-        for each in self._following:
+        following, self._following = self._following, []
+        for each in following:
             each.close()
-        self._following.clear()
         with self._wake:
             self._closing = True
             self._wake.notify_all()
@@ -226,6 +259,8 @@ class Recorder:
             closing = self._closing
             self._under_way = len(samples) + len(marks)
         self._hosts |= {sample.host for sample in samples}
+        for each in self._marked:
+            marks.extend(each.news())
         if samples or not closing:
             self._require_room("recording to {} has stopped")
         self._writer.write(samples, marks)
