@@ -20,6 +20,9 @@ BEAT_S: Final = 5.0
 #: A writer of another machine (or container) that was silent for so long is taken for dead.
 SILENT_S: Final = 60.0
 
+#: Tokens of this process; one that could not be taken out of a full disk's file is not among them.
+_ours: set[str] = set()
+
 
 class Lease:
     """The right to write a recording. It stands in the file, and every transaction looks at it.
@@ -42,7 +45,7 @@ class Lease:
         Raises:
             ConflictError: another recorder writes the file.
         """
-        row = connection.execute("SELECT pid, began, machine, beat FROM writer").fetchone()
+        row = connection.execute("SELECT pid, began, machine, beat, token FROM writer").fetchone()
         if row is not None and _lives(*row):
             raise ConflictError(
                 f"record to {self._path}",
@@ -50,6 +53,7 @@ class Lease:
                 hint="close that recorder, or name another file",
             )
         connection.execute("DELETE FROM writer")
+        _ours.add(self._token)
         self._beat = time.time()
         connection.execute(
             "INSERT INTO writer VALUES (?, ?, ?, ?, ?)",
@@ -74,11 +78,14 @@ class Lease:
 
     def drop(self, connection: sqlite3.Connection) -> None:
         """Give it back."""
+        _ours.discard(self._token)
         connection.execute("DELETE FROM writer WHERE token = ?", (self._token,))
 
 
-def _lives(pid: int, began: str, machine: str, beat: float) -> bool:
+def _lives(pid: int, began: str, machine: str, beat: float, token: str) -> bool:
     if machine == _machine():
+        if pid == os.getpid():
+            return token in _ours
         return _began(pid) == began
     return abs(time.time() - beat) < SILENT_S
 

@@ -74,7 +74,8 @@ class Replay:
         self._thread: threading.Thread | None = None
         self._paused = False
         self._turn = 0
-        self._now = start
+        self._now: float | None = None
+        self._next = start
         self._ended = False
 
     def __repr__(self) -> str:
@@ -93,7 +94,7 @@ class Replay:
     @property
     def is_running(self) -> bool:
         """True while somebody listens and the end is not reached."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None
 
     @property
     def now(self) -> float | None:
@@ -155,7 +156,7 @@ class Replay:
         """Go on from this place; after the end, from the beginning."""
         with self._wake:
             if self._ended:
-                self._now, self._ended = None, False
+                self._now, self._next, self._ended = None, None, False
                 self._turn += 1
             self._paused = False
             self._begin()
@@ -164,7 +165,7 @@ class Replay:
     def seek(self, at: float) -> None:
         """Go on from another time, seconds since 1970; charts are to ask for their window again."""
         with self._wake:
-            self._now, self._ended = at, False
+            self._now, self._next, self._ended = math.nextafter(at, -math.inf), at, False
             self._turn += 1
             self._begin()
             self._wake.notify_all()
@@ -243,35 +244,38 @@ class Replay:
             self._thread.start()
 
     def _run(self) -> None:
-        try:
-            while self._play(self.recording.samples(start=self._now)):
-                pass
-        except LabvirtError:
-            _log.exception("the replay of %s ends", self.recording.path)
-            self._ended = True
+        while True:
+            try:
+                self._play(self.recording.samples(start=self._next), self._turn)
+            except LabvirtError:
+                _log.exception("the replay of %s ends", self.recording.path)
+                self._ended = True
+            with self._wake:
+                if self._ended or not self._listeners:
+                    self._thread = None
+                    return
 
-    def _play(self, samples: Iterator[Sample]) -> bool:
-        """Play on; True when it is to be begun anew from another place."""
-        turn, last, due = self._turn, self._now, time.monotonic()
+    def _play(self, samples: Iterator[Sample], turn: int) -> None:
+        """Play on until the end, until nobody listens, or until it is to go on elsewhere."""
+        last, due = self._now, time.monotonic()
         for sample in samples:
-            if last is not None and sample.at <= last and last == self._now:
-                continue  # this one was played before
             gap = 0.0 if last is None else sample.at - last
             due = max(due, time.monotonic() - 0.5) + min(gap / self._speed, _LONGEST_S)
-            if not self._wait(due, turn):
-                return bool(self._listeners) and self._turn != turn
-            last = self._now = sample.at
-            self.interval_s, self.stalled = sample.interval_s, sample.stalled
+            if not self._wait(due, turn, sample):
+                return
+            last = sample.at
             self._hand(sample)
         with self._wake:
             self._ended = self._turn == turn
-            return not self._ended
 
-    def _wait(self, due: float, turn: int) -> bool:
+    def _wait(self, due: float, turn: int, sample: Sample) -> bool:
+        """Wait for the time of a sample and move there; False when it is not its turn any more."""
         with self._wake:
             while self._listeners and self._turn == turn:
                 left = due - time.monotonic()
                 if not self._paused and left <= 0:
+                    self._now, self._next = sample.at, math.nextafter(sample.at, math.inf)
+                    self.interval_s, self.stalled = sample.interval_s, sample.stalled
                     return True
                 self._wake.wait(None if self._paused else left)
             return False

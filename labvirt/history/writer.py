@@ -126,7 +126,7 @@ class Writer:
                 raise
             self._db.execute("COMMIT")
             if folded:
-                self._db.execute("PRAGMA incremental_vacuum(256)").fetchall()
+                self._vacuum(512)
         except (sqlite3.Error, OSError) as error:
             raise form.told(error, self.path, "record to") from None
 
@@ -137,13 +137,15 @@ class Writer:
             whole: False after an error: give the file up as it is.
         """
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             if whole:
-                self._db.execute("BEGIN IMMEDIATE")
                 self._lease.keep(self._db)
                 for host in self._pending:
                     self._fold(host)
-                self._lease.drop(self._db)
-                self._db.execute("COMMIT")
+                self._retain()
+            self._lease.drop(self._db)
+            self._db.execute("COMMIT")
+            self._vacuum(2**30)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception:  # noqa: BLE001, S110 - what is in the tail stays there and can be read
             pass
@@ -371,6 +373,11 @@ class Writer:
             if number not in used:
                 db.execute("DELETE FROM layouts WHERE id = ?", (number,))
                 del self._layouts[data]
+
+    def _vacuum(self, pages: int) -> None:
+        """Give free pages back to the disk."""
+        # A row without columns for each page: `execute` would stop after the first.
+        self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
 
     def _size(self) -> int:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
