@@ -22,7 +22,7 @@ from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.networks.host_networks import HostNetworks
 from labvirt.host.networks.networking import plan_network
 from labvirt.host.news import KINDS, News
-from labvirt.host.sampled import SampledHost
+from labvirt.host.recorded import RecordedHost
 from labvirt.host.storage.hosting import StorageHost
 from labvirt.host.storage.pool_plan import plan_pool
 from labvirt.model.network import NetworkSpec
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(StorageHost, HostNetworks, KeepingVerbs, SampledHost):
+class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what

@@ -14,6 +14,7 @@ from tests.bench import (
     imports,
     networks,
     rates,
+    recording,
     runbooks,
     sampling,
     schema,
@@ -38,6 +39,7 @@ ALL = {
     "images": (images.convert, images.clones),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
+    "recording": (recording.run,),
 }
 
 
