@@ -66,8 +66,20 @@ class LiveView(anywidget.AnyWidget):
             return
         if message.get("t") == "code":
             self.send_code()
+        elif message.get("t") == "library":
+            self._lv_send_plotly(message.get("view"))
         else:
             self._lv_receive(message)
+
+    def _lv_send_plotly(self, view: Any) -> None:
+        """Send plotly.js to a page that has it from nowhere else; 4.8 MB."""
+        message = {"t": "library", "view": view}
+        try:
+            from plotly.offline import get_plotlyjs
+
+            self.send_all(message, [get_plotlyjs().encode()])
+        except Exception as error:  # noqa: BLE001 - the view says why, and goes on without it
+            self.send_all({**message, "error": str(error) or type(error).__name__}, [])
 
     def end(self) -> None:
         """Close the comm and drop every reference."""

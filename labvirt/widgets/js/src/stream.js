@@ -134,6 +134,8 @@ export class Stream {
     else if (message.t === "d") this.#delta(message, buffers);
     else if (message.t === "alive") {
       if (this.seq !== null && message.seq !== this.seq) this.#lost();
+    } else if (message.t === "library") {
+      if (message.view === this.view) this.emit("library", { code: buffers?.[0], error: message.error });
     } else this.#rest(message);
     this.setLink("live");
   }
