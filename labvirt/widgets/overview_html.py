@@ -45,7 +45,7 @@ _WIDE, _HIGH = 80, 16
 def amount(number: float, unit: str) -> str:
     """Return a number with its unit: bytes by 1024, rates by 1000; a dash is "no data"."""
     if not math.isfinite(number):
-        return "–"
+        return "–"  # noqa: RUF001
     if unit == "%":
         return f"{number:.1f} %"
     base, prefixes = (1024, ("", "Ki", "Mi", "Gi", "Ti")) if unit == "B" else (1000, tuple("kMGT"))

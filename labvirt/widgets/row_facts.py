@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from labvirt.errors import LabvirtError
@@ -32,10 +33,9 @@ class HostRows:
                 self._machine = (info.cpus, int(info.memory))
             except LabvirtError:
                 self._machine = None
-        try:
+        # Where the link is lost, the host's row says so, and the domains are those of before.
+        with contextlib.suppress(LabvirtError):
             _ = self.host.domains.records
-        except LabvirtError:
-            pass  # the link is lost: the state of the host's row says so, the domains are the last
         return self.rows()
 
     def rows(self) -> tuple[Row, ...]:

@@ -66,29 +66,40 @@ FRAME: Final[dict[str, str]] = {
     "stalled_since": "UTC",
     "at": "UTC",
 }
-_FACTS: Final = {"vcpus": "vcpus", "id": "id", "state": "text", "host": "host", "tags": "tags"}
+_FACTS: Final = {
+    "name": "name",
+    "vcpus": "vcpus",
+    "id": "id",
+    "state": "text",
+    "host": "host",
+    "tags": "tags",
+}
+_SUMS: Final = {
+    "disk": ("disk_read_bytes_s", "disk_write_bytes_s"),
+    "net": ("net_rx_bytes_s", "net_tx_bytes_s"),
+}
 
 
 def value(rows: Rows, row: Row, key: str) -> Any:
     """Return what stands in a column of the view; NaN is "no data"."""
-    if key == "name":
-        return row.name
     if key in _FACTS:
         return getattr(row, _FACTS[key])
+    return _number(rows, row, key)
+
+
+def _number(rows: Rows, row: Row, key: str) -> float:
     now = dict(zip(VALUES, rows.now[:, rows.slots[row.key]].tolist(), strict=True))
-    if key == "cpu":
-        return now["cpu_percent"]
-    if key == "cpu_host":
-        return now["cpu_percent"] * now["cpu_share"] if now["cpu_percent"] else now["cpu_percent"]
-    if key == "disk":
-        return now["disk_read_bytes_s"] + now["disk_write_bytes_s"]
-    if key == "net":
-        return now["net_rx_bytes_s"] + now["net_tx_bytes_s"]
-    memory = now["memory_bytes"]
+    if key in _SUMS:
+        return float(sum(now[name] for name in _SUMS[key]))
+    cpu, memory = now["cpu_percent"], now["memory_bytes"]
+    if key == "cpu_host" and cpu:
+        return float(cpu * now["cpu_share"])
+    if key in {"cpu", "cpu_host"}:
+        return float(cpu)
     if math.isnan(memory) and row.uuid and row.active and row.memory_bytes:
         memory = float(row.memory_bytes)
     if key == "memory":
-        return memory
+        return float(memory)
     host = rows.rows.get((row.host, ""))
     return 100 * memory / host.memory_bytes if host and host.memory_bytes else math.nan
 
@@ -168,11 +179,12 @@ def frame(rows: Rows, shown: Iterable[Row]) -> pd.DataFrame:
                 "memory_bytes": value(rows, row, "memory"),
                 "memory_host_percent": value(rows, row, "memory_host"),
                 "tags": row.tags,
-                "stalled_since": pd.to_datetime(row.stalled_since, unit="s", utc=True),
+                "stalled_since": row.stalled_since,
                 "at": at,
             }
         )
     found = pd.DataFrame(lines, columns=list(FRAME))
     found["id"] = found["id"].astype("Int64")
+    found["stalled_since"] = pd.to_datetime(found["stalled_since"], unit="s", utc=True)
     found.attrs["units"] = {name: unit for name, unit in FRAME.items() if unit}
     return found

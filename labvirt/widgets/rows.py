@@ -118,6 +118,7 @@ class Rows:
         self._changed: dict[int, Row | None] = {}
         self._of: dict[str, tuple[tuple[Subject, ...], NDArray[np.intp]]] = {}
         self._heard: dict[str, tuple[float, float]] = {}
+        self._facts: dict[str, frozenset[tuple[str, str]]] = {}
 
     # -- who is there -------------------------------------------------------------------------
 
@@ -129,12 +130,17 @@ class Rows:
             slot = self.slots.get(row.key)
             if slot is None:
                 slot = self.slots[row.key] = self._free.pop() if self._free else self._grown()
-                self._of.pop(row.host, None)
             self.rows[row.key] = row
             self._changed[slot] = row
 
     def drop(self, keys: Iterable[tuple[str, str]]) -> None:
         """Forget rows; their slots are used again."""
+        wanted = tuple(keys)
+        for host in {host for host, _ in wanted}:
+            self._of.pop(host, None)
+        self._drop(wanted)
+
+    def _drop(self, keys: Iterable[tuple[str, str]]) -> None:
         for key in keys:
             slot = self.slots.pop(key, None)
             if slot is None:
@@ -142,15 +148,29 @@ class Rows:
             del self.rows[key]
             self._free.append(slot)
             self._changed[slot] = None
-            self._of.pop(key[0], None)
             self.now[:, slot] = self._sent[:, slot] = np.nan
             self.past[:, :, slot] = np.nan
 
     def replace_host(self, host: str, rows: Sequence[Row]) -> None:
-        """Take in all rows of a host: those that are not among them are gone."""
-        wanted = {row.key for row in rows}
-        self.drop([key for key in self.rows if key[0] == host and key not in wanted])
-        self.put(rows)
+        """Take in all rows of a host: those that are not among them are gone.
+
+        A domain of the last sample stays: its event is on its way.
+        """
+        self._facts[host] = frozenset(row.key for row in rows)
+        self.put(replace(row, stalled_since=self._stalled(row)) for row in rows)
+        self._prune(host)
+
+    def _stalled(self, row: Row) -> float | None:
+        known = self.rows.get(row.key)
+        return known.stalled_since if known and row.active else None
+
+    def _prune(self, host: str) -> None:
+        """Drop what neither the records nor the last sample of a host know."""
+        if host not in self._facts:
+            return
+        subjects = self._of[host][0] if host in self._of else ()
+        known = self._facts[host].union((each.host, each.uuid) for each in subjects)
+        self._drop([key for key in self.rows if key[0] == host and key not in known])
 
     def of_host(self, host: str) -> list[int]:
         """Return the slots of a host and its domains."""
@@ -207,6 +227,7 @@ class Rows:
         if known is None or known[0] is not subjects:
             found = [self.slots[subject.host, subject.uuid] for subject in subjects]
             known = self._of[host] = (subjects, np.array(found, dtype=np.intp))
+            self._prune(host)
         return known[1]
 
     def tick(self, at: float) -> None:

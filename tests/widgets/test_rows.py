@@ -19,7 +19,7 @@ class View:
 
     def __init__(self, head, block):
         size, points = head["size"], head["points"]
-        self.rows = {slot: row for slot, row in head["rows"]}
+        self.rows = dict(head["rows"])
         self.times = np.frombuffer(block, np.float64, points)
         floats = np.frombuffer(block, np.float32, offset=8 * points)
         self.now = floats[: len(VALUES) * size].reshape(len(VALUES), size).copy()
@@ -218,7 +218,11 @@ def test_one_uuid_on_two_hosts_is_two_rows(machine):
     cpus = [value(rows, rows.rows[host, uuid_of(0)], "cpu") for host in ("alpha", "beta")]
     assert cpus == [10, 90]
     rows.replace_host("beta", other.rows()[:1])
-    assert ("beta", uuid_of(0)) not in rows.rows
+    assert ("beta", uuid_of(0)) in rows.rows, "the last sample has it"
+    rows.take(Machine("beta", 0).sample())
+    rows.take(Machine("beta", 1).sample())
+    assert ("beta", uuid_of(0)) in rows.rows
+    assert ("beta", uuid_of(1)) not in rows.rows, "neither records nor sample know it"
     assert ("alpha", uuid_of(0)) in rows.rows
 
 
@@ -309,7 +313,7 @@ def test_without_domains_and_without_values_there_is_still_something_to_say():
 @pytest.mark.parametrize(
     ("number", "unit", "text"),
     [
-        (float("nan"), "B", "–"),
+        (float("nan"), "B", "–"),  # noqa: RUF001
         (0, "B/s", "0 B/s"),
         (1536, "B", "1.50 KiB"),
         (1500, "B/s", "1.50 kB/s"),
