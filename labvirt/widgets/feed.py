@@ -283,15 +283,18 @@ class Feed:
                 self._anew()
                 self._snap()
                 return
-            if tick.rows is not None and len(tick.rows):
-                self._sent.seq += 1
-                rows = np.ascontiguousarray(tick.rows, dtype=np.float64)
-                self._send({"t": "d", "seq": self._sent.seq}, [rows.tobytes()])
-            if tick.marks:
-                self._send({"t": "marks", "marks": [_mark(each) for each in tick.marks]}, [])
+            self._pass_on(tick)
             self._tell_state()
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _pass_on(self, tick: Tick) -> None:
+        if tick.rows is not None and len(tick.rows):
+            self._sent.seq += 1
+            rows = np.ascontiguousarray(tick.rows, dtype=np.float64)
+            self._send({"t": "d", "seq": self._sent.seq}, [rows.tobytes()])
+        if tick.marks:
+            self._send({"t": "marks", "marks": [_mark(each) for each in tick.marks]}, [])
 
     def _forget(self) -> None:
         now = self._clock()

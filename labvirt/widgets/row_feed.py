@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from labvirt.widgets.feed import Feed
-from labvirt.widgets.words import WORDS
+from labvirt.widgets.row_words import ROW_WORDS
 
 if TYPE_CHECKING:
     import threading
@@ -58,28 +58,91 @@ class RowDriver(Protocol):
         """Obey ``seek``; return whether views need a snapshot."""
         ...
 
+    def state(self) -> dict[str, Any]:
+        """Return ``error`` (a text) when there is one."""
+        ...
+
     def poll(self) -> RowTick | None:
         """Return what changed without anybody telling."""
         ...
 
+    def want(self, *, disk: bool) -> None:
+        """Ask for disks too, or no more."""
+        ...
 
-class RowFeed(Feed[RowTick]):
+    def refresh(self) -> None:
+        """Ask who is there."""
+        ...
+
+    def once(self) -> None:
+        """Have fresh numbers, without a view.
+
+        Raises:
+            LabvirtError: nobody gives an answer.
+        """
+        ...
+
+
+class RowFeed(Feed):
     """The stream of one overview.
 
     ``snap`` has the rows in ``meta`` and the buffer of `Rows.everything`; ``d`` has that of
     `Rows.delta` (none when only rows changed) and ``rows``, what `Rows.changes` gives.
+
+    Args:
+        driver: gives the rows.
+        send: as that of `Feed`.
+        more: gives what the view has to know besides: its look, what is selected.
+        options: further arguments of `Feed`.
     """
 
     def __init__(
         self, driver: RowDriver, send: Send, *, more: Callable[[], dict[str, Any]], **options: Any
     ) -> None:
-        super().__init__(driver, send, **options)
+        super().__init__(cast("Any", driver), send, **options)
         self._rows_of, self._more = driver, more
 
     def receive(self, message: Mapping[str, Any]) -> None:
-        """Take a message of a view."""
+        """Take a message of a view; a sign of life is an occasion to look what nobody told."""
         super().receive(message)
-        if message.get("t") == "beat":
+        if message.get("t") == "beat" and self.is_running:
             tick = self._rows_of.poll()
             if tick is not None:
-                self.tick(tick)
+                self.tick(cast("Any", tick))
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message that is no tick."""
+        with self._lock:
+            self._send(message, [])
+
+    def _pass_on(self, tick: Any) -> None:
+        with self._rows_of.lock:
+            changes = self._rows_of.rows.changes()
+            buffers = [self._rows_of.rows.delta()] if tick.values else []
+        if changes is None and not buffers:
+            return
+        self._sent.seq += 1
+        message: dict[str, Any] = {"t": "d", "seq": self._sent.seq}
+        if changes is not None:
+            message["rows"] = changes
+        self._send(message, buffers)
+
+    def _snap(self) -> None:
+        driver = self._rows_of
+        with driver.lock:
+            head, block = driver.rows.everything()
+        # Numbers that were not sent yet are in it: who has the last tick must not pass over it.
+        self._anew()
+        meta = {
+            "title": driver.title,
+            "version": self._sent.version,
+            "window_s": self.window_s,
+            "interval_s": driver.interval_s,
+            "replay": None if driver.span is None else {"span": list(driver.span)},
+            "marks": [],
+            "state": self._state(),
+            "words": ROW_WORDS,
+            **self._more(),
+            **head,
+        }
+        self._send({"t": "snap", "seq": self._sent.seq, "meta": meta}, [block])

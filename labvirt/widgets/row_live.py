@@ -122,6 +122,10 @@ class LiveRows:
         """Live rows cannot be sought."""
         return False
 
+    def state(self) -> dict[str, Any]:
+        """Return nothing: each row says its own."""
+        return {}
+
     def poll(self) -> RowTick | None:
         """Return what changed without a sample or event: a link that was lost."""
         with self.lock:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Notebooks that the tests open import these modules too, by the same names.
+sys.path.insert(0, str(Path(__file__).parent))
+
 _spec = importlib.util.spec_from_file_location(
     "labvirt_test_boards", Path(__file__).with_name("boards.py")
 )

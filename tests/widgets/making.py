@@ -27,7 +27,7 @@ def table(kind, subjects, **columns):
 class Machine:
     """A host of so many domains, with one and two vCPUs, that are never still."""
 
-    def __init__(self, name="alpha", count=3, *, inactive=0, host_cpus=8):
+    def __init__(self, name="alpha", count=3, *, inactive=0, host_cpus=64):
         self.name, self.count, self.host_cpus = name, count, host_cpus
         self.subjects = tuple(Subject(name, uuid_of(number)) for number in range(count))
         self.host = (Subject(name),)
@@ -48,7 +48,7 @@ class Machine:
             for number, each in enumerate(self.subjects)
         ]  # fmt: skip
         off = [
-            Row(self.name, uuid_of(10_000 + number), f"off{number}", state="shutoff",
+            Row(self.name, uuid_of(10_000 + number), f"z-off{number}", state="shutoff",
                 text="shut off", vcpus=1, memory_bytes=512 << 20, active=False)
             for number in range(self.inactive)
         ]  # fmt: skip
@@ -56,7 +56,11 @@ class Machine:
 
     def sample(self, at=None, *, cpu=None, disk=None):
         self.number += 1
-        cpu = self.random.uniform(0, 100, self.count) if cpu is None else np.array(cpu, dtype=float)
+        if cpu is None:
+            # Most are nearly idle, a few are not.
+            busy = np.where(np.arange(self.count) % 17 == 3, 55, 3)
+            cpu = (busy + self.random.normal(0, busy / 5)).clip(0, 100)
+        cpu = np.array(cpu, dtype=float)
         disk = self.random.exponential(1e5, self.count) if disk is None else np.array(disk, float)
         domains = table(
             "domain", self.subjects,

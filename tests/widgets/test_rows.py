@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from making import START, Machine, uuid_of
 
 from labvirt.widgets import overview_html
 from labvirt.widgets.row_order import FRAME, frame, most, ordered, value
 from labvirt.widgets.rows import METRICS, POINTS, VALUES, Row, Rows
-from tests.widgets.making import START, Machine, uuid_of
 
 
 class View:
@@ -52,7 +52,7 @@ class View:
 
 @pytest.fixture
 def machine():
-    return Machine(count=5, inactive=2)
+    return Machine(count=5, inactive=2, host_cpus=8)
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_numbers_of_a_host_that_says_no_more_are_dropped(machine):
 
 
 def test_one_uuid_on_two_hosts_is_two_rows(machine):
-    rows, other = Rows(), Machine("beta", 5)
+    rows, other = Rows(), Machine("beta", 5, host_cpus=8)
     rows.put([*machine.rows(), *other.rows()])
     ticked(rows, machine, cpu=[10] * 5)
     ticked(rows, other, cpu=[90] * 5)
@@ -247,10 +247,10 @@ def test_order_by_every_column_and_no_data_is_last(rows, machine):
 
     assert names(inactive=False) == ["vm1", "vm2", "vm3", "vm4", "vm10"]
     by_cpu = names(sort="cpu", descending=True)
-    assert by_cpu == ["vm1", "vm4", "vm10", "vm3", "off0", "off1", "vm2"]
-    assert names(sort="cpu") == ["vm3", "vm10", "vm4", "vm1", "off0", "off1", "vm2"]
+    assert by_cpu == ["vm1", "vm4", "vm10", "vm3", "z-off0", "z-off1", "vm2"]
+    assert names(sort="cpu") == ["vm3", "vm10", "vm4", "vm1", "z-off0", "z-off1", "vm2"]
     assert names(sort="disk", descending=True)[:2] == ["vm10", "vm1"]
-    assert names(sort="state")[-2:] == ["off0", "off1"]
+    assert names(sort="state")[-2:] == ["z-off0", "z-off1"]
     assert names(sort="id", descending=True, inactive=False)[0] == "vm4"
     for column in overview_html.COLUMNS:
         assert len(names(sort=column)) == 7

@@ -6,23 +6,23 @@ import { METRICS } from "./spark_rows.js";
 
 export const ROW = 26;
 const PAD = 8;
-const SPARK = 62;
+const SPARK = [24, 62]; // least and most width of a sparkline
 const ELLIPSIS = "…";
 
-// key: width, least use; `spark` is drawn beside the number; `words` has title and definition.
+// Least widths in pixels. `spark` is drawn beside the number, and takes what is left over first.
 export const COLUMNS = {
-  name: { width: 190, grow: true, left: true },
-  id: { width: 48 },
-  state: { width: 118, left: true },
-  vcpus: { width: 56 },
-  cpu: { width: 134, spark: "cpu" },
-  cpu_host: { width: 78 },
-  memory: { width: 92 },
+  name: { width: 150, grow: true, left: true },
+  id: { width: 42 },
+  state: { width: 100, left: true },
+  vcpus: { width: 52 },
+  cpu: { width: 66, spark: "cpu" },
+  cpu_host: { width: 88 },
+  memory: { width: 74 },
   memory_host: { width: 82 },
-  disk: { width: 150, spark: "disk" },
-  net: { width: 150, spark: "net" },
-  host: { width: 110, left: true },
-  tags: { width: 120, left: true },
+  disk: { width: 78, spark: "disk" },
+  net: { width: 78, spark: "net" },
+  host: { width: 90, left: true },
+  tags: { width: 110, left: true },
 };
 
 export class Grid {
@@ -36,11 +36,16 @@ export class Grid {
   // Widths of the columns for a box so wide; what is left over goes to the names.
   layout(columns, width) {
     this.columns = columns;
-    const asked = columns.map((key) => COLUMNS[key].width);
-    const total = asked.reduce((sum, each) => sum + each, 0);
-    this.widths = columns.map((key, i) =>
-      COLUMNS[key].grow ? asked[i] + Math.max(0, width - total) : asked[i]);
-    this.total = this.widths.reduce((sum, each) => sum + each, 0);
+    const sum = (list) => list.reduce((total, each) => total + each, 0);
+    const least = sum(columns.map((key) => COLUMNS[key].width));
+    const sparks = columns.filter((key) => COLUMNS[key].spark).length;
+    const room = sparks ? Math.floor((width - least) / sparks) - PAD : 0;
+    this.sparkWidth = Math.min(SPARK[1], Math.max(SPARK[0], room));
+    const asked = columns.map((key) =>
+      COLUMNS[key].width + (COLUMNS[key].spark ? this.sparkWidth + PAD : 0));
+    const left = Math.max(0, width - sum(asked));
+    this.widths = columns.map((key, i) => asked[i] + (COLUMNS[key].grow ? left : 0));
+    this.total = sum(this.widths);
     return this.total;
   }
 
@@ -124,11 +129,11 @@ export class Grid {
     if (key === "state") return this.state(row, x, middle, wide);
     const text = this.text(row, key);
     if (column.left) return this.label(text, x + PAD, middle, wide - 2 * PAD);
-    const room = wide - PAD - (column.spark ? SPARK + PAD : 0);
+    const room = wide - PAD - (column.spark ? this.sparkWidth + PAD : 0);
     pen.textAlign = "right";
     pen.fillText(text, x + room, middle);
     pen.textAlign = "left";
-    if (column.spark && row.active) this.spark(row, column.spark, x + room + PAD, y + 4, SPARK - 4, ROW - 8);
+    if (column.spark && row.active) this.spark(row, column.spark, x + room + PAD, y + 4, this.sparkWidth - 2, ROW - 8);
   }
 
   text(row, key) {
@@ -157,6 +162,8 @@ export class Grid {
     pen.fillStyle = this.ink;
     let text = row.name || row.uuid;
     if (!row.uuid) {
+      // A host has no number: its counts may reach into that column.
+      if (this.columns[1] === "id") wide += this.widths[1];
       const counts = fill(this.words.counts, this.rows.counts(row.host));
       const used = this.label(text, from, middle, x + wide - PAD - from);
       pen.font = `${theme.size}px ${theme.font}`;
@@ -173,7 +180,7 @@ export class Grid {
     const [shape, colour] = signOf(row, theme);
     this.shape(shape, x + PAD + 5, middle, colour);
     this.pen.fillStyle = this.ink;
-    this.label(stateText(row, this.words), x + PAD + 17, middle, wide - 2 * PAD - 17);
+    this.label(stateText(row, this.words, true), x + PAD + 17, middle, wide - 2 * PAD - 17);
   }
 
   shape(points, x, y, colour) {
@@ -217,10 +224,20 @@ export class Grid {
     return [cut, pen.measureText(cut).width];
   }
 
+  // A host is more than any of its domains: it has a scale of its own.
+  greatestOf(row, metric, past) {
+    let most = metric === "cpu" ? 100 : 0;
+    for (let i = 0; i < this.rows.filled; i++) {
+      const value = past[this.rows.place(row.slot, i)];
+      if (value > most) most = value;
+    }
+    return most;
+  }
+
   spark(row, metric, x, y, wide, high) {
     const { pen, rows, theme } = this;
     const past = rows.past[METRICS.indexOf(metric)];
-    const top = this.scales[metric];
+    const top = row.uuid ? this.scales[metric] : this.greatestOf(row, metric, past);
     const step = wide / (rows.points - 1);
     const start = rows.points - rows.filled;
     const line = new Path2D();
@@ -261,7 +278,7 @@ function paint(theme) {
     : { cpu: "#0072b2", memory: "#a34a7d", disk: "#b36b00", net: "#00805f" };
   return {
     ...theme,
-    size: 13,
+    size: 12,
     ink: theme.text,
     soft: dark ? "#b4b4b4" : "#5c5c5c",
     stripe: dark ? "rgba(255,255,255,0.035)" : "rgba(0,0,0,0.03)",
@@ -305,8 +322,9 @@ function signOf(row, theme) {
   return [shape, theme[colour]];
 }
 
-export function stateText(row, words) {
-  if (row.stale_since !== null) return fill(words.row_stale, { at: clock(row.stale_since) });
-  if (row.stalled_since !== null) return fill(words.row_stalled, { at: clock(row.stalled_since) });
-  return row.text;
+export function stateText(row, words, short = false) {
+  const text = row.stale_since !== null ? words.row_stale
+    : row.stalled_since !== null ? words.row_stalled : null;
+  if (!text) return row.text;
+  return short ? text[0] : fill(text[1], { at: clock(row.stale_since ?? row.stalled_since) });
 }

@@ -8,7 +8,8 @@ const USUAL = {
   tags: [], active: true, stalled_since: null, stale_since: null,
 };
 
-const aligned = (view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+const aligned = (view) => view instanceof ArrayBuffer
+  ? view : view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
 
 export class Rows {
   constructor(points = 60) {
@@ -84,7 +85,10 @@ export class Rows {
     for (const past of this.past) past.fill(NaN, slot * this.points, (slot + 1) * this.points);
   }
 
-  delta(view) {
+  // A tick: rows that came, changed or went; then the numbers that are other ones.
+  delta({ rows }, view) {
+    if (rows) this.change(rows);
+    if (!view) return;
     const buffer = aligned(view);
     const floats = new Float32Array(buffer, 8);
     let from = VALUES.length;

@@ -190,7 +190,6 @@ export class Overview {
     this.grid.slots = this.order;
     const rows = Math.max(2, this.order.length);
     this.inner.style.height = `${rows * ROW}px`;
-    this.scroller.style.height = `${Math.min(rows * ROW, this.meta.height) + 16}px`;
     this.read();
   }
 
@@ -199,6 +198,10 @@ export class Overview {
     this.columns = columns;
     const wide = this.grid.layout(columns, this.scroller.clientWidth);
     this.inner.style.width = `${wide}px`;
+    // Whole rows; and room for the bar where the columns do not fit.
+    const most = Math.floor(this.meta.height / ROW) * ROW;
+    const bar = wide > this.scroller.clientWidth ? 16 : 0;
+    this.scroller.style.height = `${Math.min(Math.max(2, this.order.length) * ROW, most) + bar + 1}px`;
   }
 
   headingsNow() {
@@ -225,17 +228,19 @@ export class Overview {
 
   resize() {
     if (!this.grid || !this.scroller.clientWidth) return;
-    const { clientWidth, clientHeight } = this.scroller;
-    if (this.grid.width !== clientWidth) {
+    const wide = this.scroller.clientWidth;
+    this.layout();
+    // A bar may have come or gone with the new height.
+    if (this.grid.width !== wide || this.scroller.clientWidth !== wide) {
       this.layout();
       this.headingsNow();
     }
-    this.grid.resize(clientWidth, clientHeight);
+    this.grid.resize(this.scroller.clientWidth, this.scroller.clientHeight);
     this.soon();
   }
 
   soon() {
-    if (this.waiting || !this.insight) return;
+    if (this.waiting || !this.insight || !this.grid) return;
     this.waiting = requestAnimationFrame(() => {
       this.waiting = null;
       this.draw();
@@ -265,12 +270,14 @@ export class Overview {
 
   // A tick: new numbers, perhaps new rows.
   step({ rows }) {
-    this.moved = performance.now();
-    const age = this.moved - this.sorted;
+    const now = performance.now();
+    if (this.rows.at !== this.lastAt) this.moved = now;
+    this.lastAt = this.rows.at;
+    const age = now - this.sorted;
     this.dirty ||= Boolean(rows);
     if ((LIVE.has(this.look.sort) && age > RESORT_MS) || (this.dirty && age > CHANGED_MS)) {
       this.resort();
-      this.grid.resize(this.scroller.clientWidth, this.scroller.clientHeight);
+      this.resize();
     }
     this.soon();
     this.tell();
@@ -359,6 +366,7 @@ export class Overview {
     this.overlay.hidden = !covers;
     this.overlay.className = `lv-overlay lv-${kind}`;
     if (covers) say(this.overlay.firstChild, text);
+    this.stack.el.hidden = ["empty", "loading"].includes(kind);
     let [all, shown] = [0, 0];
     for (const row of this.rows.rows.values()) all += row.uuid ? 1 : 0;
     for (const slot of this.order) shown += this.rows.rows.get(slot)?.uuid ? 1 : 0;

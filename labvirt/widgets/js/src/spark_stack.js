@@ -97,7 +97,9 @@ export class Stack {
       pen.stroke();
       pen.fillStyle = theme.muted;
       pen.textAlign = "right";
-      pen.fillText(format(share * top, STACK_UNITS[this.metric]), x - 6, at);
+      const unit = STACK_UNITS[this.metric];
+      const whole = unit === "%" && top >= 10;
+      pen.fillText(whole ? `${Math.round(share * top)} %` : format(share * top, unit), x - 6, at);
     }
     pen.textBaseline = "bottom";
     pen.textAlign = "right";
@@ -123,9 +125,11 @@ export class Stack {
       pen.fillStyle = part.colour;
       pen.fill();
       // A thin gap and a number tell the areas apart without their colours.
-      pen.strokeStyle = theme.background;
-      pen.lineWidth = 1;
-      pen.stroke();
+      if (py(below[n - 1]) - py(above[n - 1]) > 4) {
+        pen.strokeStyle = theme.background;
+        pen.lineWidth = 1;
+        pen.stroke();
+      }
       const [low, up] = [py(below[n - 1]), py(above[n - 1])];
       if (order < parts.length - 1 && low - up > 12 && n > 3) {
         pen.fillStyle = part.ink;
