@@ -273,6 +273,7 @@ class Overview:
                 return
             self._is_closed = True
         self.feed.close()
+        self.driver.join()
         registry.forget(self)
         view, self._view = self._view, None
         if view is not None:

@@ -54,6 +54,10 @@ class RowDriver(Protocol):
         """End; may be called on a thread of the driver, and twice."""
         ...
 
+    def join(self, timeout_s: float = 5.0) -> None:
+        """Wait until what `stop` began is done."""
+        ...
+
     def control(self, message: Mapping[str, Any]) -> bool:
         """Obey ``seek``; return whether views need a snapshot."""
         ...

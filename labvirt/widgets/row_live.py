@@ -59,6 +59,7 @@ class LiveRows:
         self._doubted: set[str] = set()
         self._told_at = self._sampled_at = float("-inf")
         self._links: dict[str, tuple[str, object]] = {}
+        self._ending: threading.Thread | None = None
 
     # -- what the feed asks ----------------------------------------------------------------------
 
@@ -100,11 +101,27 @@ class LiveRows:
             tell(RowTick(anew=True))
 
     def stop(self) -> None:
-        """Follow nobody."""
+        """Follow nobody. The ending goes on aside: a listener may wait for who stops it."""
         self._tell = None
         ends, self._ends = self._ends, []
-        for end in ends:
-            end()
+        self._end(ends)
+
+    def _end(self, ends: list[Callable[[], None]]) -> None:
+        def end_all() -> None:
+            for end in ends:
+                with contextlib.suppress(LabvirtError):
+                    end()
+
+        if ends:
+            self._ending = threading.Thread(
+                target=end_all, name="labvirt-overview-end", daemon=True
+            )
+            self._ending.start()
+
+    def join(self, timeout_s: float = 5.0) -> None:
+        """Wait until nobody is followed any more."""
+        if self._ending is not None:
+            self._ending.join(timeout_s)
 
     def want(self, *, disk: bool) -> None:
         """Ask for disks too, or no more."""
@@ -115,8 +132,7 @@ class LiveRows:
             before, self._ends = self._ends, []
             self._listen()
             self._ends += [self._follow(host) for host in self.hosts]
-            for end in before:
-                end()
+            self._end(before)
 
     def control(self, _message: Any) -> bool:
         """Live rows cannot be sought."""
@@ -131,7 +147,7 @@ class LiveRows:
         with self.lock:
             for host in self.hosts:
                 link = (host.state, host.stale_since)
-                if self._links.get(host.name, link) != link:
+                if self._links.get(host.name) != link:
                     self._doubted.add(host.name)
                 self._links[host.name] = link
         return self._facts()

@@ -103,6 +103,9 @@ class RecordedRows:
     def stop(self) -> None:
         """Nothing moves by itself."""
 
+    def join(self, timeout_s: float = 5.0) -> None:
+        """Nothing moves by itself."""
+
     def state(self) -> dict[str, Any]:
         """Return nothing."""
         return {}
