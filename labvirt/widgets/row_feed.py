@@ -134,9 +134,12 @@ class RowFeed(Feed):
     def _snap(self) -> None:
         driver = self._rows_of
         with driver.lock:
+            unsent = driver.rows.unsent
             head, block = driver.rows.everything()
-        # Numbers that were not sent yet are in it: who has the last tick must not pass over it.
-        self._anew()
+        if unsent:
+            # There is more in it than in the last tick: who has that must not pass over it.
+            self._anew()
+        self._old = False
         meta = {
             "title": driver.title,
             "version": self._sent.version,

@@ -110,6 +110,8 @@ class Rows:
         self.slots: dict[tuple[str, str], int] = {}
         self.size = 0
         self.at = float("nan")
+        #: Something is known that neither `everything` nor `delta` gave out.
+        self.unsent = True
         self.now = np.full((len(VALUES), 0), np.nan)
         self.past = np.full((POINTS, len(METRICS), 0), np.nan, dtype=np.float32)
         self.times = np.full(POINTS, np.nan)
@@ -132,6 +134,7 @@ class Rows:
                 slot = self.slots[row.key] = self._free.pop() if self._free else self._grown()
             self.rows[row.key] = row
             self._changed[slot] = row
+            self.unsent = True
 
     def drop(self, keys: Iterable[tuple[str, str]]) -> None:
         """Forget rows; their slots are used again."""
@@ -148,6 +151,7 @@ class Rows:
             del self.rows[key]
             self._free.append(slot)
             self._changed[slot] = None
+            self.unsent = True
             self.now[:, slot] = self._sent[:, slot] = np.nan
             self.past[:, :, slot] = np.nan
 
@@ -188,6 +192,7 @@ class Rows:
 
     def take(self, sample: Sample) -> None:
         """Take the numbers of a host in; a domain that nobody told of yet gets a row."""
+        self.unsent = True
         self._heard[sample.host] = (sample.at, sample.interval_s)
         self._note(sample)
         before = self.now[_SHARE].copy()
@@ -235,7 +240,7 @@ class Rows:
         for host, (heard, interval) in self._heard.items():
             if at - heard > max(_HELD_S, _HELD_TICKS * interval):
                 self.now[:, self.of_host(host)] = np.nan
-        self.at = at
+        self.at, self.unsent = at, True
         self.times = np.append(self.times[1:], at)
         self.past = np.roll(self.past, -1, axis=0)
         self.past[-1] = metrics_of(self.now)
@@ -247,7 +252,7 @@ class Rows:
             times: seconds since 1970, UTC, rising; at most `POINTS` of them.
             known: by row, its `DOMAIN_FIELDS` or `HOST_FIELDS` at these times; ``[fields, times]``.
         """
-        points = len(times)
+        points, self.unsent = len(times), True
         self.times[POINTS - points :] = times
         self.at = float(times[-1]) if points else self.at
         for key, values in known.items():
@@ -274,6 +279,7 @@ class Rows:
         now = self.now[:, : self.size].astype(np.float32)
         self._sent[:, : self.size] = now
         self._changed.clear()
+        self.unsent = False
         past = np.ascontiguousarray(self.past[from_point:, :, : self.size])
         head = {"size": self.size, "points": POINTS - from_point, "rows": rows}
         return head, self.times[from_point:].tobytes() + now.tobytes() + past.tobytes()
@@ -314,6 +320,7 @@ class Rows:
                 parts.append(slots.astype(np.float32))
             parts.append(now[column] if whole else now[column, slots])
         self._sent[:, : self.size] = now
+        self.unsent = bool(self._changed)
         head = np.float64(self.at).tobytes() + np.array(counts, dtype=np.float32).tobytes()
         return head + b"".join(part.tobytes() for part in parts)
 

@@ -9,10 +9,8 @@ import pytest
 
 HEAD = """
 import labvirt as lv, crowd, logging
-host = crowd.Host(count=500, inactive=20, runs=True)
-host.machine.names[crowd.making.uuid_of(7)] = "<script>window.hurt = 1</script>"
-host.machine.names[crowd.making.uuid_of(8)] = "a " + "長い名前 né 🚀 " * 30
-host.fill(70)
+names = {7: "<script>window.hurt = 1</script>", 8: "a " + "長い名前 né 🚀 " * 30}
+host = crowd.Host(count=500, inactive=20, runs=True, names=names).fill(70)
 opened, chosen = [], []
 """
 SHOW = """
@@ -233,3 +231,12 @@ def test_what_nobody_has_and_a_cell_that_runs_again(book, jupyter):
     book.run_cell(1)
     book.wait("() => document.querySelector('[data-lv]')?.dataset.state === 'live'")
     assert book.ask("print(first, len(host.sampler.listeners))").strip().endswith("closed> 1")
+
+
+def test_axe_finds_nothing_serious(book):
+    from axe_playwright_python.sync_playwright import Axe
+
+    book.boards.first.locator("[data-do=table]").click()
+    found = Axe().run(book.page, context="[data-lv]").response["violations"]
+    serious = [each for each in found if each["impact"] in {"serious", "critical"}]
+    assert not serious, [(each["id"], [n["html"] for n in each["nodes"]][:3]) for each in serious]

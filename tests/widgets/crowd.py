@@ -63,10 +63,12 @@ class Sampler:
 class Host:
     """A `Host` as far as an overview asks: records, news, sampler, history."""
 
-    def __init__(self, name="alpha", count=3, *, inactive=0, interval_s=1.0, runs=False):
+    def __init__(self, name="alpha", count=3, *, inactive=0, interval_s=1.0, runs=False, names=()):
         self.name, self.silent = name, False
         self.state, self.stale_since = "connected", None
         self.machine = making.Machine(name, count, inactive=inactive)
+        for number, called in dict(names).items():
+            self.machine.names[making.uuid_of(number)] = called
         self.history = History(seconds=120)
         self.sampler = Sampler(self, interval_s, runs)
         self.listeners, self.asked = [], 0

@@ -331,7 +331,7 @@ export class Overview {
   describe(row) {
     const { words, rows } = this;
     const parts = [row.name, stateText(row, words)];
-    if (row.reason && row.reason !== "unknown") parts[1] += ` (${row.reason})`;
+    if (parts[1] === row.text && row.reason && row.reason !== "unknown") parts[1] += ` (${row.reason})`;
     if (row.uuid) parts.push(row.uuid, row.host);
     for (const key of ["cpu", "memory", "read", "write", "rx", "tx"]) {
       if (row.active) parts.push(`${words.parts[key]} ${format(rows.value(row.slot, key), UNITS[key])}`);
