@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labvirt.lazy import lazily
 
-_HOMES: dict[str, tuple[str, ...]] = {}
+if TYPE_CHECKING:
+    from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.overview import Overview, overview
 
-__all__: list[str] = []
+_HOMES: dict[str, tuple[str, ...]] = {
+    "labvirt.widgets.charts": ("Charts", "charts"),
+    "labvirt.widgets.overview": ("Overview", "overview"),
+}
+
+__all__ = ["Charts", "Overview", "charts", "overview"]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 
