@@ -9,6 +9,7 @@ from labvirt.host.devices import DeviceVerbs
 from labvirt.host.filtering import FilterVerbs
 from labvirt.host.identity import IdentityVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
+from labvirt.host.measuring import MeasuringVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.moving_disks import MovingDiskVerbs
 from labvirt.host.resources import ResourceVerbs
@@ -33,6 +34,7 @@ class Domain(
     IdentityVerbs,
     VirtioVerbs,
     BackupVerbs,
+    MeasuringVerbs,
 ):
     """A domain of a host.
 
