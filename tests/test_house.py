@@ -27,12 +27,14 @@ ALL = {
     "history",
     "lab",
     "runbook",
+    "top",
     "widgets",
     "front",
     "cli",
     "cli_run",
     "cli_runs",
     "cli_stats",
+    "cli_top",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -79,6 +81,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
     "cli": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
     "cli_stats": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
+    "cli_top": (ALL - {"connection", "widgets", "cli", "cli_stats"}, {"typer", "rich"}),
+    "top": ({"errors", "status"}, {"rich"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

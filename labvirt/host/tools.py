@@ -304,5 +304,5 @@ def _iostat_rows(
     return rows
 
 
-def _mean(milliseconds: float, requests: int) -> float:
+def _mean(milliseconds: float, requests: float) -> float:
     return milliseconds / 1000 / requests if requests else float("nan")
