@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -51,6 +52,7 @@ class _Watch:
     wake: Callable[[], None] = lambda: None
     sample: Sample | None = None
     shown: Sample | None = field(default=None, repr=False)
+    facts: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     begun: float = field(default_factory=time.time)
 
     def take(self, sample: Sample) -> None:
@@ -65,14 +67,24 @@ class _Watch:
 
     def look(self, interval_s: float) -> Look:
         """Return what is known of the host now; old numbers are not told as if they were new."""
-        from labvirt.top import Look
+        from labvirt.top import Look, facts_of
 
         state = self.host.state
         last = self.sample.at if self.sample else self.begun
         if state == "connected" and time.time() - last > max(_SILENT_S, 3 * interval_s):
             state = "silent"
-        domains = self.host.sampler.counters("domain")
-        return Look(self.host.name, self.host.label, state, self.sample, domains)
+        facts = self.facts or facts_of(self.host.sampler.counters("domain"))
+        return Look(self.host.name, self.host.label, state, self.sample, facts)
+
+    def read_once(self, interval_s: float) -> None:
+        """Read twice; what goes wrong is told, and leaves the host without numbers."""
+        try:
+            self.sample = self.host.sample(_GROUPS, seconds=interval_s)
+            records = self.host.domains.records
+        except LabvirtError as error:
+            typer.echo(f"labvirt: {error}", err=True)
+        else:
+            self.facts = {each.uuid: (each.state.text, each.vcpus) for each in records}
 
 
 def top_command(  # each option is an argument
@@ -169,8 +181,8 @@ def _run(watches: Sequence[_Watch], wish: _Wish, form: str, *, once: bool) -> No
 
     console = Console(soft_wrap=False, highlight=False, markup=False)
     if once:
-        for watch in watches:
-            watch.sample = _read_once(watch.host, wish)
+        with ThreadPoolExecutor(len(watches)) as pool:
+            list(pool.map(lambda watch: watch.read_once(wish.interval_s), watches))
         _print(_frame(watches, wish), form, console, first=True)
         return
     live = form == "table" and console.is_terminal and not console.is_dumb_terminal
@@ -185,14 +197,6 @@ def _run(watches: Sequence[_Watch], wish: _Wish, form: str, *, once: bool) -> No
         else:
             for number, frame in enumerate(_frames(watches, wish, keys)):
                 _print(frame, form, console, first=number == 0)
-
-
-def _read_once(host: Host, wish: _Wish) -> Sample | None:
-    try:
-        return host.sample(_GROUPS, seconds=wish.interval_s)
-    except LabvirtError as error:
-        typer.echo(f"labvirt: {error}", err=True)
-        return None
 
 
 def _frame(watches: Sequence[_Watch], wish: _Wish) -> Frame:

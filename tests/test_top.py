@@ -17,7 +17,7 @@ from rich.console import Console
 
 from labvirt.status.sample import COUNTERS, Reading, Sample, Subject, Table
 from labvirt.status.series import find_series, series_of
-from labvirt.top import CSV_COLUMNS, SORTS, Keys, Look, csv_text, draw, frame_of, to_dict
+from labvirt.top import CSV_COLUMNS, SORTS, Keys, Look, csv_text, draw, facts_of, frame_of, to_dict
 
 NAN = float("nan")
 
@@ -48,7 +48,7 @@ def look(host="alpha", names=("web1", "db1"), rows=None, stalled=(), state="conn
     counters = np.full((len(names), len(COUNTERS["domain"])), NAN)
     counters[:, 0], counters[:, 1] = 1, 2
     reading = Reading("domain", tuple(subjects), np.zeros(len(names)), counters)
-    return Look(host, f"qemu+unix:///session?{host}", state, sample, reading)
+    return Look(host, f"qemu+unix:///session?{host}", state, sample, facts_of(reading))
 
 
 def frame(*looks, **options):

@@ -15,7 +15,10 @@ from labvirt.status.accelerator import AcceleratorRecord, parse_info_jit, parse_
 from labvirt.status.counters import BlockStatsRecord, InterfaceStatsRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from labvirt.host.alerts import Alert, AlertEvent
+    from labvirt.status.condition import Condition
 
 __all__ = ["MeasuringVerbs"]
 
@@ -145,6 +148,21 @@ class MeasuringVerbs(DomainHandle):
                 hint="QEMU 7.1 or newer; host.tools.kvm_stat() reads the host's own counters",
             ) from error
         return AcceleratorRecord(self.name, "kvm", parse_query_stats(machine, vcpus), link.now())
+
+    def alert(
+        self,
+        condition: str | Condition,
+        call: Callable[[AlertEvent], object] | None = None,
+        *,
+        title: str = "",
+    ) -> Alert:
+        """Watch a condition on a number of this domain; see `Host.alert`.
+
+        Raises:
+            SpecError: the condition cannot be read; says what may stand there.
+            ConnectionLostError: the host is closed.
+        """
+        return self.host.alert(condition, (self.uuid,), call, title=title)
 
     def _active_xml(self, asked: str) -> DomainXml:
         if not self.is_active:

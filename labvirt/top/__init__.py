@@ -1,6 +1,6 @@
 """``labvirt top``: samples as lines, and lines as a table, JSON or CSV; it asks no host itself."""
 
-from labvirt.top.frame import SORTS, DomainLine, Frame, HostLine, Look, frame_of
+from labvirt.top.frame import SORTS, DomainLine, Frame, HostLine, Look, facts_of, frame_of
 from labvirt.top.keys import Keys
 from labvirt.top.lines import CSV_COLUMNS, csv_text, to_dict
 from labvirt.top.screen import draw, printable
@@ -15,6 +15,7 @@ __all__ = [
     "Look",
     "csv_text",
     "draw",
+    "facts_of",
     "frame_of",
     "printable",
     "to_dict",

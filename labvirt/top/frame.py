@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labvirt.status.domain import DomainState
@@ -12,14 +12,16 @@ from labvirt.status.sample import COUNTERS
 from labvirt.status.series import find_series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labvirt.status.sample import Reading, Sample
     from labvirt.status.series import Kind
 
-__all__ = ["SORTS", "DomainLine", "Frame", "HostLine", "Look", "frame_of"]
+__all__ = ["SORTS", "DomainLine", "Frame", "HostLine", "Look", "facts_of", "frame_of"]
 
 _NAN = math.nan
+#: State in words, and number of vCPUs when it is known.
+Facts = tuple[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,14 @@ class Look:
         state: state of the link: ``connected``, ``lost``, ``reconnecting``, or ``silent``: it is
             connected and gives no answer.
         sample: the newest sample, None before the first.
-        domains: the newest counters of its domains, for state and number of vCPUs.
+        facts: state and number of vCPUs of its domains, by UUID.
     """
 
     host: str
     uri: str
     state: str
     sample: Sample | None = None
-    domains: Reading | None = None
+    facts: Mapping[str, Facts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +166,13 @@ def _domains(look: Look) -> Iterator[DomainLine]:
     # Numbers of a host that is lost are old, and not told as if they were new.
     if look.sample is None or table is None or look.state != "connected":
         return
-    facts = _facts(look.domains)
     columns = {
         name: find_series("domain", name)
         for name in DomainLine.__dataclass_fields__
         if _is("domain", name)
     }
     for subject, row in zip(table.subjects, table.values, strict=True):
-        state, vcpus = facts.get(subject.uuid, ("", None))
+        state, vcpus = look.facts.get(subject.uuid, ("", None))
         since = look.sample.stalled.get(subject.uuid)
         yield DomainLine(
             host=look.host,
@@ -184,12 +185,12 @@ def _domains(look: Look) -> Iterator[DomainLine]:
         )
 
 
-def _facts(reading: Reading | None) -> dict[str, tuple[str, int | None]]:
-    """Return state and number of vCPUs of each domain, by UUID."""
+def facts_of(reading: Reading | None) -> dict[str, Facts]:
+    """Return state and number of vCPUs of each domain, by UUID, from its counters."""
     if reading is None:
         return {}
     state, vcpus = (COUNTERS["domain"].index(name) for name in ("state", "vcpus"))
-    found: dict[str, tuple[str, int | None]] = {}
+    found: dict[str, Facts] = {}
     for subject, row in zip(reading.subjects, reading.counters, strict=True):
         number, count = row[state], row[vcpus]
         words = "" if math.isnan(number) else DomainState.of(int(number)).text
