@@ -29,7 +29,6 @@ __all__ = ["top_command"]
 
 Sort = Literal["cpu", "memory", "disk", "network", "name"]
 _KEYS: dict[str, Sort] = {"c": "cpu", "m": "memory", "d": "disk", "n": "network", "N": "name"}
-_GROUPS = ("cpu", "memory", "network", "host", "disk", "balloon")
 #: A connected host that says nothing for so long is called silent, seconds.
 _SILENT_S = 5.0
 
@@ -39,6 +38,7 @@ class _Wish:
     """What the user wants to see; `sort` changes with the keys."""
 
     interval_s: float
+    groups: tuple[str, ...]
     sort: Sort
     pattern: str
     count: int | None
@@ -76,10 +76,10 @@ class _Watch:
         facts = self.facts or facts_of(self.host.sampler.counters("domain"))
         return Look(self.host.name, self.host.label, state, self.sample, facts)
 
-    def read_once(self, interval_s: float) -> None:
+    def read_once(self, wish: _Wish) -> None:
         """Read twice; what goes wrong is told, and leaves the host without numbers."""
         try:
-            self.sample = self.host.sample(_GROUPS, seconds=interval_s)
+            self.sample = self.host.sample(wish.groups, seconds=wish.interval_s)
             records = self.host.domains.records
         except LabvirtError as error:
             typer.echo(f"labvirt: {error}", err=True)
@@ -119,7 +119,7 @@ def top_command(  # each option is an argument
     preferred = Preferences.load()
     if interval is not None:
         preferred = preferred.replace(interval_s=interval)
-    wish = _Wish(preferred.interval_s, sort, pattern, 1 if once else count)
+    wish = _Wish(preferred.interval_s, preferred.groups, sort, pattern, 1 if once else count)
     form = "json" if as_json else "csv" if as_csv else "table"
     with contextlib.suppress(AttributeError, OSError):
         # A name that the terminal's encoding does not have must not end the program.
@@ -182,7 +182,7 @@ def _run(watches: Sequence[_Watch], wish: _Wish, form: str, *, once: bool) -> No
     console = Console(soft_wrap=False, highlight=False, markup=False)
     if once:
         with ThreadPoolExecutor(len(watches)) as pool:
-            list(pool.map(lambda watch: watch.read_once(wish.interval_s), watches))
+            list(pool.map(lambda watch: watch.read_once(wish), watches))
         _print(_frame(watches, wish), form, console, first=True)
         return
     live = form == "table" and console.is_terminal and not console.is_dumb_terminal
@@ -191,7 +191,7 @@ def _run(watches: Sequence[_Watch], wish: _Wish, form: str, *, once: bool) -> No
         for watch in watches:
             watch.wake = keys.wake
             watch.host.sampler.interval_s = wish.interval_s
-            stack.enter_context(watch.host.sampler.listen(watch.take, _GROUPS))
+            stack.enter_context(watch.host.sampler.listen(watch.take, wish.groups))
         if live:
             _show_live(watches, wish, keys, console)
         else:

@@ -20,8 +20,11 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import labvirt as lv
+from labvirt.cli import app
+from labvirt.errors import LabvirtError
 
 pytestmark = pytest.mark.lab
 
@@ -73,16 +76,11 @@ class Terminal:
         self.before = termios.tcgetattr(theirs)
         self.seen = ""
 
-        def take_terminal():
-            os.setsid()
-            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-
         self.process = subprocess.Popen(
-            [LABVIRT, "top", *argv],
+            ["setsid", "--ctty", LABVIRT, "top", *argv],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=take_terminal,
             env={**os.environ, "TERM": "xterm-256color"},
         )
         self.theirs = theirs
@@ -211,7 +209,11 @@ def test_once_in_a_pipe_is_plain_text_with_rates(lab, guest):
 
 def test_a_reader_that_leaves_is_no_error(lab, guest):
     done = subprocess.run(
-        ["bash", "-c", f"{LABVIRT} top lab:{lab.name}/alpha --interval 0.3 | head -n 1; exit ${{PIPESTATUS[0]}}"],
+        [
+            "bash",
+            "-c",
+            f"{LABVIRT} top lab:{lab.name}/alpha --interval 0.3 | head -n 1; exit ${{PIPESTATUS[0]}}",
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -271,7 +273,17 @@ def test_the_filter_leaves_the_others_out(lab, guest):
     ],
 )
 def test_bad_input_is_one_clear_error(argv, code, word):
-    done = top(*argv)
-    assert done.returncode == code, done.stderr
+    done = CliRunner().invoke(app, ["top", *argv])
+    if isinstance(done.exception, LabvirtError):
+        assert done.exception.exit_code == code
+        assert word in str(done.exception)
+    else:
+        assert done.exit_code == code
+        assert word in done.output + done.stderr
+
+
+def test_an_error_of_ours_is_a_sentence_and_an_exit_code():
+    done = top("test:///default", "--interval", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("labvirt: ")
     assert "Traceback" not in done.stderr
-    assert word in done.stderr

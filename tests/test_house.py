@@ -54,7 +54,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"duckdb", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},
     ),
     "host": (
-        {"errors", "model", "status", "connection", "plan", "images", "places", "history"},
+        {"errors", "model", "status", "connection", "plan", "images", "places", "history"}
+        | {"preferences"},
         {"numpy", "pandas", "psutil"},
     ),
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),

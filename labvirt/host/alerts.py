@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.status.sample import Sample, Subject
 
-__all__ = ["Alert", "AlertEvent", "AlertState", "watch_condition"]
+__all__ = ["Alert", "AlertEvent", "AlertState", "watch_condition", "with_unit"]
 
 _log = logging.getLogger("labvirt")
-#: State: its colour, which is never told without its word.
-_COLOURS = {"ok": "#009e73", "pending": "#b07d00", "firing": "#d55e00", "no data": "#808080"}
+#: State, the worst first: its colour, which is never told without its word.
+_COLOURS = {"firing": "#b34700", "pending": "#8c6d00", "no data": "#6b6b6b", "ok": "#007a59"}
 #: How long `Alert.close` waits for a callback that is under way.
 _LAST_CALL_S = 2.0
 
@@ -61,7 +61,7 @@ class AlertState:
     @property
     def words(self) -> str:
         """Value and state in words."""
-        return f"{_value(self.value, self.unit)}, {self.state} since {_clock(self.since)}"
+        return f"{with_unit(self.value, self.unit)}, {self.state} since {_clock(self.since)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,8 @@ class Alert:
 
     def __repr__(self) -> str:
         """Return one line, without a call to the host."""
-        return f"<Alert {self.title!r} on {self._host.name}: {self.state}>"
+        state = self.state if self.is_open else "closed"
+        return f"<Alert {self.title!r} on {self._host.name}: {state}>"
 
     def close(self) -> None:
         """End the watching; what has happened so far is still told. Safe to call twice."""
@@ -185,10 +186,8 @@ class Alert:
             at, interval_s = self._last_at, self._interval_s
         if math.isnan(at) or time.time() - at > max(5.0, 3 * interval_s):
             # Nobody measures: the host is lost, or the alert is closed.
-            found = [
-                replace(each, state="no data", since=at, value=math.nan) for each in found
-            ]
-        found.sort(key=lambda each: (list(_COLOURS)[::-1].index(each.state), each.name))
+            found = [replace(each, state="no data", since=at, value=math.nan) for each in found]
+        found.sort(key=lambda each: (tuple(_COLOURS).index(each.state), each.name))
         return Readings(_TABLE, f"alert {self.title} on {self._host.name}", found)
 
     @property
@@ -198,17 +197,19 @@ class Alert:
 
     @property
     def state(self) -> str:
-        """The worst of all: ``firing``, ``pending``, ``ok`` or ``no data``."""
+        """The worst of all: ``firing``, ``pending``, ``no data`` or ``ok``."""
         there = {each.state for each in self.states}
-        return next((s for s in ("firing", "pending", "ok") if s in there), "no data")
+        return next((state for state in _COLOURS if state in there), "no data")
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{escape(each.name)}</td><td>{_badge(each.state)}</td>"
-            f"<td>{escape(_value(each.value, each.unit))}</td><td>{_clock(each.since)}</td></tr>"
+            f"<td>{escape(with_unit(each.value, each.unit))}</td><td>{_clock(each.since)}</td></tr>"
             for each in self.states
         )
-        heads = "".join(f"<th scope='col'>{h}</th>" for h in ("Name", "State", "Value", "Since (UTC)"))
+        heads = "".join(
+            f"<th scope='col'>{h}</th>" for h in ("Name", "State", "Value", "Since (UTC)")
+        )
         where = escape(f"alert {self.title} on {self._host.name}")
         closed = "" if self.is_open else ", closed"
         return (
@@ -253,15 +254,14 @@ class Alert:
         """Let go of a subject that is not there any more."""
         watched = self._watched.pop(subject)
         if watched.fires:
-            watched.seen = replace(
-                watched.seen, state="no data", since=sample.at, value=math.nan
-            )
+            watched.fires = False
+            watched.seen = replace(watched.seen, state="no data", since=sample.at, value=math.nan)
             self._happened(sample, subject, watched)
 
     def _happened(self, sample: Sample, subject: Subject, watched: _Watched) -> None:
         what = "firing" if watched.fires else "cleared"
         seen = watched.seen
-        value = "it is gone" if seen.state == "no data" else _value(seen.value, seen.unit)
+        value = "it is gone" if seen.state == "no data" else with_unit(seen.value, seen.unit)
         text = f"alert {self.title}: {seen.name} {what} ({value})"
         self._host.history.mark(Mark(sample.at, "alert", sample.host, subject.uuid, text))
         self._events.put(AlertEvent(self.title, what, sample.at, seen, text))
@@ -312,10 +312,17 @@ def _badge(state: str) -> str:
     return f"<span style='{style}'>{escape(state)}</span>"
 
 
-def _value(value: float, unit: str) -> str:
+def with_unit(value: float, unit: str) -> str:
+    """Return a value with its unit, bytes in a size that can be read."""
     if math.isnan(value):
         return "no data"
-    return f"{value:.4g} {unit}".strip()
+    if unit not in ("B", "B/s"):
+        return f"{value:.4g} {unit}".strip()
+    for prefix in ("", "Ki", "Mi", "Gi"):
+        if abs(value) < 1024 or prefix == "Gi":
+            break
+        value /= 1024
+    return f"{value:.4g} {prefix}{unit}"
 
 
 def _clock(seconds: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
+from labvirt.host.alerts import with_unit
 from labvirt.host.evidence import Evidence
 from labvirt.plan import Job
 from labvirt.status.condition import Condition
@@ -25,9 +26,9 @@ __all__ = ["hold", "is_condition"]
 _MISSING_S = 1.0
 
 
-def is_condition(what: str) -> bool:
+def is_condition(what: object) -> bool:
     """Return True for what is meant as a condition: it compares something."""
-    return any(sign in what for sign in "<>=")
+    return isinstance(what, str) and any(sign in what for sign in "<>=")
 
 
 def hold(domain: DomainHandle, text: str, timeout_s: float) -> Job[Evidence]:
@@ -61,6 +62,7 @@ class _Holding:
     most: float = -math.inf
     held_since: float | None = None
     longest_s: float = 0.0
+    readings: int = 0
     missing_since: float | None = None
 
     def wait(self, control: JobControl) -> Evidence:
@@ -91,6 +93,7 @@ class _Holding:
                 control.report(f"{self.domain.name}: {self._words(self.value)}")
 
     def _step(self, sample: Sample) -> str:
+        self.readings += 1
         table = sample.tables.get("domain")
         uuids = [subject.uuid for subject in table.subjects] if table is not None else []
         if table is None or self.domain.uuid not in uuids:
@@ -137,9 +140,7 @@ class _Holding:
         return f"{self.condition} of domain {self.domain.name}"
 
     def _words(self, value: float) -> str:
-        if math.isnan(value):
-            return "no data"
-        return f"{value:.4g} {self.condition.unit}".strip()
+        return with_unit(value, self.condition.unit)
 
     def _too_late(self) -> WaitTimeoutError:
         sampler, uuid = self.domain.host.sampler, self.domain.uuid
@@ -149,6 +150,8 @@ class _Holding:
                 why = "its hypervisor process gives no answer"
             if self.domain.host.state != "connected":
                 why = f"the link to the host is {self.domain.host.state}"
+            elif self.readings < 2:
+                why = f"{self.readings} readings came in that time, one each {sampler.interval_s:g} s"
             cause = why or "nobody tells this number of it"
         elif self.longest_s or self.held_since is not None:
             cause = f"it held for {self.longest_s:.1f} s at most"

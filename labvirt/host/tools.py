@@ -259,7 +259,7 @@ def _shares(before: Any, after: Any) -> dict[str, float]:
     whole = sum(moved.values()) or float("nan")
 
     def share(*names: str) -> float:
-        return 100.0 * sum(moved.get(name, 0.0) for name in names) / whole
+        return 100.0 * float(sum(moved.get(name, 0.0) for name in names)) / whole
 
     return {
         "user_percent": share("user", "nice"),

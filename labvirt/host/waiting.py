@@ -78,7 +78,7 @@ class WaitingVerbs(InsideVerbs):
             SpecError: nobody knows `what`, a stage of `limits`, or a limit is no time; a condition
                 cannot be read, or can never hold in time.
         """
-        if isinstance(what, str) and is_condition(what):
+        if is_condition(what):
             checked(Wait, f"wait for {what} of {self.name}", timeout_s=timeout_s)
             return hold(self, what, timeout_s)
         unknown = [stage for stage in limits or () if stage not in STAGES]
