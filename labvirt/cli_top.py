@@ -248,7 +248,7 @@ def _show_live(watches: Sequence[_Watch], wish: _Wish, keys: Keys, console: Cons
 
     def picture() -> Any:
         width, height = console.size
-        return draw(_frame(watches, wish), width=width, height=height, keys=True)
+        return draw(_frame(watches, wish), width=width, height=height, keys=keys.is_open)
 
     before = signal.signal(signal.SIGWINCH, lambda *_: keys.wake())
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from labvirt.errors import SpecError
 from labvirt.host.collection import Table
 from labvirt.host.readings import Readings
-from labvirt.status.condition import Condition
+from labvirt.status.condition import Condition, Watch
 from labvirt.status.sample import Mark
 from labvirt.status.series import find_series
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.status.sample import Sample, Subject
 
-__all__ = ["Alert", "AlertEvent", "AlertState", "watch_condition", "with_unit"]
+__all__ = ["Alert", "AlertEvent", "AlertState", "checked_condition", "with_unit"]
 
 _log = logging.getLogger("labvirt")
 #: State, the worst first: its colour, which is never told without its word.
@@ -87,7 +87,7 @@ class AlertEvent:
 class _Watched:
     """One subject of an alert: the memory of its condition, and how it stood last."""
 
-    condition: Condition
+    watch: Watch
     seen: AlertState
     fires: bool = False
 
@@ -133,17 +133,19 @@ class Alert:
         self.title = title or str(condition)
         self._host = host
         self._call = call
-        self._column = find_series(condition.kind, condition.series)
+        self._column = find_series(condition.kind, condition.series.name)
         self._lock = threading.Lock()
         self._watched: dict[Subject, _Watched] = {}
         self._last_at, self._interval_s = math.nan, 1.0
         self._events: queue.SimpleQueue[AlertEvent | None] = queue.SimpleQueue()
         self._teller = threading.Thread(target=self._tell_all, name="labvirt-alert", daemon=True)
         chosen = None if domains is None else tuple(domains)
-        self._listening = host.sampler.listen(
-            self._take, groups=(condition.group,), domains=chosen, backlog=16
-        )
-        self._only = self._listening.wish.domains
+        # The first sample may come before this is over.
+        with self._lock:
+            self._listening = host.sampler.listen(
+                self._take, groups=(condition.series.group,), domains=chosen, backlog=16
+            )
+            self._only = self._listening.wish.domains
         self._teller.start()
 
     def __enter__(self) -> Self:
@@ -238,12 +240,13 @@ class Alert:
         name = f"{name} {subject.device}".strip()
         watched = self._watched.get(subject)
         if watched is None:
+            unit = self.condition.series.unit
             first = AlertState(
-                sample.host, name, subject.uuid, "no data", sample.at, math.nan, self.condition.unit
+                sample.host, name, subject.uuid, "no data", sample.at, math.nan, unit
             )
-            watched = self._watched[subject] = _Watched(self.condition.fresh(), first)
-        told = watched.condition.step(sample.at, value)
-        state = "no data" if math.isnan(value) and told != "firing" else told
+            watched = self._watched[subject] = _Watched(self.condition.watch(), first)
+        told = watched.watch.step(sample.at, value)
+        state = "no data" if told == "unknown" else told
         since = watched.seen.since if state == watched.seen.state else sample.at
         watched.seen = replace(watched.seen, name=name, state=state, since=since, value=value)
         if (told == "firing") != watched.fires:
@@ -261,7 +264,7 @@ class Alert:
     def _happened(self, sample: Sample, subject: Subject, watched: _Watched) -> None:
         what = "firing" if watched.fires else "cleared"
         seen = watched.seen
-        value = "it is gone" if seen.state == "no data" else with_unit(seen.value, seen.unit)
+        value = with_unit(seen.value, seen.unit) if subject in self._watched else "it is gone"
         text = f"alert {self.title}: {seen.name} {what} ({value})"
         self._host.history.mark(Mark(sample.at, "alert", sample.host, subject.uuid, text))
         self._events.put(AlertEvent(self.title, what, sample.at, seen, text))
@@ -294,7 +297,7 @@ class Alert:
         )
 
 
-def watch_condition(condition: str | Condition, asked: str) -> Condition:
+def checked_condition(condition: object, asked: str) -> Condition:
     """Return a condition that was given as text or made before.
 
     Raises:

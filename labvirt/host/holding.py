@@ -12,7 +12,7 @@ from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
 from labvirt.host.alerts import with_unit
 from labvirt.host.evidence import Evidence
 from labvirt.plan import Job
-from labvirt.status.condition import Condition
+from labvirt.status.condition import Condition, Watch
 from labvirt.status.series import find_series
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _MISSING_S = 1.0
 
 def is_condition(what: object) -> bool:
     """Return True for what is meant as a condition: it compares something."""
-    return isinstance(what, str) and any(sign in what for sign in "<>=")
+    return isinstance(what, str) and any(sign in what for sign in ("<", ">", "=", "no data"))
 
 
 def hold(domain: DomainHandle, text: str, timeout_s: float) -> Job[Evidence]:
@@ -38,15 +38,18 @@ def hold(domain: DomainHandle, text: str, timeout_s: float) -> Job[Evidence]:
         SpecError: the condition cannot be read, is none of a domain, or can never hold in time.
     """
     condition = Condition.parse(text)
-    asked = f"wait for {condition} of {domain.name}"
+    asked = f"wait for {text} of {domain.name}"
     if condition.kind != "domain":
-        raise SpecError(f"cannot {asked}: it is a number of a {condition.kind}")
+        raise SpecError(
+            f"cannot {asked}: it is a number of a {condition.kind}",
+            hint="leave the kind out, or host.alert(...) for a host or device",
+        )
     if condition.for_s > timeout_s:
         raise SpecError(
             f"cannot {asked}: {condition.for_s:g} s are more than timeout_s={timeout_s:g}",
             hint=f"timeout_s={condition.for_s * 2:g}",
         )
-    return Job(asked, lambda control: _Holding(domain, condition, timeout_s).wait(control))
+    return Job(asked, lambda control: _Holding(domain, text, condition, timeout_s).wait(control))
 
 
 @dataclass
@@ -54,15 +57,16 @@ class _Holding:
     """One wait: what has been seen so far."""
 
     domain: DomainHandle
+    text: str
     condition: Condition
     timeout_s: float
     began: float = field(default_factory=time.monotonic)
     value: float = math.nan
     least: float = math.inf
     most: float = -math.inf
-    held_since: float | None = None
     longest_s: float = 0.0
     readings: int = 0
+    was_true: bool = False
     missing_since: float | None = None
 
     def wait(self, control: JobControl) -> Evidence:
@@ -74,8 +78,9 @@ class _Holding:
         came: queue.SimpleQueue[Sample] = queue.SimpleQueue()
         host, uuid = self.domain.host, self.domain.uuid
         self._refuse_the_dead()
+        watch = self.condition.watch()
         with host.sampler.listen(
-            came.put, groups=(self.condition.group,), domains=(uuid,), backlog=64
+            came.put, groups=(self.condition.series.group,), domains=(uuid,), backlog=64
         ):
             while True:
                 left = self.began + self.timeout_s - time.monotonic()
@@ -86,13 +91,13 @@ class _Holding:
                     sample = came.get(timeout=min(left, 0.25))
                 except queue.Empty:
                     continue
-                if self._step(sample) == "firing":
+                if self._step(watch, sample) == "firing":
                     spent = time.monotonic() - self.began
-                    words = f"{self.condition}: {self._words(self.value)} now"
+                    words = f"{self.text}: {self._words(self.value)} now"
                     return Evidence("rate", words, spent)
                 control.report(f"{self.domain.name}: {self._words(self.value)}")
 
-    def _step(self, sample: Sample) -> str:
+    def _step(self, watch: Watch, sample: Sample) -> str:
         self.readings += 1
         table = sample.tables.get("domain")
         uuids = [subject.uuid for subject in table.subjects] if table is not None else []
@@ -104,17 +109,15 @@ class _Holding:
         else:
             self.missing_since = None
             row = table.values[uuids.index(self.domain.uuid)]
-            value = float(row[find_series("domain", self.condition.series)])
-        state = self.condition.step(sample.at, value)
+            value = float(row[find_series("domain", self.condition.series.name)])
+        state = watch.step(sample.at, value)
         if not math.isnan(value):
             self.value = value
             self.least, self.most = min(self.least, value), max(self.most, value)
-        if state == "ok" or math.isnan(value):
-            self.held_since = None
-        else:
-            self.held_since = sample.at if self.held_since is None else self.held_since
-            self.longest_s = max(self.longest_s, sample.at - self.held_since)
-        return str(state)
+        if watch.since is not None:
+            self.longest_s = max(self.longest_s, sample.at - watch.since)
+            self.was_true = True
+        return state
 
     def _refuse_the_dead(self) -> None:
         """Stop waiting for what can no longer happen."""
@@ -137,10 +140,10 @@ class _Holding:
 
     @property
     def _asked(self) -> str:
-        return f"{self.condition} of domain {self.domain.name}"
+        return f"{self.text} of domain {self.domain.name}"
 
     def _words(self, value: float) -> str:
-        return with_unit(value, self.condition.unit)
+        return with_unit(value, self.condition.series.unit)
 
     def _too_late(self) -> WaitTimeoutError:
         sampler, uuid = self.domain.host.sampler, self.domain.uuid
@@ -151,9 +154,11 @@ class _Holding:
             if self.domain.host.state != "connected":
                 why = f"the link to the host is {self.domain.host.state}"
             elif self.readings < 2:
-                why = f"{self.readings} readings came in that time, one each {sampler.interval_s:g} s"
+                why = (
+                    f"{self.readings} readings came in that time, one each {sampler.interval_s:g} s"
+                )
             cause = why or "nobody tells this number of it"
-        elif self.longest_s or self.held_since is not None:
+        elif self.was_true:
             cause = f"it held for {self.longest_s:.1f} s at most"
         else:
             cause = f"it was {self._words(self.least)} to {self._words(self.most)} all the time"

@@ -54,20 +54,23 @@ class MeasuredHost(SampledHost):
         that nobody holds goes on, and `alerts` has it.
 
         Args:
-            condition: ``cpu > 90 % for 30 s``, ``disk_write > 50 MiB/s``, ``host cpu > 80 %``.
+            condition: ``cpu > 90 % for 30 s``, ``disk_write > 50 MiB/s``, ``host:cpu >= 95 % for
+                1 min clear at 80 %``, ``memory_used no data for 1 min``; see
+                `labvirt.status.condition`.
             domains: names or UUIDs; None for all active domains, those that start later included.
             call: takes an `AlertEvent`; called on a thread of the alert's own. What it raises is
                 logged.
-            title: its name in journal and marks; the condition's own text when empty.
+            title: its name in journal and marks; the condition as it was given when empty.
 
         Raises:
             SpecError: the condition cannot be read; says what may stand there.
             NotFoundError: there is no domain of that name.
             ConnectionLostError: the host is closed.
         """
-        from labvirt.host.alerts import Alert, watch_condition
+        from labvirt.host.alerts import Alert, checked_condition
 
-        asked = watch_condition(condition, f"alert on {self.name}")
+        asked = checked_condition(condition, f"alert on {self.name}")
+        title = title or (condition if isinstance(condition, str) else str(asked))
         made = Alert(cast("Host", self), asked, domains=domains, call=call, title=title)
         with _lock:
             if self._alerts is None:

@@ -56,6 +56,11 @@ class Keys:
         os.close(write)
         os.close(self._wake_read)
 
+    @property
+    def is_open(self) -> bool:
+        """True when there is a terminal to read from."""
+        return self._fd >= 0
+
     def wake(self) -> None:
         """End the wait of `wait`; may be called from any thread."""
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from labvirt.host.alerts import Alert
@@ -29,10 +30,10 @@ def thresholds_of(
     found: dict[float, list[str]] = {}
     for each in alerts:
         condition = each.condition if isinstance(each, Alert) else each
-        if (condition.kind, condition.series) not in shown:
+        if (condition.kind, condition.series.name) not in shown or math.isnan(condition.value):
             continue
         title = each.title if isinstance(each, Alert) else str(condition)
-        labels = found.setdefault(condition.limit, [])
+        labels = found.setdefault(condition.value, [])
         if title not in labels:
             labels.append(title)
     return tuple(Threshold(value, ", ".join(labels)) for value, labels in sorted(found.items()))

@@ -117,7 +117,7 @@ def test_a_callback_that_raises_stops_nothing(brisk, eventually, caplog):
 
 
 def test_a_condition_on_the_host_has_one_subject(alpha, brisk, eventually):
-    with alpha.alert("host memory > 1 MiB") as alert:
+    with alpha.alert("host:memory > 1 MiB") as alert:
         eventually(lambda: alert.firing == (alpha.name,), "the host")
 
 
@@ -327,7 +327,7 @@ def test_a_runbook_checks_with_it(brisk, alpha, tmp_path):
     [
         ("cpu < 5 % for 30 s", 10, "30"),
         ("nothing < 5 %", 10, "nothing"),
-        ("host cpu < 50 %", 10, "host"),
+        ("host:cpu < 50 %", 10, "host"),
         ("cpu < 50 %", 0, "timeout_s"),
     ],
 )
