@@ -162,6 +162,7 @@ def test_it_ends_cleanly_when_it_is_stopped(terminal, lab, guest, how):
     assert termios.tcgetattr(shell.theirs) == shell.before
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_narrow_terminal_is_never_wrapped(terminal, lab, guest):
     shell = terminal(f"lab:{lab.name}/alpha", "--interval", "0.5", "--count", "2", columns=34)
     assert shell.ended() == 0
@@ -186,6 +187,7 @@ def test_json_lines_tell_what_the_guest_does(lab, guest):
     assert told[-1]["interval_s"] == 0.5
 
 
+@pytest.mark.slow(seconds=5)
 def test_csv_has_its_heading_once(lab, guest):
     done = top(f"lab:{lab.name}", "--csv", "--count", "2", "--interval", "0.5")
     assert done.returncode == 0, done.stderr
@@ -223,6 +225,28 @@ def test_a_reader_that_leaves_is_no_error(lab, guest):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow(seconds=15)
+def test_a_stalled_guest_is_marked_and_the_host_goes_on(lab, guest):
+    (process,) = lab["alpha"].tools.qemu_processes(seconds=0.05)
+    argv = [LABVIRT, "top", f"lab:{lab.name}/alpha", "--json", "--interval", "0.5"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as viewer:
+        try:
+            json.loads(viewer.stdout.readline())
+            os.kill(process.pid, signal.SIGSTOP)
+            began = time.monotonic()
+            line = {"stalled_since": None}
+            while line["stalled_since"] is None:
+                assert time.monotonic() - began < 10
+                (line,) = json.loads(viewer.stdout.readline())["domains"]
+            assert line["memory_used_bytes"] is None
+            assert line["memory_bytes"] == 128 << 20
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+            viewer.terminate()
+    guest.wait_for("agent", timeout_s=30)
+
+
+@pytest.mark.slow(seconds=5)
 def test_a_lost_host_is_shown_and_comes_back(lab, guest):
     argv = [LABVIRT, "top", f"lab:{lab.name}", "--json", "--interval", "0.3"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:

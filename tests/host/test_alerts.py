@@ -297,6 +297,7 @@ def test_a_wait_can_be_cancelled(brisk, alpha):
     assert not alpha.sampler.is_running
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_runbook_checks_with_it(brisk, alpha, tmp_path):
     """The second step says that the guest is busy, and its check proves that it is not."""
     cells = (
