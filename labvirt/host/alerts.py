@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from labvirt.errors import SpecError
 from labvirt.host.collection import Table
 from labvirt.host.readings import Readings
-from labvirt.status.condition import Condition, Watch
+from labvirt.status.condition import Condition
 from labvirt.status.sample import Mark
 from labvirt.status.series import find_series
 
@@ -87,7 +87,7 @@ class AlertEvent:
 class _Watched:
     """One subject of an alert: the memory of its condition, and how it stood last."""
 
-    watch: Watch
+    condition: Condition
     seen: AlertState
     fires: bool = False
 
@@ -133,7 +133,7 @@ class Alert:
         self.title = title or str(condition)
         self._host = host
         self._call = call
-        self._column = find_series(condition.kind, condition.series.name)
+        self._column = find_series(condition.kind, condition.series)
         self._lock = threading.Lock()
         self._watched: dict[Subject, _Watched] = {}
         self._last_at, self._interval_s = math.nan, 1.0
@@ -143,7 +143,7 @@ class Alert:
         # The first sample may come before this is over.
         with self._lock:
             self._listening = host.sampler.listen(
-                self._take, groups=(condition.series.group,), domains=chosen, backlog=16
+                self._take, groups=(condition.group,), domains=chosen, backlog=16
             )
             self._only = self._listening.wish.domains
         self._teller.start()
@@ -240,17 +240,16 @@ class Alert:
         name = f"{name} {subject.device}".strip()
         watched = self._watched.get(subject)
         if watched is None:
-            unit = self.condition.series.unit
+            unit = self.condition.unit
             first = AlertState(
                 sample.host, name, subject.uuid, "no data", sample.at, math.nan, unit
             )
-            watched = self._watched[subject] = _Watched(self.condition.watch(), first)
-        told = watched.watch.step(sample.at, value)
-        state = "no data" if told == "unknown" else told
+            watched = self._watched[subject] = _Watched(self.condition.fresh(), first)
+        state = watched.condition.step(sample.at, value)
         since = watched.seen.since if state == watched.seen.state else sample.at
         watched.seen = replace(watched.seen, name=name, state=state, since=since, value=value)
-        if (told == "firing") != watched.fires:
-            watched.fires = told == "firing"
+        if (state == "firing") != watched.fires:
+            watched.fires = state == "firing"
             self._happened(sample, subject, watched)
 
     def _forget(self, sample: Sample, subject: Subject) -> None:

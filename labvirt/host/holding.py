@@ -12,7 +12,7 @@ from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
 from labvirt.host.alerts import with_unit
 from labvirt.host.evidence import Evidence
 from labvirt.plan import Job
-from labvirt.status.condition import Condition, Watch
+from labvirt.status.condition import Condition
 from labvirt.status.series import find_series
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def hold(domain: DomainHandle, text: str, timeout_s: float) -> Job[Evidence]:
         SpecError: the condition cannot be read, is none of a domain, or can never hold in time.
     """
     condition = Condition.parse(text)
-    asked = f"wait for {text} of {domain.name}"
+    asked = f"wait for {condition} of {domain.name}"
     if condition.kind != "domain":
         raise SpecError(
             f"cannot {asked}: it is a number of a {condition.kind}",
@@ -49,7 +49,7 @@ def hold(domain: DomainHandle, text: str, timeout_s: float) -> Job[Evidence]:
             f"cannot {asked}: {condition.for_s:g} s are more than timeout_s={timeout_s:g}",
             hint=f"timeout_s={condition.for_s * 2:g}",
         )
-    return Job(asked, lambda control: _Holding(domain, text, condition, timeout_s).wait(control))
+    return Job(asked, lambda control: _Holding(domain, condition, timeout_s).wait(control))
 
 
 @dataclass
@@ -57,7 +57,6 @@ class _Holding:
     """One wait: what has been seen so far."""
 
     domain: DomainHandle
-    text: str
     condition: Condition
     timeout_s: float
     began: float = field(default_factory=time.monotonic)
@@ -78,9 +77,8 @@ class _Holding:
         came: queue.SimpleQueue[Sample] = queue.SimpleQueue()
         host, uuid = self.domain.host, self.domain.uuid
         self._refuse_the_dead()
-        watch = self.condition.watch()
         with host.sampler.listen(
-            came.put, groups=(self.condition.series.group,), domains=(uuid,), backlog=64
+            came.put, groups=(self.condition.group,), domains=(uuid,), backlog=64
         ):
             while True:
                 left = self.began + self.timeout_s - time.monotonic()
@@ -91,13 +89,13 @@ class _Holding:
                     sample = came.get(timeout=min(left, 0.25))
                 except queue.Empty:
                     continue
-                if self._step(watch, sample) == "firing":
+                if self._step(sample) == "firing":
                     spent = time.monotonic() - self.began
-                    words = f"{self.text}: {self._words(self.value)} now"
+                    words = f"{self.condition}: {self._words(self.value)} now"
                     return Evidence("rate", words, spent)
                 control.report(f"{self.domain.name}: {self._words(self.value)}")
 
-    def _step(self, watch: Watch, sample: Sample) -> str:
+    def _step(self, sample: Sample) -> str:
         self.readings += 1
         table = sample.tables.get("domain")
         uuids = [subject.uuid for subject in table.subjects] if table is not None else []
@@ -109,13 +107,13 @@ class _Holding:
         else:
             self.missing_since = None
             row = table.values[uuids.index(self.domain.uuid)]
-            value = float(row[find_series("domain", self.condition.series.name)])
-        state = watch.step(sample.at, value)
+            value = float(row[find_series("domain", self.condition.series)])
+        state = self.condition.step(sample.at, value)
         if not math.isnan(value):
             self.value = value
             self.least, self.most = min(self.least, value), max(self.most, value)
-        if watch.since is not None:
-            self.longest_s = max(self.longest_s, sample.at - watch.since)
+        if self.condition.since is not None:
+            self.longest_s = max(self.longest_s, sample.at - self.condition.since)
             self.was_true = True
         return state
 
@@ -140,10 +138,10 @@ class _Holding:
 
     @property
     def _asked(self) -> str:
-        return f"{self.text} of domain {self.domain.name}"
+        return f"{self.condition} of domain {self.domain.name}"
 
     def _words(self, value: float) -> str:
-        return with_unit(value, self.condition.series.unit)
+        return with_unit(value, self.condition.unit)
 
     def _too_late(self) -> WaitTimeoutError:
         sampler, uuid = self.domain.host.sampler, self.domain.uuid

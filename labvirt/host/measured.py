@@ -70,7 +70,6 @@ class MeasuredHost(SampledHost):
         from labvirt.host.alerts import Alert, checked_condition
 
         asked = checked_condition(condition, f"alert on {self.name}")
-        title = title or (condition if isinstance(condition, str) else str(asked))
         made = Alert(cast("Host", self), asked, domains=domains, call=call, title=title)
         with _lock:
             if self._alerts is None:

@@ -30,10 +30,10 @@ def thresholds_of(
     found: dict[float, list[str]] = {}
     for each in alerts:
         condition = each.condition if isinstance(each, Alert) else each
-        if (condition.kind, condition.series.name) not in shown or math.isnan(condition.value):
+        if (condition.kind, condition.series) not in shown or math.isnan(condition.limit):
             continue
         title = each.title if isinstance(each, Alert) else str(condition)
-        labels = found.setdefault(condition.value, [])
+        labels = found.setdefault(condition.limit, [])
         if title not in labels:
             labels.append(title)
     return tuple(Threshold(value, ", ".join(labels)) for value, labels in sorted(found.items()))

@@ -7,7 +7,18 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bulk, create, images, imports, networks, rates, runbooks, schema, storage
+from tests.bench import (
+    bulk,
+    create,
+    images,
+    imports,
+    networks,
+    rates,
+    runbooks,
+    sampling,
+    schema,
+    storage,
+)
 
 ALL = {
     "start": (imports.run,),
@@ -26,6 +37,7 @@ ALL = {
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
     "rates": (rates.run, rates.history),
+    "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
 }
 
 
