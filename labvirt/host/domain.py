@@ -11,6 +11,7 @@ from labvirt.host.keeping.blockjobs import BlockJobVerbs
 from labvirt.host.keeping.moving_disks import MovingDiskVerbs
 from labvirt.host.keeping.snapshots import SnapshotVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
+from labvirt.host.measuring import MeasuringVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.networks.filtering import FilterVerbs
 from labvirt.host.resources import ResourceVerbs
@@ -33,6 +34,7 @@ class Domain(
     IdentityVerbs,
     VirtioVerbs,
     BackupVerbs,
+    MeasuringVerbs,
 ):
     """A domain of a host.
 

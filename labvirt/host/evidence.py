@@ -33,7 +33,7 @@ class Evidence:
     """What was seen when a wait ended.
 
     Attributes:
-        kind: ``state``, ``serial``, ``agent``, ``lease`` or ``http``.
+        kind: ``state``, ``serial``, ``agent``, ``lease``, ``http`` or ``rate``.
         text: the evidence in words.
         seconds: how long the wait took.
         stages: seconds from the beginning at which each stage was passed.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 
 import pytest
 
@@ -45,6 +47,42 @@ def test_the_web_server_inside_answers_from_outside(guest):
     evidence = guest.wait_for("http", timeout_s=60)
     assert evidence.kind == "http"
     assert "answers 200" in evidence.text
+
+
+@pytest.mark.skipif(not shutil.which("virsh"), reason="virsh is not installed")
+def test_interface_stats_are_virsh_s_numbers(guest):
+    guest.wait_for("network", timeout_s=60)
+    (before,) = guest.interface_stats()
+    pinged = guest.run(["/bin/ping", "-c", "3", "-W", "1", "-s", "1000", "192.168.122.1"])
+    assert pinged.exit_code == 0, pinged
+    for _ in range(10):
+        record = guest.interface_stats(before.mac)
+        done = subprocess.run(
+            ["virsh", "-c", guest.host.uri, "domifstat", "net1", before.device],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        told = {line.split()[1]: int(line.split()[2]) for line in done.stdout.splitlines() if line}
+        theirs = {
+            f"{way}_{what}": told[f"{way}_{short}"]
+            for way in ("rx", "tx")
+            for what, short in (
+                ("bytes", "bytes"),
+                ("packets", "packets"),
+                ("errors", "errs"),
+                ("drops", "drop"),
+            )
+        }
+        mine = {name: getattr(record, name) for name in theirs}
+        if mine == theirs:
+            break
+    assert mine == theirs
+    assert record.tx_bytes - before.tx_bytes >= 3 * 1042
+    assert record.tx_packets - before.tx_packets >= 3
+    assert guest.interface_stats(before.device).mac == before.mac
+    assert guest.interface_stats().df.loc[0, "tx_bytes"] >= record.tx_bytes
 
 
 def test_the_serial_console_works(guest):
