@@ -77,18 +77,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "widgets": (
         ALL
-        - {
-            "connection",
-            "widgets",
-            "front",
-            "cli",
-            "cli_run",
-            "cli_runs",
-            "cli_stats",
-            "cli_record",
-        },
-        {"IPython", "anywidget", "comm", "ipywidgets", "numpy", "pandas", "plotly", "traitlets"},
-        ALL - {"connection", "widgets", "front", "cli", "cli_run", "cli_runs", "cli_stats"},
+        - {"connection", "widgets", "front", "cli", "top"}
+        - {"cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"traitlets"},
     ),

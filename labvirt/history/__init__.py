@@ -11,10 +11,6 @@ if TYPE_CHECKING:
     from labvirt.history.exporter import Exporter
     from labvirt.history.history import History
     from labvirt.history.merged import Merged
-
-_HOMES = {"labvirt.history.history": ("History",), "labvirt.history.merged": ("Merged",)}
-
-__all__ = ["History", "Merged", "Source", "Window"]
     from labvirt.history.opening import open  # noqa: A004 - read as labvirt.history.open
     from labvirt.history.parquet import ParquetSource
     from labvirt.history.prometheus import PrometheusSource
@@ -23,9 +19,11 @@ __all__ = ["History", "Merged", "Source", "Window"]
     from labvirt.history.replay import Replay
     from labvirt.history.rolling import rollup
     from labvirt.history.writer import Retention
+
 _HOMES = {
     "labvirt.history.exporter": ("Exporter",),
     "labvirt.history.history": ("History",),
+    "labvirt.history.merged": ("Merged",),
     "labvirt.history.opening": ("open",),
     "labvirt.history.parquet": ("ParquetSource",),
     "labvirt.history.prometheus": ("PrometheusSource",),
@@ -35,9 +33,11 @@ _HOMES = {
     "labvirt.history.rolling": ("rollup",),
     "labvirt.history.writer": ("Retention",),
 }
+
 __all__ = [
     "Exporter",
     "History",
+    "Merged",
     "ParquetSource",
     "PrometheusSource",
     "Recorder",
