@@ -41,8 +41,6 @@ _DOMAIN = (
     "balloon.current", "balloon.usable", "balloon.last-update",
 )  # fmt: skip
 _KIB = np.array([1.0, 1, 1024, 1024, 1, 1, 1024, 1024, 1])
-#: Columns that ``info()`` tells, and it alone where it is given.
-_INFO = 5
 _WAIT = COUNTERS["domain"].index("wait_ns")
 _GROUP: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "interface": (
@@ -83,7 +81,7 @@ class _Plan:
     """What is fetched of every dict that has the same keys of interest.
 
     Attributes:
-        named: fetches how many devices there are, and their names.
+        named: fetches the names of the devices.
         counted: fetches the figures.
         width: how many figures.
         places: by kind: for each row of a dict, the place of each column among the figures;
@@ -91,6 +89,8 @@ class _Plan:
         waits: places of the figures that are summed up to ``wait_ns``.
         devices: by kind, keys of the names of its devices.
     """
+
+    named: Callable[[Mapping[str, Any]], object]
 
     def __init__(self, told: Mapping[str, Any], kinds: Sequence[Kind], *, info: bool) -> None:
         keys: dict[str, int] = {}
@@ -100,9 +100,13 @@ class _Plan:
         named = []
         for kind in kinds:
             if kind == "domain":
-                wanted[kind] = [[*[""] * _INFO, *_DOMAIN[_INFO:]] if info else list(_DOMAIN)]
-                waits = [each for each in told if each[:5] == "vcpu." and each[-6:] == ".delay"]
-                self.waits = [keys.setdefault(each, len(keys)) for each in waits]
+                if not info:
+                    wanted[kind] = [list(_DOMAIN)]
+                    self.waits = [
+                        keys.setdefault(each, len(keys))
+                        for each in told
+                        if each[:5] == "vcpu." and each[-6:] == ".delay"
+                    ]
                 continue
             group, names = _GROUP[kind]
             count = f"{group}.count"
@@ -110,12 +114,14 @@ class _Plan:
             prefixes = [each for each in prefixes if f"{each}.name" in told]
             self.devices[kind] = [f"{each}.name" for each in prefixes]
             wanted[kind] = [[f"{each}.{name}" for name in names] for each in prefixes]
-            named += [each for each in (count, *self.devices[kind]) if each in told]
+            named += self.devices[kind]
         for rows in wanted.values():
             for key in chain.from_iterable(rows):
                 if key in told:
                     keys.setdefault(key, len(keys))
-        self.named, self.counted, self.width = _getter(named), _getter(list(keys)), len(keys)
+        # Only compared: one name needs no tuple. That there are more shows in the number of keys.
+        self.named = itemgetter(*named) if named else len
+        self.counted, self.width = _getter(list(keys)), len(keys)
         self.places = {
             kind: np.array(
                 [[keys.get(key, self.width) for key in row] for row in rows], dtype=np.intp
@@ -123,6 +129,28 @@ class _Plan:
             for kind, rows in wanted.items()
         }
         self.key = (tuple(named), tuple(keys))
+        #: Kinds whose figures stand side by side and are all there.
+        self.whole = {
+            kind: slice(int(its[0]), int(its[-1]) + 1)
+            for kind, its in ((kind, its.ravel()) for kind, its in self.places.items())
+            if kind != "domain"
+            and its.size
+            and its[-1] < self.width
+            and np.array_equal(its, np.arange(its[0], its[0] + its.size))
+        }
+
+    def values(self, kind: Kind, figures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the counters of one kind, from the figures of all dicts of the plan."""
+        places = self.places[kind].ravel()
+        if kind in self.whole:
+            return figures[:, self.whole[kind]].reshape(-1, len(COUNTERS[kind]))
+        wide = np.column_stack([figures, np.full(len(figures), np.nan)])
+        values = wide[:, places].reshape(-1, len(COUNTERS[kind]))
+        if kind == "domain":
+            values *= _KIB
+            if self.waits:
+                values[:, _WAIT] = figures[:, self.waits].sum(axis=1)
+        return values
 
 
 class _Layout:
@@ -182,7 +210,8 @@ class Gather:
     Args:
         host: name of the host.
         kinds: which readings: ``domain``, ``interface``, ``disk``.
-        info: each `take` brings ``info()`` of every domain.
+        info: each `take` brings ``info()`` of every domain, and rows of domains hold what it tells
+            and nothing else.
     """
 
     def __init__(
@@ -223,13 +252,16 @@ class Gather:
             layout = self._new(uuids, dicts)
             counters = self._counters(layout, dicts)
         made = []
-        for kind, values in counters.items():
-            its = np.full(len(values), float(clock))
+        for kind in self._kinds:
+            subjects = layout.subjects[kind]
+            its = np.full(len(subjects), float(clock))
+            values = counters.get(kind)
             if kind == "domain" and self._info:
-                _from_infos(values, infos or ())
-                if clocks is not None:
-                    its = np.array(clocks, dtype=np.float64)
-            made.append(Reading(kind, layout.subjects[kind], its, values, complete))
+                values = _from_infos(infos or ())
+                its = its if clocks is None else np.array(clocks, dtype=np.float64)
+            if values is None:  # there is no dict
+                values = np.empty((0, len(COUNTERS[kind])))
+            made.append(Reading(kind, subjects, its, values, complete))
         return made
 
     def _new(self, uuids: list[str], dicts: list[Mapping[str, Any]]) -> _Layout:
@@ -245,32 +277,26 @@ class Gather:
     def _counters(
         self, layout: _Layout, dicts: list[Mapping[str, Any]]
     ) -> dict[Kind, NDArray[np.float64]]:
-        out: dict[Kind, NDArray[np.float64]] = {
-            kind: np.empty((len(layout.subjects[kind]), len(COUNTERS[kind])))
-            for kind in self._kinds
-        }
+        out: dict[Kind, NDArray[np.float64]] = {}
         for plan, members, rows in layout.parts:
-            wide = plan.width
             told = map(plan.counted, layout.pick(dicts, members))
-            figures = np.full((len(members), wide + 1), np.nan)
-            figures[:, :wide] = _floats(told, (len(members), wide))
-            for kind in self._kinds:
-                values = figures[:, plan.places[kind].ravel()].reshape(-1, len(COUNTERS[kind]))
-                if kind == "domain":
-                    values *= _KIB
-                    if plan.waits:
-                        values[:, _WAIT] = figures[:, plan.waits].sum(axis=1)
+            figures = _floats(told, (len(members), plan.width))
+            for kind in plan.places:
+                values = plan.values(kind, figures)
                 if len(layout.parts) == 1:
                     out[kind] = values
                 else:
+                    if kind not in out:
+                        out[kind] = np.empty((len(layout.subjects[kind]), len(COUNTERS[kind])))
                     out[kind][rows[kind]] = values
         return out
 
 
-def _from_infos(values: NDArray[np.float64], infos: Sequence[Sequence[float]]) -> None:
-    """Fill in what ``info()`` says: state, most and present KiB, vCPUs, nanoseconds."""
-    told = _floats(infos, (len(infos), 5))
-    values[:, 0] = told[:, 0]
-    values[:, 1] = told[:, 3]
-    values[:, 2:4] = told[:, 1:3] * 1024.0
-    values[:, 4] = told[:, 4]
+def _from_infos(infos: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return counters of domains: what ``info()`` says, state, KiB, vCPUs and nanoseconds."""
+    state, most, memory, vcpus, cpu = _floats(infos, (len(infos), 5)).T
+    values = np.full((len(COUNTERS["domain"]), len(infos)), np.nan)
+    values[0], values[1], values[4] = state, vcpus, cpu
+    np.multiply(most, 1024.0, out=values[2])
+    np.multiply(memory, 1024.0, out=values[3])
+    return values.T
