@@ -40,7 +40,7 @@ _DOMAIN = (
     "state.state", "vcpu.current", "balloon.maximum", "balloon.current", "cpu.time", "",
     "balloon.current", "balloon.usable", "balloon.last-update",
 )  # fmt: skip
-_KIB = np.array([1.0, 1, 1024, 1024, 1, 1, 1024, 1024, 1])
+_KIB = np.array([[1.0], [1], [1024], [1024], [1], [1], [1024], [1024], [1]])
 _WAIT = COUNTERS["domain"].index("wait_ns")
 _GROUP: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "interface": (
@@ -66,15 +66,14 @@ def _getter(keys: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...
     return lambda told: tuple(told[each] for each in keys)
 
 
-def _floats(rows: Iterable[Iterable[Any]], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return rows of numbers as an array: one C call for all, quickest for whole numbers."""
-    count = shape[0] * shape[1]
+def _floats(rows: Iterable[Iterable[Any]], count: int, width: int) -> NDArray[np.float64]:
+    """Return rows of numbers as ``[width, count]``: one C call, quickest for whole numbers."""
     figures = tuple(chain.from_iterable(rows))
     try:
-        packed = np.frombuffer(struct.pack(f"{count}q", *figures), np.int64)
+        packed = np.frombuffer(struct.pack(f"{len(figures)}q", *figures), np.int64)
     except struct.error:  # a fraction, or above 2**63
-        return np.array(figures, dtype=np.float64).reshape(shape)
-    return packed.astype(np.float64).reshape(shape)
+        packed = np.array(figures, dtype=np.float64)
+    return np.ascontiguousarray(packed.reshape(count, width).T, dtype=np.float64)
 
 
 class _Plan:
@@ -140,17 +139,23 @@ class _Plan:
         }
 
     def values(self, kind: Kind, figures: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the counters of one kind, from the figures of all dicts of the plan."""
-        places = self.places[kind].ravel()
+        """Return the counters of one kind, ``[columns, rows]``, from the figures of all dicts."""
         if kind in self.whole:
-            return figures[:, self.whole[kind]].reshape(-1, len(COUNTERS[kind]))
-        wide = np.column_stack([figures, np.full(len(figures), np.nan)])
-        values = wide[:, places].reshape(-1, len(COUNTERS[kind]))
+            values = figures[self.whole[kind]]
+        else:
+            nothing = np.full((1, figures.shape[1]), np.nan)
+            values = np.concatenate([figures, nothing])[self.places[kind].ravel()]
         if kind == "domain":
             values *= _KIB
             if self.waits:
-                values[:, _WAIT] = figures[:, self.waits].sum(axis=1)
-        return values
+                values[_WAIT] = figures[self.waits].sum(axis=0)
+        columns = len(COUNTERS[kind])
+        devices = len(values) // columns
+        if devices == 1:
+            return values
+        count = values.shape[1]
+        by_device = values.reshape(devices, columns, count).transpose(1, 2, 0)
+        return by_device.reshape(columns, count * devices)
 
 
 class _Layout:
@@ -160,8 +165,8 @@ class _Layout:
         self,
         host: str,
         kinds: Sequence[Kind],
-        uuids: list[str],
-        dicts: list[Mapping[str, Any]],
+        uuids: tuple[str, ...],
+        dicts: tuple[Mapping[str, Any], ...],
         *,
         info: bool,
     ) -> None:
@@ -187,11 +192,13 @@ class _Layout:
         self.names = [list(map(p.named, self.pick(dicts, m))) for p, m, _ in self.parts]
         self.subjects: dict[Kind, tuple[Subject, ...]] = {k: tuple(v) for k, v in subjects.items()}
 
-    def pick(self, dicts: list[Mapping[str, Any]], members: list[int]) -> list[Mapping[str, Any]]:
+    def pick(
+        self, dicts: tuple[Mapping[str, Any], ...], members: list[int]
+    ) -> Sequence[Mapping[str, Any]]:
         """Return the dicts of one plan."""
         return dicts if len(members) == len(dicts) else [dicts[each] for each in members]
 
-    def is_same(self, uuids: list[str], dicts: list[Mapping[str, Any]]) -> bool:
+    def is_same(self, uuids: tuple[str, ...], dicts: tuple[Mapping[str, Any], ...]) -> bool:
         """Return whether nothing came or went since it was made."""
         if uuids != self.uuids or list(map(len, dicts)) != self.sizes:
             return False
@@ -241,8 +248,9 @@ class Gather:
             clocks: when each ``info()`` was read.
             complete: these are all active domains.
         """
-        uuids = [each[0] for each in records]
-        dicts = [each[1] for each in records]
+        uuids: tuple[str, ...]
+        dicts: tuple[Mapping[str, Any], ...]
+        uuids, dicts = zip(*records, strict=True) if records else ((), ())
         layout = self._layout
         if layout is None or not layout.is_same(uuids, dicts):
             layout = self._new(uuids, dicts)
@@ -260,11 +268,11 @@ class Gather:
                 values = _from_infos(infos or ())
                 its = its if clocks is None else np.array(clocks, dtype=np.float64)
             if values is None:  # there is no dict
-                values = np.empty((0, len(COUNTERS[kind])))
-            made.append(Reading(kind, subjects, its, values, complete))
+                values = np.empty((len(COUNTERS[kind]), 0))
+            made.append(Reading(kind, subjects, its, values.T, complete))
         return made
 
-    def _new(self, uuids: list[str], dicts: list[Mapping[str, Any]]) -> _Layout:
+    def _new(self, uuids: tuple[str, ...], dicts: tuple[Mapping[str, Any], ...]) -> _Layout:
         """Work out the keys again; who is the same stays the same object."""
         old, new = self._layout, _Layout(self._host, self._kinds, uuids, dicts, info=self._info)
         if old is not None:
@@ -275,28 +283,28 @@ class Gather:
         return new
 
     def _counters(
-        self, layout: _Layout, dicts: list[Mapping[str, Any]]
+        self, layout: _Layout, dicts: tuple[Mapping[str, Any], ...]
     ) -> dict[Kind, NDArray[np.float64]]:
         out: dict[Kind, NDArray[np.float64]] = {}
         for plan, members, rows in layout.parts:
             told = map(plan.counted, layout.pick(dicts, members))
-            figures = _floats(told, (len(members), plan.width))
+            figures = _floats(told, len(members), plan.width)
             for kind in plan.places:
                 values = plan.values(kind, figures)
                 if len(layout.parts) == 1:
                     out[kind] = values
                 else:
                     if kind not in out:
-                        out[kind] = np.empty((len(layout.subjects[kind]), len(COUNTERS[kind])))
-                    out[kind][rows[kind]] = values
+                        out[kind] = np.empty((len(COUNTERS[kind]), len(layout.subjects[kind])))
+                    out[kind][:, rows[kind]] = values
         return out
 
 
 def _from_infos(infos: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """Return counters of domains: what ``info()`` says, state, KiB, vCPUs and nanoseconds."""
-    state, most, memory, vcpus, cpu = _floats(infos, (len(infos), 5)).T
+    state, most, memory, vcpus, cpu = _floats(infos, len(infos), 5)
     values = np.full((len(COUNTERS["domain"]), len(infos)), np.nan)
     values[0], values[1], values[4] = state, vcpus, cpu
     np.multiply(most, 1024.0, out=values[2])
     np.multiply(memory, 1024.0, out=values[3])
-    return values.T
+    return values
