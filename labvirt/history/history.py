@@ -210,6 +210,37 @@ class History:
             values = ring.read(subject, columns, low, high)
         return Window(times, values.astype(np.float64))
 
+    def windows(
+        self,
+        kind: Kind,
+        subjects: Sequence[Subject],
+        fields: Sequence[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> list[Window]:
+        """Return one window per subject, as `window` does, in a fraction of the time.
+
+        Raises:
+            SpecError: there is no such series.
+        """
+        columns = frames.columns_of(kind, fields)
+        none = Window(np.empty(0), np.empty((len(columns), 0)))
+        with self._lock:
+            ring = self._rings.get(kind)
+            if ring is None:
+                return [none] * len(subjects)
+            groups = ring.neighbours(subjects)
+        found: dict[int, Window] = {}
+        for group in groups:
+            with self._lock:  # between two groups the next sample may come
+                low, high = self._axis.find(start, end, max(self._axis.first, ring.first))
+                times = self._axis.times(low, high)
+                its = ring.read_together([subjects[each] for each in group], columns, low, high)
+            for place, values in zip(group, its, strict=True):
+                found[place] = Window(times, values.astype(np.float64))
+        return [found[place] for place in range(len(subjects))]
+
     def grid(
         self,
         wanted: Sequence[tuple[Kind, Subject, str]],

@@ -342,6 +342,12 @@ def test_it_is_what_a_plain_list_would_say(ticks, budget):
         rows = {f"d{n}": {"cpu_percent": at + n} for n in present}
         history.take(sample(at, rows, interval_s=interval))
         kept.append((at, {uuid: row["cpu_percent"] for uuid, row in rows.items()}))
+    there = [*history.subjects("domain"), Subject("h", "nobody")]
+    fields = ["memory_bytes", "cpu_percent"]
+    for subject, window in zip(there, history.windows("domain", there, fields), strict=True):
+        alone = history.window("domain", subject, fields)
+        np.testing.assert_array_equal(window.times, alone.times)
+        np.testing.assert_array_equal(window.values, alone.values)
     for subject in history.subjects("domain"):
         for time, value in cpu(history, subject.uuid).items():
             told = dict(kept)[time].get(subject.uuid, math.nan)
