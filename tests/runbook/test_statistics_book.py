@@ -20,7 +20,9 @@ def test_the_numbers_of_a_real_guest_are_shown_kept_and_played_again(tmp_path, m
     record = lv.run(str(BOOK), {"lab_name": name, "busy_s": "3"}, folder=tmp_path).require_ok()
     assert name not in {each.name for each in lv.Lab.list()}
     notebook = nbformat.read(record.notebook, as_version=4)
-    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [
+        output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
     pictures = [each["text/html"] for each in shown if "image/svg+xml" in each.get("text/html", "")]
     assert len(pictures) >= 2, "charts are no pictures in the record"
     assert not any("application/vnd.jupyter.widget-view+json" in each for each in shown)
