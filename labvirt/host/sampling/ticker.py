@@ -182,9 +182,7 @@ class Ticker:
                 self._begin(*self.line.run("read the machine", sampling.node_facts, _DEADLINE_S))
             fast = self._read(network=network, vcpus_of=vcpus_of, node=node)
         except LabvirtError as error:
-            if not self._in_gap:
-                _log.debug("no sample of %s: %s", self._host, error.what)
-            self._in_gap = True
+            self._begin_gap(error)
             return
         self._in_gap = False
         readings = self._maker.fast(
@@ -196,6 +194,13 @@ class Ticker:
         self._names = fast.names
         readings += self._slow_readings(needs, fast)
         self._hand_on(readings, fast)
+
+    def _begin_gap(self, error: LabvirtError) -> None:
+        # The end of the connection's own link is told by its event.
+        if not self._in_gap and self._conn.state is LinkState.CONNECTED:
+            _log.debug("no sample of %s: %s", self._host, error.what)
+            self._mark("gap", "", f"no numbers of {self._host}: {error.what.splitlines()[0]}")
+        self._in_gap = True
 
     def _read(self, *, network: bool, vcpus_of: frozenset[str] | None, node: bool) -> Fast:
         def read(link: StatsLink) -> Fast:

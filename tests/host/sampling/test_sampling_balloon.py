@@ -84,6 +84,7 @@ def test_what_somebody_else_has_switched_on_stays_on(alpha, tiny, kept, until, p
         link.close()
 
 
+@pytest.mark.slow(seconds=8)
 def test_what_a_killed_process_left_on_is_switched_off_by_the_next(
     alpha, tiny, kept, until, period
 ):
