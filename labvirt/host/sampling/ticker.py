@@ -69,7 +69,7 @@ class Ticker:
         balloons: Balloons,
         is_local: bool,
     ) -> None:
-        self.newest = Newest()
+        self.newest = Newest(3 * round_s)
         #: UUID to the time (as `Sample.at`) since when a guest gives no answer.
         self.stalled: dict[str, float] = {}
         self.schedule = Schedule(interval_s, sampling.clock_s())
@@ -106,6 +106,7 @@ class Ticker:
             self._changed.notify()
         if self.slow is not None:
             self.slow.rota.round_s = round_s
+        self.newest.hold_s = 3 * round_s
         if self._rates is not None:
             self._rates.hold_s = 3 * round_s
 
@@ -149,8 +150,11 @@ class Ticker:
         """Sleep until the next tick; False when it is over."""
         with self._changed:
             while not self._stop:
-                left = self.schedule.next_at - sampling.clock_s()
-                if left <= 0 or (self._in_gap and self._woken):
+                now = sampling.clock_s()
+                if self._in_gap and self._woken:
+                    self.schedule.next_at = min(self.schedule.next_at, now)
+                left = self.schedule.next_at - now
+                if left <= 0:
                     break
                 self._changed.wait(min(left, _LOOK_S) if self._in_gap else left)
             self._woken = False
