@@ -53,15 +53,17 @@ def record(
         Path | None, typer.Option(help="At the end, roll up to Parquet files in this folder.")
     ] = None,
 ) -> None:
-    """Record the numbers of hosts to a file; every tick is on disk within a second.
+    """Record the numbers of hosts to a file; every tick is on disk within two seconds.
 
     The file explains itself (unit and definition of each series), can be read while it is written,
     and is played by the charts: labvirt.history.open(FILE).
     """
+    from labvirt.history.exporter import require_apart
     from labvirt.history.recorder import Recorder
     from labvirt.host.recorded import retention_of
 
     with _stopped() as ended, _opened(uris, interval) as hosts, contextlib.ExitStack() as stack:
+        require_apart([host.name for host in hosts])
         for host in hosts:  # whatever is wrong with them is told before a file is made
             stack.enter_context(host.sampler.listen(_nobody, _split(groups)))
         recorder = Recorder(out, retention=retention_of(keep, max_size))

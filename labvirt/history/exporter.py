@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labvirt.status.sample import Reading, Sample, Subject
     from labvirt.status.series import Group, Kind
 
-__all__ = ["ADDRESS", "Exported", "Exporter"]
+__all__ = ["ADDRESS", "Exported", "Exporter", "require_apart"]
 
 _log = logging.getLogger("labvirt")
 
@@ -126,6 +126,7 @@ class Exporter:
         wait_s: how long a first scrape waits for the first reading, in seconds.
 
     Raises:
+        SpecError: two hosts have the same name.
         UnsupportedError: prometheus-client is not installed (extra ``exporter``).
     """
 
@@ -139,6 +140,7 @@ class Exporter:
     ) -> None:
         self._core = need("prometheus_client.core", "exporter", "export to Prometheus")
         self._watches = [_Watch(host, groups, wait_s) for host in hosts]
+        require_apart([watch.name for watch in self._watches])
         self._idle_s = idle_s
         self._server: Any = None
         self._thread: threading.Thread | None = None
@@ -297,6 +299,20 @@ class _Readings:
                 for subject, values in zip(reading.subjects, reading.counters.tolist(), strict=True)
             ]
         return self._rows[kind]
+
+
+def require_apart(names: Sequence[str]) -> None:
+    """Refuse hosts that could not be told apart where only their names are kept.
+
+    Raises:
+        SpecError: two have the same name.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError(
+                f"{names.count(name)} of the hosts are called {name!r}",
+                hint="take them one by one: a file, or a port, for each",
+            )
 
 
 def _labels(subject: Subject, sample: Sample, kind: Kind) -> tuple[str, ...]:

@@ -102,6 +102,11 @@ def test_nothing_is_read_before_the_first_scrape_nor_long_after_the_last():
     assert not host.sampler.listeners
 
 
+def test_hosts_of_one_name_are_refused():
+    with pytest.raises(SpecError, match="2 of the hosts are called 'alpha'"):
+        Exporter([FakeHost(), FakeHost("beta"), FakeHost()])
+
+
 def test_a_port_in_use_is_one_clear_error_and_a_wrong_address_too():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
