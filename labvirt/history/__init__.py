@@ -10,6 +10,7 @@ from labvirt.lazy import lazily
 if TYPE_CHECKING:
     from labvirt.history.exporter import Exporter
     from labvirt.history.history import History
+    from labvirt.history.merged import Merged
     from labvirt.history.opening import open  # noqa: A004 - read as labvirt.history.open
     from labvirt.history.parquet import ParquetSource
     from labvirt.history.prometheus import PrometheusSource
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "labvirt.history.exporter": ("Exporter",),
     "labvirt.history.history": ("History",),
+    "labvirt.history.merged": ("Merged",),
     "labvirt.history.opening": ("open",),
     "labvirt.history.parquet": ("ParquetSource",),
     "labvirt.history.prometheus": ("PrometheusSource",),
@@ -35,6 +37,7 @@ _HOMES = {
 __all__ = [
     "Exporter",
     "History",
+    "Merged",
     "ParquetSource",
     "PrometheusSource",
     "Recorder",

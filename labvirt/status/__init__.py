@@ -17,12 +17,15 @@ from labvirt.status.nodedev import NodeDeviceRecord
 from labvirt.status.nwfilter import FilterBindingRecord, NwFilterRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.pool_type import PoolTypeRecord, SourceRecord
+from labvirt.status.sample import Mark, Reading, Sample, Subject, Table
 from labvirt.status.secret import SecretRecord
+from labvirt.status.series import SERIES, Series
 from labvirt.status.snapshot import SnapshotDisk, SnapshotRecord
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
 
 __all__ = [
+    "SERIES",
     "AddressRecord",
     "BlockJobRecord",
     "Change",
@@ -34,6 +37,7 @@ __all__ = [
     "FilterBindingRecord",
     "JobRecord",
     "LeaseRecord",
+    "Mark",
     "NetworkRecord",
     "NodeDeviceRecord",
     "NodeRecord",
@@ -41,12 +45,17 @@ __all__ = [
     "PoolRecord",
     "PoolState",
     "PoolTypeRecord",
+    "Reading",
     "Record",
+    "Sample",
     "SecretRecord",
+    "Series",
     "SnapshotDisk",
     "SnapshotRecord",
     "SourceRecord",
     "Store",
+    "Subject",
+    "Table",
     "VcpuRecord",
     "VersionRecord",
     "VolumeRecord",

@@ -13,6 +13,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    rates,
     recording,
     runbooks,
     schema,
@@ -35,6 +36,7 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
+    "rates": (rates.run, rates.history),
     "recording": (recording.run,),
 }
 
