@@ -88,7 +88,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
     "cli": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
     "cli_stats": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
-    "cli_record": ({"front", "history", "host", "status"}, {"typer"}),
+    "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

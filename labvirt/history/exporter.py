@@ -141,7 +141,11 @@ class Exporter:
         self._core = need("prometheus_client.core", "exporter", "export to Prometheus")
         self._watches = [_Watch(host, groups, wait_s) for host in hosts]
         require_apart([watch.name for watch in self._watches])
+        #: Hosts that cannot be opened yet, as they are called until then; they are told as down.
+        self.missing: set[str] = set()
         self._idle_s = idle_s
+        self._wait_s = wait_s
+        self._groups = groups
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -158,6 +162,20 @@ class Exporter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names of the hosts that are served."""
+        return tuple(watch.name for watch in self._watches)
+
+    def add(self, host: Exported) -> None:
+        """Serve one more host.
+
+        Raises:
+            SpecError: another host has its name.
+        """
+        require_apart([*(watch.name for watch in self._watches), host.name])
+        self._watches = [*self._watches, _Watch(host, self._groups, self._wait_s)]
 
     # -- serving ----------------------------------------------------------------------------
 
@@ -230,6 +248,8 @@ class Exporter:
         up = self._gauge("labvirt_up", "Whether the host answers.", ["host"])
         for watch, sample in newest:
             up.add_metric([watch.name], float(sample is not None))
+        for name in sorted(self.missing - {watch.name for watch, _ in newest}):
+            up.add_metric([name], 0.0)
         yield up
         known = [(watch, sample) for watch, sample in newest if sample is not None]
         when = self._gauge(

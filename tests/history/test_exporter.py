@@ -85,6 +85,19 @@ def test_a_host_that_does_not_answer_is_down_and_the_others_are_there():
     assert not [name for name in found if "domain_" in name and "beta" in name]
 
 
+def test_a_host_that_comes_later_is_down_until_then():
+    with Exporter([FakeHost()]) as exporter:
+        exporter.missing.add("qemu+ssh://root@beta/system")
+        found = values(exporter.text())
+        assert found['labvirt_up{host="qemu+ssh://root@beta/system"}'] == "0.0"
+        exporter.missing.clear()
+        exporter.add(FakeHost("beta"))
+        assert values(exporter.text())['labvirt_up{host="beta"}'] == "1.0"
+        with pytest.raises(SpecError, match="called 'beta'"):
+            exporter.add(FakeHost("beta"))
+        assert exporter.hosts == ("alpha", "beta")
+
+
 def test_nothing_is_read_before_the_first_scrape_nor_long_after_the_last():
     host = FakeHost()
     with Exporter([host], idle_s=0.4) as exporter:

@@ -161,8 +161,10 @@ def test_the_command_records_until_it_is_told_to_end(lab, guest, tmp_path):
 @contextlib.contextmanager
 def exporting(lab):
     """Run the exporter of the lab; give its address. Ctrl-C ends it without a word."""
-    asked = ("exporter", f"lab:{lab.name}/alpha", "--listen", "127.0.0.1:0")
+    nobody = "qemu+unix:///session?socket=/nowhere/libvirt-sock"
+    asked = ("exporter", f"lab:{lab.name}/alpha", nobody, "--listen", "127.0.0.1:0")
     with command(*asked) as process:
+        assert "told as down" in process.stderr.readline()
         address = process.stderr.readline().split()[1].rstrip(";")
         assert address.startswith("http://127.0.0.1:")
         yield address
@@ -188,6 +190,16 @@ def test_a_scrape_has_the_numbers_of_virsh_and_waits_for_no_hung_guest(lab, host
             return next((float(x.split()[-1]) for x in lines if x.startswith(name)), None)
 
         wait_for(cpu_seconds, "the first reading")
+        assert 'labvirt_up{host="alpha"} 1.0' in scrape()
+        assert (
+            'labvirt_up{host="qemu+unix:///session?socket=/nowhere/libvirt-sock"} 0.0' in scrape()
+        )
+        refused = subprocess.run(
+            [LABVIRT, "exporter", f"lab:{lab.name}/alpha", "--listen", address[7:].split("/")[0]],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "the port is in use" in refused.stderr
         took.clear()
         low = virsh_cpu_seconds(host)
         time.sleep(1.2)
