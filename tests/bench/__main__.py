@@ -16,6 +16,7 @@ from tests.bench import (
     rates,
     recording,
     runbooks,
+    sampling,
     schema,
     storage,
 )
@@ -36,6 +37,7 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
+    "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
     "recording": (recording.run,),
 }

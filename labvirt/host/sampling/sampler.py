@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from labvirt.status.series import Kind
 
 __all__ = ["Sampler", "resolved"]
+
+_log = logging.getLogger("labvirt")
 
 
 class Sampler:
@@ -239,7 +242,10 @@ class Sampler:
     # what comes in
 
     def _deliver(self, sample: Sample) -> None:
-        self._history().take(sample)
+        try:
+            self._history().take(sample)
+        except Exception:  # noqa: BLE001 - who listens gets his samples all the same
+            _log.exception("the history of %s failed", sample.host)
         for listening in self._listenings:
             listening.put(sample)
 
@@ -251,8 +257,12 @@ class Sampler:
 
     def _on_event(self, event: Event) -> None:
         ticker = self._ticker
-        if ticker is not None and event.kind == "link":
-            ticker.wake()
+        if event.kind == "link":
+            if event.detail.get("state") == "closed":
+                self.close()
+                return
+            if ticker is not None:
+                ticker.wake()
         mark = mark_of(event, self._name(), self._axis.now())
         if mark is not None:
             self._history().mark(mark)
