@@ -66,7 +66,7 @@ def record(
     """
     from labvirt.history.exporter import require_apart
     from labvirt.history.recorder import Recorder
-    from labvirt.host.recorded import retention_of
+    from labvirt.host.sampling.recorded import retention_of
 
     with _stopped() as ended, contextlib.ExitStack() as stack:
         hosts = [_open(uri, interval, stack) for uri in uris]

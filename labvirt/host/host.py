@@ -23,7 +23,7 @@ from labvirt.host.networking import plan_network
 from labvirt.host.news import KINDS, News
 from labvirt.host.nodedev import node_devices_of
 from labvirt.host.pool_plan import plan_pool
-from labvirt.host.recorded import RecordedHost
+from labvirt.host.sampling.recorded import RecordedHost
 from labvirt.host.storage import StorageHost
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
