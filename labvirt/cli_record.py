@@ -14,6 +14,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from labvirt.history.exporter import Exporter
+    from labvirt.host import Host
+
 __all__ = ["record_commands"]
 
 _HOSTS = "Host: a libvirt URI, or lab:NAME/HOST; may be given again."
@@ -24,6 +27,9 @@ _GROUPS = (
 Uris = Annotated[list[str], typer.Argument(metavar="URI...", help=_HOSTS)]
 Groups = Annotated[str, typer.Option(help=_GROUPS)]
 Interval = Annotated[float | None, typer.Option(help="Seconds between two readings, from 0.2.")]
+
+#: A host that does not answer is tried again after so many seconds.
+_AGAIN_S = 30.0
 
 history_app = typer.Typer(help="What was recorded: look at it, roll it up.", no_args_is_help=True)
 
@@ -53,15 +59,18 @@ def record(
         Path | None, typer.Option(help="At the end, roll up to Parquet files in this folder.")
     ] = None,
 ) -> None:
-    """Record the numbers of hosts to a file; every tick is on disk within a second.
+    """Record the numbers of hosts to a file; every tick is on disk within two seconds.
 
     The file explains itself (unit and definition of each series), can be read while it is written,
     and is played by the charts: labvirt.history.open(FILE).
     """
+    from labvirt.history.exporter import require_apart
     from labvirt.history.recorder import Recorder
-    from labvirt.host.recorded import retention_of
+    from labvirt.host.sampling.recorded import retention_of
 
-    with _stopped() as ended, _opened(uris, interval) as hosts, contextlib.ExitStack() as stack:
+    with _stopped() as ended, contextlib.ExitStack() as stack:
+        hosts = [_open(uri, interval, stack) for uri in uris]
+        require_apart([host.name for host in hosts])
         for host in hosts:  # whatever is wrong with them is told before a file is made
             stack.enter_context(host.sampler.listen(_nobody, _split(groups)))
         recorder = Recorder(out, retention=retention_of(keep, max_size))
@@ -95,17 +104,50 @@ def exporter(
 ) -> None:
     """Serve the numbers of hosts to Prometheus, until Ctrl-C or SIGTERM.
 
-    Hosts are read while somebody scrapes; a scrape never waits for a guest.
+    Hosts are read while somebody scrapes; a scrape never waits for a guest. A host that does not
+    answer is told as down (labvirt_up 0) and tried again, as long as there is another one.
     """
     from labvirt.history.exporter import Exporter
 
     with (
         _stopped() as ended,
-        _opened(uris, interval) as hosts,
-        Exporter(hosts, groups=_split(groups), idle_s=idle) as serving,
+        contextlib.ExitStack() as stack,
+        Exporter([], groups=_split(groups), idle_s=idle) as serving,
     ):
+        late = _open_what_answers(uris, interval, serving, stack)
         typer.echo(f"serving {serving.serve(listen)}; Ctrl-C ends it", err=True)
-        ended.wait()
+        while not ended.wait(_AGAIN_S if late else None):
+            late = _open_what_answers(late, interval, serving, stack)
+
+
+def _open_what_answers(
+    uris: Sequence[str], interval: float | None, serving: Exporter, stack: contextlib.ExitStack
+) -> list[str]:
+    """Add the hosts that can be opened to an exporter; return the others, which are down.
+
+    Raises:
+        LabvirtError: none can be opened and none was before; says why of the first.
+    """
+    from labvirt.errors import ConnectionLostError, WaitTimeoutError
+    from labvirt.model.uri import Uri
+
+    late, why = [], None
+    for uri in uris:
+        name = uri if uri.startswith("lab:") else Uri.parse(uri).redacted()
+        try:
+            host = _open(uri, interval, stack)
+        except (ConnectionLostError, WaitTimeoutError) as error:
+            late.append(uri)
+            if name not in serving.missing:
+                typer.echo(f"labvirt: {error.what}; it is tried again and told as down", err=True)
+            serving.missing.add(name)
+            why = why or error
+        else:
+            serving.missing.discard(name)
+            serving.add(host)
+    if why is not None and not serving.hosts:
+        raise why
+    return late
 
 
 @history_app.command("info")
@@ -157,17 +199,14 @@ def _split(groups: str) -> Sequence[Any]:
     return tuple(each.strip() for each in groups.split(",") if each.strip())
 
 
-@contextlib.contextmanager
-def _opened(uris: Sequence[str], interval: float | None) -> Iterator[list[Any]]:
-    """Open hosts to read, and close them at the end."""
+def _open(uri: str, interval: float | None, stack: contextlib.ExitStack) -> Host:
+    """Open a host to read; the stack closes it."""
     from labvirt.front import connect
 
-    with contextlib.ExitStack() as stack:
-        hosts = [stack.enter_context(connect(uri, readonly=True)) for uri in uris]
-        for host in hosts:
-            if interval is not None:
-                host.sampler.interval_s = interval
-        yield hosts
+    host = stack.enter_context(connect(uri, readonly=True))
+    if interval is not None:
+        host.sampler.interval_s = interval
+    return host
 
 
 @contextlib.contextmanager

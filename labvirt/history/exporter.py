@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labvirt.status.sample import Reading, Sample, Subject
     from labvirt.status.series import Group, Kind
 
-__all__ = ["ADDRESS", "Exported", "Exporter"]
+__all__ = ["ADDRESS", "Exported", "Exporter", "require_apart"]
 
 _log = logging.getLogger("labvirt")
 
@@ -126,6 +126,7 @@ class Exporter:
         wait_s: how long a first scrape waits for the first reading, in seconds.
 
     Raises:
+        SpecError: two hosts have the same name.
         UnsupportedError: prometheus-client is not installed (extra ``exporter``).
     """
 
@@ -139,7 +140,12 @@ class Exporter:
     ) -> None:
         self._core = need("prometheus_client.core", "exporter", "export to Prometheus")
         self._watches = [_Watch(host, groups, wait_s) for host in hosts]
+        require_apart([watch.name for watch in self._watches])
+        #: Hosts that cannot be opened yet, as they are called until then; they are told as down.
+        self.missing: set[str] = set()
         self._idle_s = idle_s
+        self._wait_s = wait_s
+        self._groups = groups
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -156,6 +162,20 @@ class Exporter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names of the hosts that are served."""
+        return tuple(watch.name for watch in self._watches)
+
+    def add(self, host: Exported) -> None:
+        """Serve one more host.
+
+        Raises:
+            SpecError: another host has its name.
+        """
+        require_apart([*(watch.name for watch in self._watches), host.name])
+        self._watches = [*self._watches, _Watch(host, self._groups, self._wait_s)]
 
     # -- serving ----------------------------------------------------------------------------
 
@@ -228,6 +248,8 @@ class Exporter:
         up = self._gauge("labvirt_up", "Whether the host answers.", ["host"])
         for watch, sample in newest:
             up.add_metric([watch.name], float(sample is not None))
+        for name in sorted(self.missing - {watch.name for watch, _ in newest}):
+            up.add_metric([name], 0.0)
         yield up
         known = [(watch, sample) for watch, sample in newest if sample is not None]
         when = self._gauge(
@@ -297,6 +319,20 @@ class _Readings:
                 for subject, values in zip(reading.subjects, reading.counters.tolist(), strict=True)
             ]
         return self._rows[kind]
+
+
+def require_apart(names: Sequence[str]) -> None:
+    """Refuse hosts that could not be told apart where only their names are kept.
+
+    Raises:
+        SpecError: two have the same name.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError(
+                f"{names.count(name)} of the hosts are called {name!r}",
+                hint="take them one by one: a file, or a port, for each",
+            )
 
 
 def _labels(subject: Subject, sample: Sample, kind: Kind) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ __all__ = [
 
 APPLICATION: Final = 0x6C767263
 VERSION: Final = 1
-PAGE: Final = 16384
+PAGE: Final = 8192
+#: Numbers are never given twice: readers remember what stands behind them.
 SCHEMA: Final = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE series (
@@ -57,17 +58,17 @@ CREATE TABLE series (
     unit TEXT NOT NULL, definition TEXT NOT NULL, PRIMARY KEY (kind, position)
 );
 CREATE TABLE subjects (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, host TEXT NOT NULL, uuid TEXT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, host TEXT NOT NULL, uuid TEXT NOT NULL,
     device TEXT NOT NULL
 );
-CREATE TABLE layouts (id INTEGER PRIMARY KEY, subjects BLOB NOT NULL);
+CREATE TABLE layouts (id INTEGER PRIMARY KEY AUTOINCREMENT, subjects BLOB NOT NULL);
 CREATE TABLE names (id INTEGER PRIMARY KEY, at REAL NOT NULL, host TEXT NOT NULL,
     uuid TEXT NOT NULL, name TEXT NOT NULL);
 CREATE TABLE stalls (id INTEGER PRIMARY KEY, at REAL NOT NULL, host TEXT NOT NULL,
     stalled TEXT NOT NULL);
 CREATE TABLE marks (id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL,
     host TEXT NOT NULL, uuid TEXT NOT NULL, text TEXT NOT NULL);
-CREATE TABLE chunks (id INTEGER PRIMARY KEY, host TEXT NOT NULL, first REAL NOT NULL,
+CREATE TABLE chunks (id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, first REAL NOT NULL,
     last REAL NOT NULL, interval_s REAL NOT NULL, times BLOB NOT NULL);
 CREATE TABLE tables (id INTEGER PRIMARY KEY, layout INTEGER NOT NULL);
 CREATE TABLE columns (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
@@ -214,7 +215,7 @@ def reading(path: Path, *, rescue: bool = False) -> Iterator[sqlite3.Connection]
 def _open_reading(path: Path) -> sqlite3.Connection:
     address = path.absolute().as_uri()
     wal = path.with_name(path.name + "-wal")
-    if not wal.exists():
+    if not wal.exists() or not wal.stat().st_size:
         # Nobody writes it. An ordinary reader would leave files beside it, or fail where it cannot.
         return sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True, isolation_level=None)
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=5, isolation_level=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import threading
 import time
@@ -33,6 +34,8 @@ _log = logging.getLogger("labvirt")
 RECORDED: Final[tuple[Group, ...]] = ("cpu", "memory", "network", "host", "disk", "balloon")
 #: Samples that wait while the disk does not take them; then the oldest are dropped.
 _WAITING: Final = 300
+#: Ticks of so many seconds are written together: pages of the disk are larger than ticks.
+_GATHER_S: Final = 2.0
 #: Recording ends before the disk is full, so that the file can be closed and read.
 _ROOM: Final = 32 * 2**20
 
@@ -82,10 +85,10 @@ class _Marked:
 class Recorder:
     """Writes samples to a file on a thread of its own; the sampler never waits for the disk.
 
-    What was taken is in the file at the latest with the next turn of the writer (a second at
-    most), also when this process is killed. When the disk is full or the file cannot be written
-    any more, recording stops, `error` says why, a mark tells it on the charts, and everything else
-    goes on. Use it in a ``with`` block, or close it.
+    What was taken is in the file two seconds later at the latest, also when this process is
+    killed. When the disk is full or the file cannot be written any more, recording stops, `error`
+    says why, a mark tells it on the charts, and everything else goes on. Use it in a ``with``
+    block, or close it.
 
     Args:
         path: the file (``.sqlite``); a recording that is there already is gone on with.
@@ -119,6 +122,8 @@ class Recorder:
         self._marks: deque[Mark] = deque()
         self._wake = threading.Condition()
         self._under_way = 0
+        self._wrote = -math.inf
+        self._hurry = False
         self._closing = False
         self._hosts: set[str] = set()
         self._following: list[Listening] = []
@@ -215,6 +220,8 @@ class Recorder:
                         timeout_s=timeout_s,
                         likely_cause="the disk is slow or does not answer",
                     )
+                self._hurry = True
+                self._wake.notify_all()
                 self._wake.wait(0.1)
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -254,6 +261,10 @@ class Recorder:
         with self._wake:
             if not (self._queue or self._marks or self._closing):
                 self._wake.wait(BEAT_S)
+            until = self._wrote + _GATHER_S
+            while not (self._closing or self._hurry) and (left := until - time.monotonic()) > 0:
+                self._wake.wait(left)
+            self._hurry = False
             samples, self._queue = self._queue, deque()
             marks, self._marks = self._marks, deque()
             closing = self._closing
@@ -264,6 +275,7 @@ class Recorder:
         if samples or not closing:
             self._require_room("recording to {} has stopped")
         self._writer.write(samples, marks)
+        self._wrote = time.monotonic()
         with self._wake:
             self._under_way = 0
             self.samples += len(samples)

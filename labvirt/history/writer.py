@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from labvirt.errors import SpecError
+from labvirt.errors import ConflictError, SpecError
 from labvirt.history import format as form
 from labvirt.history.lease import Lease
 from labvirt.status.sample import Mark
@@ -84,7 +85,8 @@ class Writer:
         self.path = path
         self._retention = retention
         if not path.exists() and not path.is_symlink():
-            form.make(path)
+            with contextlib.suppress(ConflictError):  # somebody else was faster; the lease decides
+                form.make(path)
         form.require_recording(path)
         self._db = form.writing(path)
         self._lease = Lease(path)

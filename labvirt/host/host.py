@@ -24,6 +24,7 @@ from labvirt.host.networks.host_networks import HostNetworks
 from labvirt.host.networks.networking import plan_network
 from labvirt.host.news import KINDS, News
 from labvirt.host.recorded import RecordedHost
+from labvirt.host.sampling.recorded import RecordedHost
 from labvirt.host.storage.hosting import StorageHost
 from labvirt.host.storage.pool_plan import plan_pool
 from labvirt.model.network import NetworkSpec

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 import subprocess
 import time
-import urllib.request
 
 import pytest
 from exported import FakeHost
+from prometheus_server import read, scraping, wait_for
 
 from labvirt.errors import ConflictError, SpecError
 from labvirt.history import Exporter, PrometheusSource, Source
@@ -24,20 +23,6 @@ needs_prometheus = pytest.mark.skipif(
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is missing (package prometheus)"
 )
-
-
-def read(address):
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-        address, timeout=10
-    ) as f:
-        return f.read().decode()
-
-
-def wait_for(claim, timeout_s=30):
-    deadline = time.monotonic() + timeout_s
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def values(text):
@@ -100,6 +85,19 @@ def test_a_host_that_does_not_answer_is_down_and_the_others_are_there():
     assert not [name for name in found if "domain_" in name and "beta" in name]
 
 
+def test_a_host_that_comes_later_is_down_until_then():
+    with Exporter([FakeHost()]) as exporter:
+        exporter.missing.add("qemu+ssh://root@beta/system")
+        found = values(exporter.text())
+        assert found['labvirt_up{host="qemu+ssh://root@beta/system"}'] == "0.0"
+        exporter.missing.clear()
+        exporter.add(FakeHost("beta"))
+        assert values(exporter.text())['labvirt_up{host="beta"}'] == "1.0"
+        with pytest.raises(SpecError, match="called 'beta'"):
+            exporter.add(FakeHost("beta"))
+        assert exporter.hosts == ("alpha", "beta")
+
+
 def test_nothing_is_read_before_the_first_scrape_nor_long_after_the_last():
     host = FakeHost()
     with Exporter([host], idle_s=0.4) as exporter:
@@ -115,6 +113,11 @@ def test_nothing_is_read_before_the_first_scrape_nor_long_after_the_last():
         assert 'labvirt_up{host="alpha"} 1.0' in read(address)
         assert host.sampler.opened == 2
     assert not host.sampler.listeners
+
+
+def test_hosts_of_one_name_are_refused():
+    with pytest.raises(SpecError, match="2 of the hosts are called 'alpha'"):
+        Exporter([FakeHost(), FakeHost("beta"), FakeHost()])
 
 
 def test_a_port_in_use_is_one_clear_error_and_a_wrong_address_too():
@@ -139,65 +142,14 @@ def test_every_series_can_be_asked_of_prometheus():
             assert each.removesuffix("_total") in known, text
 
 
-@pytest.fixture
-def prometheus(tmp_path):
-    """Starts a Prometheus that scrapes an address each second; gives its own address."""
-    running = []
-
-    def start(address, folder="prometheus"):
-        place = tmp_path / folder
-        place.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        target = address.removeprefix("http://").removesuffix("/metrics")
-        config = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "900ms"},
-            "scrape_configs": [{"job_name": "labvirt", "static_configs": [{"targets": [target]}]}],
-        }
-        # YAML is a superset of JSON
-        (place / "prometheus.yml").write_text(json.dumps(config))
-        log = (place / "log").open("w")
-        running.append(
-            (
-                subprocess.Popen(
-                    [
-                        "prometheus",
-                        f"--config.file={place}/prometheus.yml",
-                        f"--storage.tsdb.path={place}/data",
-                        f"--web.listen-address=127.0.0.1:{port}",
-                    ],
-                    stdout=log,
-                    stderr=log,
-                ),
-                log,
-            )
-        )
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                read(f"{url}/-/ready")
-            except OSError:
-                assert time.monotonic() < deadline, (place / "log").read_text()[-2000:]
-                time.sleep(0.1)
-            else:
-                return url
-
-    yield start
-    for process, log in running:
-        process.terminate()
-        process.wait(20)
-        log.close()
-
-
 @needs_prometheus
-def test_a_real_prometheus_scrapes_and_gives_the_rates_back(prometheus):
+def test_a_real_prometheus_scrapes_and_gives_the_rates_back(tmp_path):
     host = FakeHost()
-    with Exporter([host]) as exporter:
-        source = PrometheusSource(
-            prometheus(exporter.serve("127.0.0.1:0")), every="1 s", back="1 h"
-        )
+    with (
+        Exporter([host]) as exporter,
+        scraping(exporter.serve("127.0.0.1:0"), tmp_path / "prometheus") as url,
+    ):
+        source = PrometheusSource(url, every="1 s", back="1 h")
         assert isinstance(source, Source)
         # It looks for its targets five seconds after its start; rates need two scrapes.
         wait_for(lambda: (span := source.span()) and span[1] - span[0] >= 3)

@@ -44,7 +44,7 @@ def server():
 
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.asked = []
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.02,))
     thread.start()
     made.address = f"127.0.0.1:{made.server_port}"
     yield made

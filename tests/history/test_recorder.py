@@ -189,6 +189,49 @@ def start_child(path):
     )
 
 
+def test_it_is_read_rightly_while_it_is_written_folded_and_forgotten(path):
+    wrong, stop = [], threading.Event()
+
+    def is_right(sample):
+        table = sample.tables["domain"]
+        rows = [int(who.uuid[-12:]) for who in table.subjects]
+        return table.values[:, 0].tolist() == [value("domain", n, 0, sample.at) for n in rows]
+
+    def read(found, number):
+        while not stop.is_set():
+            window = cpu(found, number)
+            known = ~np.isnan(window.values[0])
+            expected = [value("domain", number, 0, at) for at in window.times[known]]
+            if window.values[0][known].tolist() != expected:
+                wrong.append(window)
+            recent = found.samples(start=found.span()[1] - 5)
+            wrong.extend(sample for sample in recent if not is_right(sample))
+
+    # Each second other domains are there, so layouts come and go.
+    made = Made(6, kinds=("domain",))
+    samples = []
+    for number in range(900):
+        sample = made.sample(NOON + number)
+        table = sample.tables["domain"]
+        rows = [n for n in range(6) if n == 1 or (number // 7) >> n & 1]
+        cut = Table("domain", tuple(table.subjects[n] for n in rows), table.values[rows])
+        samples.append(Sample("alpha", number, sample.at, 1.0, {"domain": cut}, sample.names))
+    with Recorder(path, retention=Retention(age_s=100)) as recorder:
+        recorder.take(samples[0])
+        recorder.flush()
+        readers = [threading.Thread(target=read, args=(Recording(path), n)) for n in (1, 3)]
+        for thread in readers:
+            thread.start()
+        for sample in samples[1:]:
+            recorder.take(sample)
+            recorder.flush()
+        stop.set()
+        for thread in readers:
+            thread.join()
+    assert not wrong
+    assert recorder.error is None
+
+
 def test_a_killed_recorder_loses_nothing_and_the_next_one_goes_on(path):
     child = start_child(path)
     last = -1
