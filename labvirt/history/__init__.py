@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from labvirt.history.source import Source, Window
+from typing import TYPE_CHECKING
 
-__all__ = ["Source", "Window"]
+from labvirt.history.source import Source, Window
+from labvirt.lazy import lazily
+
+if TYPE_CHECKING:
+    from labvirt.history.history import History
+
+_HOMES = {"labvirt.history.history": ("History",)}
+
+__all__ = ["History", "Source", "Window"]
+
+__getattr__, __dir__ = lazily("labvirt.history", _HOMES, more=("Source", "Window"))
