@@ -71,7 +71,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "widgets": (
         ALL - {"connection", "widgets", "front", "cli", "cli_run", "cli_runs", "cli_stats"},
-        {"IPython", "anywidget", "comm", "ipywidgets", "numpy", "pandas", "plotly", "traitlets"},
+        {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
+        | {"traitlets"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),

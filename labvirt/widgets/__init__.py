@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labvirt.lazy import lazily
 
-_HOMES: dict[str, tuple[str, ...]] = {}
+if TYPE_CHECKING:
+    from labvirt.widgets.charts import Charts, charts
 
-__all__: list[str] = []
+_HOMES: dict[str, tuple[str, ...]] = {"labvirt.widgets.charts": ("Charts", "charts")}
+
+__all__ = ["Charts", "charts"]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 

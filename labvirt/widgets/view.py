@@ -1,0 +1,99 @@
+"""The widget: one anywidget for every live view; its code is fetched once per page."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from labvirt.widgets.code import bundle, bundle_key, stub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Receive = Callable[[Mapping[str, Any]], None]
+
+__all__ = ["LiveView", "kernel_is_busy"]
+
+
+class LiveView(anywidget.AnyWidget):
+    """A view of a feed. Its state holds no values, so a saved notebook stays small.
+
+    Args:
+        name: the widget's bundle in ``static/``.
+        receive: takes what views send.
+        engine: which renderer draws.
+    """
+
+    _esm = stub()
+    _bundle = traitlets.Unicode().tag(sync=True)
+    _engine = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, name: str, receive: Receive, *, engine: str = "") -> None:
+        super().__init__(_bundle=bundle_key(name), _engine=engine)
+        self._lv_name, self._lv_receive = name, receive
+        self._lv_lock = threading.Lock()
+        self._lv_over = False
+        self.on_msg(self._lv_take)
+
+    def send_code(self) -> None:
+        """Send the widget's code to the page."""
+        self.send_all({"t": "code", "key": bundle_key(self._lv_name)}, [bundle(self._lv_name)])
+
+    def send_all(self, message: dict[str, Any], buffers: list[bytes]) -> None:
+        """Send a message to every page that shows the widget; from any thread."""
+        with self._lv_lock:
+            if not self._lv_over:
+                self.send(message, buffers)
+
+    def _lv_take(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        if not isinstance(message, dict):
+            return
+        if message.get("t") == "code":
+            self.send_code()
+        else:
+            self._lv_receive(message)
+
+    def end(self) -> None:
+        """Close the comm and drop every reference."""
+        with self._lv_lock:
+            if self._lv_over:
+                return
+            self._lv_over = True
+        self.on_msg(self._lv_take, remove=True)
+        self._lv_receive = lambda _message: None
+        self.close()
+
+
+_busy = threading.Event()
+_watching = threading.Lock()
+_watched: list[Any] = []
+
+
+def kernel_is_busy() -> bool:
+    """Return whether a cell is running, so that the kernel may not hear its views."""
+    return _busy.is_set()
+
+
+def watch_kernel() -> None:
+    """Begin to note when cells run."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    with _watching:
+        if shell is None or shell in _watched:
+            return
+        _watched.append(shell)
+    shell.events.register("pre_run_cell", _began)
+    shell.events.register("post_run_cell", _ended)
+    _busy.set()
+
+
+def _began(_info: object = None) -> None:
+    _busy.set()
+
+
+def _ended(_result: object = None) -> None:
+    _busy.clear()

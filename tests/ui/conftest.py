@@ -1,0 +1,324 @@
+"""A real JupyterLab and a real browser, one server for all and one page per module.
+
+Pictures go to the folder that ``LABVIRT_UI_ARTEFACTS`` names, else to pytest's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ROOT = Path(__file__).parent.parent.parent
+SYNTHETIC = ROOT / "tests" / "widgets"
+
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Else cells that are out of sight leave the page.
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
+}
+
+pytest_plugins: list[str] = []
+
+
+def pytest_collection_modifyitems(items):
+    skip = pytest.mark.skip(reason="no chromium (Debian package chromium)")
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(240))
+            if CHROMIUM is None:
+                item.add_marker(skip)
+
+
+class Server:
+    """A JupyterLab with folders of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.token = folder, secrets.token_hex(16)
+        self.books = folder / "books"
+        self.books.mkdir()
+        names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+        places = {f"JUPYTER_{name}": str(folder / name.lower()) for name in names}
+        settings = folder / "settings"
+        for plugin, values in SETTINGS.items():
+            file = settings / f"{plugin}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = (folder / "server.log").open("wb")
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *("--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0"),
+                f"--IdentityProvider.token={self.token}",
+                f"--ServerApp.root_dir={self.books}",
+                "--LabApp.expose_app_in_browser=True",
+            ],
+            env={
+                **os.environ,
+                **places,
+                "IPYTHONDIR": str(folder / "ipython"),
+                "JUPYTERLAB_SETTINGS_DIR": str(settings),
+                "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{SYNTHETIC}",
+            },
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.wait()
+
+    def wait(self):
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=5
+                ).close()
+            except (urllib.error.URLError, OSError):
+                assert self.process.poll() is None, (self.folder / "server.log").read_text()
+                time.sleep(0.1)
+            else:
+                return
+        raise TimeoutError((self.folder / "server.log").read_text())
+
+    def book(self, name, *cells):
+        """Write a notebook and return its name."""
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        made.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        nbformat.write(made, self.books / f"{name}.ipynb")
+        return f"{name}.ipynb"
+
+    def stop(self):
+        # Its kernels are in its session and end with it; SIGTERM asks nobody.
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.log.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("jupyter"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory):
+    """Folder of pictures."""
+    named = os.environ.get("LABVIRT_UI_ARTEFACTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Book:
+    """A notebook in the page: run it, ask its kernel, look at its charts."""
+
+    def __init__(self, lab, name):
+        self.lab, self.name, self.page = lab, name, lab.page
+
+    def run(self):
+        """Run all cells; returns when each has been answered."""
+        self.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
+        return self
+
+    def ask(self, code, timeout_s=30):
+        """Run code in the kernel, without a cell, and return what it printed."""
+        return self.page.evaluate(
+            """async ([code, limit]) => {
+              const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
+              const future = kernel.requestExecute({code, store_history: false});
+              let text = '';
+              future.onIOPub = (message) => {
+                if (message.header.msg_type === 'stream') text += message.content.text;
+                if (message.header.msg_type === 'error') text += message.content.traceback.join('');
+              };
+              const late = new Promise((_, no) => setTimeout(() => no(new Error('late')), limit));
+              await Promise.race([future.done, late]);
+              return text;
+            }""",
+            [code, timeout_s * 1000],
+        )
+
+    def cell(self, source):
+        """Add a cell at the end, run it alone, and return when it has been answered."""
+        self.page.evaluate(
+            """async (source) => {
+              const {content} = jupyterapp.shell.currentWidget;
+              content.activeCellIndex = content.widgets.length - 1;
+              await jupyterapp.commands.execute('notebook:insert-cell-below');
+              content.activeCell.model.sharedModel.setSource(source);
+              await jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            source,
+        )
+
+    def run_cell(self, index):
+        """Run one cell again."""
+        self.page.evaluate(
+            """async (index) => {
+              const {content} = jupyterapp.shell.currentWidget;
+              content.activeCellIndex = index;
+              content.deselectAll();
+              await jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            index,
+        )
+
+    @property
+    def boards(self):
+        """The boards that are in the page."""
+        return self.page.locator("[data-lv]")
+
+    @property
+    def errors(self):
+        """What cells said on stderr or failed with."""
+        return self.page.evaluate(
+            """() => [...document.querySelectorAll('.jp-OutputArea-output')]
+              .filter((el) => /stderr|error/.test(el.dataset.mimeType || ''))
+              .map((el) => el.innerText)"""
+        )
+
+    def wait(self, expression, timeout_s=20):
+        """Wait until an expression holds in the page."""
+        self.page.wait_for_function(expression, timeout=timeout_s * 1000)
+
+    def close(self):
+        self.page.evaluate(
+            """async () => {
+              const widget = jupyterapp.shell.currentWidget;
+              await widget.sessionContext.shutdown();
+              widget.context.model.dirty = false;
+              widget.close();
+            }"""
+        )
+
+
+KERNEL_IDLE = """() => {
+  const widget = window.jupyterapp?.shell.currentWidget;
+  return widget?.context?.path === %r && widget.sessionContext.session?.kernel?.status === 'idle';
+}"""
+
+
+class Lab:
+    """A page with JupyterLab in it; notebooks are opened one after another."""
+
+    def __init__(self, browser, server, artefacts, name):
+        self.server, self.artefacts = server, artefacts
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.faults = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.frames = []  # (bytes, time) of what came over web sockets
+        self.page.on("websocket", self._socket)
+        self.workspace = f"auto-{name}"
+        self.page.goto(self.url(), wait_until="commit")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+        self.page.wait_for_function(
+            "() => ['docmanager:open', 'notebook:run-all-cells', 'apputils:change-theme'].every("
+            "(name) => window.jupyterapp?.commands.hasCommand(name))",
+            timeout=60_000,
+        )
+
+    def url(self, path=""):
+        tree = f"/tree/{path}" if path else ""
+        base = f"http://127.0.0.1:{self.server.port}/lab/workspaces/{self.workspace}{tree}"
+        return f"{base}?token={self.server.token}&reset"
+
+    def _socket(self, socket):
+        if "/channels" in socket.url:
+            socket.on("framereceived", lambda data: self.frames.append((len(data), time.time())))
+
+    def open(self, name, *cells, run=True):
+        """Make a notebook, open it, and wait for its kernel."""
+        path = self.server.book(name, *cells)
+        self.page.evaluate(
+            "(path) => jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})"
+            ".then(() => true)",
+            path,
+        )
+        self.page.wait_for_function(KERNEL_IDLE % path, timeout=60_000)
+        book = Book(self, path)
+        return book.run() if run else book
+
+    def theme(self, dark):
+        """Switch JupyterLab's theme."""
+        name = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.page.evaluate(
+            "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+            ".then(() => true)",
+            name,
+        )
+        self.page.wait_for_function(
+            "(light) => document.body.dataset.jpThemeLight === light", arg=str(not dark).lower()
+        )
+
+    def picture(self, name, locator=None):
+        """Keep a picture of the page or a part of it."""
+        (locator or self.page).screenshot(path=self.artefacts / f"{name}.png")
+
+    def close(self):
+        self.context.close()
+
+
+@pytest.fixture(scope="module")
+def jupyter(browser, server, artefacts, request):
+    """A page with JupyterLab, for a whole module."""
+    lab = Lab(browser, server, artefacts, request.module.__name__.rpartition(".")[2])
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(autouse=True)
+def kept_picture(request, artefacts):
+    """Keep a picture of the page of a test that fails."""
+    yield
+    if "jupyter" in request.fixturenames and getattr(request.node, "failed", False):
+        lab = request.getfixturevalue("jupyter")
+        lab.page.screenshot(path=artefacts / f"failed-{request.node.name}.png")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        item.failed = True
+    return report
