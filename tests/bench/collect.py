@@ -120,13 +120,12 @@ class Collect:
         return sum(v * s for v, s in zip(values, steps, strict=True) if not math.isnan(v))
 
     def device(self, kind: str) -> str:
-        """Return the only device of the guest of that kind."""
-        (device,) = {
+        """Return the first device of the guest of that kind."""
+        return min(
             subject.device
             for subject in self.samples[-1].sample.tables[kind].subjects
             if subject.uuid == self.uuid
-        }
-        return str(device)
+        )
 
     def counters(self, kind: str, device: str) -> dict[str, float]:
         """Return the newest raw counters of a device."""

@@ -315,11 +315,11 @@ def _echoes(host: lv.Host, guest: lv.Domain, size: int = 1400, count: int = 300)
 def quiet_card(guest: lv.Domain, collect: Collect, timeout_s: float = 60) -> dict[str, Any]:
     """Return what tap, guest and labvirt have counted, at a moment when nothing passes."""
     pid = evidence.qemu_pid(guest)
-    (tap,) = [name for name in evidence.taps(pid) if name.startswith("vnet")]
+    tap = collect.device("interface")
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         before = evidence.taps(pid)[tap], evidence.guest_card(guest)
-        ours = collect.settled("interface", collect.device("interface"))
+        ours = collect.settled("interface", tap)
         if before == (evidence.taps(pid)[tap], evidence.guest_card(guest)):
             return {"tap": before[0], "card": before[1], "labvirt": ours}
     raise AssertionError(f"{tap} is never quiet")
