@@ -13,6 +13,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    rates,
     runbooks,
     schema,
     stalled,
@@ -39,6 +40,7 @@ ALL = {
     "images": (images.convert, images.clones),
     "truth": (truth.cpu, truth.disk, truth.network, truth.memory, truth.latency),
     "stalled": (stalled.run,),
+    "rates": (rates.run, rates.history),
 }
 
 
