@@ -15,6 +15,7 @@ from tests.bench import (
     networks,
     rates,
     runbooks,
+    sampling,
     schema,
     stalled,
     storage,
@@ -40,6 +41,7 @@ ALL = {
     "images": (images.convert, images.clones),
     "truth": (truth.cpu, truth.disk, truth.network, truth.memory, truth.latency),
     "stalled": (stalled.run,),
+    "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
 }
 

