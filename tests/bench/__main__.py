@@ -14,6 +14,7 @@ from tests.bench import (
     imports,
     networks,
     rates,
+    recording,
     runbooks,
     sampling,
     schema,
@@ -43,6 +44,7 @@ ALL = {
     "stalled": (stalled.run,),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
+    "recording": (recording.run,),
 }
 
 
