@@ -20,6 +20,8 @@ def _load(name, file):
 
 _boards = _load("labvirt_test_boards", "boards.py")
 _load("synthetic", "synthetic.py")
+_load("making", "making.py")
+_load("crowd", "crowd.py")
 
 
 @pytest.fixture(scope="session")
