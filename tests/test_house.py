@@ -81,6 +81,17 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         - {"cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"traitlets"},
+        - {
+            "connection",
+            "widgets",
+            "front",
+            "cli",
+            "cli_run",
+            "cli_runs",
+            "cli_stats",
+            "cli_record",
+        },
+        | {"pydantic", "traitlets"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
