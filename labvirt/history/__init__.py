@@ -9,9 +9,10 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.history.history import History
+    from labvirt.history.merged import Merged
 
-_HOMES = {"labvirt.history.history": ("History",)}
+_HOMES = {"labvirt.history.history": ("History",), "labvirt.history.merged": ("Merged",)}
 
-__all__ = ["History", "Source", "Window"]
+__all__ = ["History", "Merged", "Source", "Window"]
 
 __getattr__, __dir__ = lazily("labvirt.history", _HOMES, more=("Source", "Window"))
