@@ -36,8 +36,8 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
-    "rates": (rates.run, rates.history),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
+    "rates": (rates.run, rates.history),
 }
 
 

@@ -44,8 +44,6 @@ PERIOD_S = 2
 #: Somebody else may have switched it off, or the guest was started anew: look again, seconds.
 _LOOK_AGAIN_S = 30.0
 _MOST_A_TURN = 10
-#: Of the slow tier's counters of a domain, the one that says when a balloon told last.
-_UPDATED = 3
 
 _READONLY = "its memory statistics are off, and a read-only connection cannot switch them on"
 _NO_DEVICE = "it has no virtio balloon"
@@ -87,11 +85,11 @@ class Balloons:
 
     def note_all(self, slow: Slow) -> None:
         """Note who has told of his memory."""
-        for row in slow.domains:
-            if not row.counters[_UPDATED] > 0:
-                self.reasons.setdefault(row.uuid, _SILENT)
-            elif self.reasons.get(row.uuid) == _SILENT:
-                del self.reasons[row.uuid]
+        for uuid, told in slow.records:
+            if not told.get("balloon.last-update"):
+                self.reasons.setdefault(uuid, _SILENT)
+            elif self.reasons.get(uuid) == _SILENT:
+                del self.reasons[uuid]
 
     def prepare(self, ask: Ask, wanted: AbstractSet[str], *, at_once: bool = False) -> None:
         """Switch on what is wanted and off what no longer is; a part of it at each turn.
