@@ -91,6 +91,7 @@ def test_the_serial_console_works(guest):
         assert console.run("hostname") == "net1"
 
 
+@pytest.mark.slow(seconds=12)
 def test_without_agent_and_serial_a_lease_is_enough(wide):
     spec = lv.DomainSpec(
         name="bare", memory="128 MiB", source=lv.TinyGuest(), agent=False, serial=None
