@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from labvirt import runbook
 from labvirt.cli import app
 from labvirt.errors import LabvirtError, NotFoundError, SpecError, WaitTimeoutError
-from labvirt.host.alerts import Alert
+from labvirt.host.measuring.alerts import Alert
 from labvirt.plan import Journal
 from labvirt.preferences import Preferences
 from labvirt.status.condition import Condition

@@ -12,7 +12,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import ConflictError, NotFoundError, SpecError, UnsupportedError
-from labvirt.host.tools import Tools
+from labvirt.host.measuring.tools import Tools
 from labvirt.model.xml.domain import DomainXml
 from labvirt.status.accelerator import parse_info_jit, parse_query_stats
 
@@ -147,7 +147,7 @@ def test_a_time_that_is_none_is_refused(alpha, bad):
 
 
 def test_kvm_stat_without_kvm_says_so(alpha):
-    from labvirt.host import tools
+    from labvirt.host.measuring import tools
 
     if tools._KVM.exists():
         frame = Tools(alpha).kvm_stat(seconds=0.2)

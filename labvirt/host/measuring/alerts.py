@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from labvirt.errors import SpecError
 from labvirt.host.collection import Table
-from labvirt.host.readings import Readings
+from labvirt.host.measuring.readings import Readings
 from labvirt.status.condition import Condition
 from labvirt.status.sample import Mark
 from labvirt.status.series import find_series

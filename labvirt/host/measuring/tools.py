@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from labvirt.errors import AccessDeniedError, UnsupportedError
-from labvirt.host.qemu_processes import QemuProcesses, read_processes
+from labvirt.host.measuring.processes import QemuProcesses, read_processes
 from labvirt.model.arguments import Count, Wait, checked
 
 if TYPE_CHECKING:
