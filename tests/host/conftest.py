@@ -130,6 +130,22 @@ def disked(lab):
     return domain
 
 
+@pytest.fixture(scope="session")
+def burning():
+    """Let a guest burn CPU while a ``with`` block lasts."""
+
+    @contextlib.contextmanager
+    def burn(domain):
+        loop = "while :; do :; done"
+        pid = domain.agent("guest-exec", path="/bin/sh", arg=["-c", loop])["pid"]
+        try:
+            yield
+        finally:
+            domain.run(["/bin/sh", "-c", f"kill {pid}"], timeout_s=60)
+
+    return burn
+
+
 @pytest.fixture
 def eventually():
     """Wait until a claim holds, and return what it gave."""

@@ -26,14 +26,6 @@ from labvirt.widgets.thresholds import thresholds_of
 pytestmark = pytest.mark.lab
 
 NAN = float("nan")
-BURN = (
-    "end=$(($(date +%s)+{}));while [ $(date +%s) -lt $end ];"
-    "do i=0;while [ $i -lt 5000 ];do i=$((i+1));done;done"
-)
-
-
-def burn(domain, seconds):
-    domain.agent("guest-exec", path="/bin/sh", arg=["-c", BURN.format(seconds)])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +41,9 @@ def threads():
     return {each.name for each in threading.enumerate() if each.name.startswith("labvirt-alert")}
 
 
-def test_an_alert_fires_and_clears_with_callback_journal_and_mark(brisk, alpha, eventually):
+def test_an_alert_fires_and_clears_with_callback_journal_and_mark(
+    brisk, alpha, eventually, burning
+):
     events, seen_on = [], []
 
     def call(event):
@@ -60,14 +54,14 @@ def test_an_alert_fires_and_clears_with_callback_journal_and_mark(brisk, alpha, 
     with brisk.alert("cpu > 8 % for 0.6 s", call, title="too busy") as alert:
         assert alert in alpha.alerts
         eventually(lambda: alert.state == "ok", "a quiet guest")
-        burn(brisk, 4)
-        eventually(lambda: alert.state == "pending", "pending first")
-        eventually(lambda: alert.firing == ("disked",), "the alert")
-        (state,) = alert.states
+        with burning(brisk):
+            eventually(lambda: alert.state == "pending", "pending first")
+            eventually(lambda: alert.firing == ("disked",), "the alert")
+            (state,) = alert.states
+            assert "firing</span>" in alert._repr_html_()
         assert state.value > 8
         assert state.unit == "%"
         assert began < state.since <= time.time()
-        assert "firing</span>" in alert._repr_html_()
         # A busy machine may starve the guest for a moment: then it fires twice.
         eventually(lambda: alert.state == "ok" and len(events) % 2 == 0, "the end of it")
         assert alert.firing == ()
@@ -240,9 +234,9 @@ def test_levels_of_alerts_are_thresholds_of_charts(fake):
 # -- waiting for a number ---------------------------------------------------------------------
 
 
-def test_waiting_for_a_quiet_guest_gives_the_evidence(brisk, alpha):
-    burn(brisk, 3)
-    busy = brisk.wait_for("cpu > 8 % for 0.2 s", timeout_s=20)
+def test_waiting_for_a_quiet_guest_gives_the_evidence(brisk, alpha, burning):
+    with burning(brisk):
+        busy = brisk.wait_for("cpu > 8 % for 0.2 s", timeout_s=20)
     quiet = brisk.wait_for("cpu < 8 % for 0.4 s", timeout_s=20)
     assert (busy.kind, quiet.kind) == ("rate", "rate")
     assert "cpu < 8 %" in quiet.text
