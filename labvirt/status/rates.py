@@ -152,7 +152,9 @@ class Rates:
     # Reading ----------------------------------------------------------------------------------
 
     def _read(self, reading: Reading, at: float, now: float) -> None:
-        track = self._tracks.setdefault(reading.kind, Track(reading.kind))
+        track = self._tracks.get(reading.kind)
+        if track is None:
+            track = self._tracks[reading.kind] = Track(reading.kind)
         track.newest = now
         before = track.subjects
         rows = track.align(reading)
