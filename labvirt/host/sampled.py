@@ -89,6 +89,17 @@ class SampledHost:
 
         return sample_once(self, groups=groups, domains=domains, seconds=seconds)
 
+    def mark(self, kind: str, uuid: str = "", text: str = "") -> None:
+        """Put something that happened on the time axis, now; nothing while nobody listens.
+
+        Args:
+            kind: as in `labvirt.status.sample.Mark`; ``note`` for anything else.
+            uuid: the domain; empty for the host.
+            text: what happened, in words.
+        """
+        if self._sampler is not None and self._sampler.is_running:
+            self._sampler.mark(kind, uuid, text)
+
     def _end_sampling(self) -> None:
         if self._sampler is not None:
             self._sampler.close()

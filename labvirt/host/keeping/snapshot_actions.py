@@ -169,6 +169,7 @@ class MakeSnapshot(OnSnapshot):
         link = host.connection
         control.on_cancel(lambda: domains.abort_job(link, self.uuid))
         snapshots.create(link, self.uuid, self.xml, disk_only=self.disk_only, live=self.live)
+        host.mark("snapshot", self.uuid, f"{self.domain}: snapshot {self.snapshot}")
 
     def undo(self, host: Host, crash: Crash | None = None) -> str | None:
         record = found(host, self.uuid, self.snapshot)

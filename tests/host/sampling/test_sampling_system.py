@@ -7,6 +7,8 @@ import pytest
 
 from labvirt.status.series import find_series
 
+pytestmark = pytest.mark.slow(seconds=15)
+
 
 @pytest.fixture
 def column():
@@ -19,7 +21,7 @@ def column():
 def test_traffic_is_counted_from_the_side_of_the_guest(host, web, kept, until, column):
     """Broadcasts out of the guest: it sends much, and nobody answers."""
     host.sampler.interval_s = 0.5
-    send = "ping -c 100 -i 0.01 -s 1400 192.168.150.255 || true"
+    send = "ping -c 40 -i 0.02 -s 1400 192.168.150.255 || true"
     best = np.zeros(8)
     with host.sampler.listen(kept, groups=("cpu", "network")):
         kept.wait(2)
