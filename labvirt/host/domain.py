@@ -11,7 +11,7 @@ from labvirt.host.keeping.blockjobs import BlockJobVerbs
 from labvirt.host.keeping.moving_disks import MovingDiskVerbs
 from labvirt.host.keeping.snapshots import SnapshotVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
-from labvirt.host.measuring import MeasuringVerbs
+from labvirt.host.measuring.verbs import MeasuringVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.networks.filtering import FilterVerbs
 from labvirt.host.resources import ResourceVerbs

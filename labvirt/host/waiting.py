@@ -10,6 +10,7 @@ from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
 from labvirt.host.clones.inside import InsideVerbs
 from labvirt.host.evidence import Evidence, Observer
 from labvirt.host.holding import hold, is_condition
+from labvirt.host.measuring.holding import hold, is_condition
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Limit, Wait, checked
 from labvirt.plan import Job

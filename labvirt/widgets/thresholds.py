@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labvirt.host.alerts import Alert
+from labvirt.host.measuring.alerts import Alert
 from labvirt.widgets.panels import Threshold
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from labvirt.connection import counters
 from labvirt.errors import ConflictError, HostError, NotFoundError, UnsupportedError
 from labvirt.host.collection import Table
 from labvirt.host.handle import DomainHandle
-from labvirt.host.readings import Readings, columns_of
+from labvirt.host.measuring.readings import Readings, columns_of
 from labvirt.model.spec import did_you_mean
 from labvirt.model.xml.domain import DomainXml
 from labvirt.status.accelerator import AcceleratorRecord, parse_info_jit, parse_query_stats
@@ -17,7 +17,7 @@ from labvirt.status.counters import BlockStatsRecord, InterfaceStatsRecord
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from labvirt.host.alerts import Alert, AlertEvent
+    from labvirt.host.measuring.alerts import Alert, AlertEvent
     from labvirt.status.condition import Condition
 
 __all__ = ["MeasuringVerbs"]

@@ -11,9 +11,9 @@ from labvirt.host.sampled import SampledHost
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from labvirt.host.alerts import Alert, AlertEvent
     from labvirt.host.host import Host
-    from labvirt.host.tools import Tools
+    from labvirt.host.measuring.alerts import Alert, AlertEvent
+    from labvirt.host.measuring.tools import Tools
     from labvirt.status.condition import Condition
 
 __all__ = ["MeasuredHost"]
@@ -29,7 +29,7 @@ class MeasuredHost(SampledHost):
     @property
     def tools(self) -> Tools:
         """An administrator's tools for this machine: vmstat, iostat, QEMU processes, kvm_stat."""
-        from labvirt.host.tools import Tools
+        from labvirt.host.measuring.tools import Tools
 
         return Tools(cast("Host", self))
 
@@ -67,7 +67,7 @@ class MeasuredHost(SampledHost):
             NotFoundError: there is no domain of that name.
             ConnectionLostError: the host is closed.
         """
-        from labvirt.host.alerts import Alert, checked_condition
+        from labvirt.host.measuring.alerts import Alert, checked_condition
 
         asked = checked_condition(condition, f"alert on {self.name}")
         made = Alert(cast("Host", self), asked, domains=domains, call=call, title=title)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from labvirt.errors import SpecError
 from labvirt.host.collection import Table
-from labvirt.host.readings import Readings
+from labvirt.host.measuring.readings import Readings
 from labvirt.status.condition import Condition
 from labvirt.status.sample import Mark
 from labvirt.status.series import find_series
@@ -237,7 +237,8 @@ class Alert:
 
     def _step(self, sample: Sample, subject: Subject, value: float) -> None:
         name = sample.names.get(subject.uuid, subject.uuid) if subject.uuid else sample.host
-        name = f"{name} {subject.device}".strip()
+        part = f"vCPU {subject.device}" if self.condition.kind == "vcpu" else subject.device
+        name = f"{name} {part}".strip()
         watched = self._watched.get(subject)
         if watched is None:
             unit = self.condition.unit

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from labvirt.host.collection import Table
-from labvirt.host.readings import Readings, columns_of
+from labvirt.host.measuring.readings import Readings, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
-from labvirt.host.alerts import with_unit
 from labvirt.host.evidence import Evidence
+from labvirt.host.measuring.alerts import with_unit
 from labvirt.plan import Job
 from labvirt.status.condition import Condition
 from labvirt.status.series import find_series

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from labvirt.errors import AccessDeniedError, UnsupportedError
-from labvirt.host.qemu_processes import QemuProcesses, read_processes
+from labvirt.host.measuring.processes import QemuProcesses, read_processes
 from labvirt.model.arguments import Count, Wait, checked
 
 if TYPE_CHECKING:
@@ -282,7 +282,8 @@ def _iostat_rows(
     rows = []
     for name, now in sorted(after[1].items()):
         then = before[1].get(name)
-        if then is None:
+        # A device that never did anything is left out, as iostat does.
+        if then is None or not now.read_count + now.write_count:
             continue
         reads, writes = now.read_count - then.read_count, now.write_count - then.write_count
         rows.append(
