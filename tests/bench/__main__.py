@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bulk, create, images, imports, networks, runbooks, schema, storage
+from tests.bench import bulk, charts, create, images, imports, networks, runbooks, schema, storage
 
 ALL = {
     "start": (imports.run,),
@@ -25,6 +25,7 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
+    "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
 }
 
 

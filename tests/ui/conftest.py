@@ -257,6 +257,7 @@ class Lab:
             "(name) => window.jupyterapp?.commands.hasCommand(name))",
             timeout=60_000,
         )
+        self.page.evaluate("() => jupyterapp.restored.then(() => true)")
 
     def url(self, path=""):
         tree = f"/tree/{path}" if path else ""

@@ -60,8 +60,10 @@ def test_the_pointer_shows_values_with_their_units(book, jupyter):
     book.wait(f"() => {PLOT}.querySelector('.hoverlayer .hovertext')")
     assert "%" in look(book, "plot.querySelector('.hoverlayer').textContent")
     jupyter.picture("plotly-hover", book.boards.first)
-    lines = "[...document.querySelectorAll('[data-lv] .lv-plot > div > div:last-child')]"
+    lines = "[...document.querySelectorAll('[data-lv] .lv-cursor')]"
     assert book.page.evaluate(f"() => {lines}.every((line) => !line.hidden)")
+    assert len(set(book.page.evaluate(f"() => {lines}.map((one) => one.textContent)"))) == 1
+    assert not book.page.locator("[data-lv] .hoverlayer .axistext:visible").count()
     book.page.mouse.move(2, 2)
     book.wait(f"() => {lines}.every((line) => line.hidden)")
 

@@ -5,7 +5,7 @@
 // the browser's zone and converts every point again at each tick. Ranges and ticks are put into the
 // layout just before `extendTraces`, so that each tick draws once.
 import { make } from "./dom.js";
-import { format } from "./format.js";
+import { clock, format } from "./format.js";
 import { levels, moments } from "./ticks.js";
 
 const HEIGHT = 150;
@@ -77,10 +77,9 @@ class Chart {
     this.isDrawn = this.isBehind = this.isHeld = false;
     this.isSeen = true;
     this.node = make("div");
-    this.cursor = make("div", {
-      hidden: true,
-      style: `position:absolute;top:${MARGIN.t}px;bottom:${MARGIN.b}px;width:0;pointer-events:none;border-left:1px dashed`,
-    });
+    this.when = make("span");
+    this.cursor = make("div", { class: "lv-cursor", hidden: true }, this.when);
+    this.cursor.style.inset = `${MARGIN.t}px auto ${MARGIN.b}px 0`;
     this.box = make("div", { style: `position:relative;height:${HEIGHT}px` }, this.node, this.cursor);
     this.slot.append(this.box);
     // A drag is lost when the plot is drawn anew under it.
@@ -173,8 +172,6 @@ class Chart {
       y: this.values(line, data, 0),
       customdata: this.words(line, data, 0),
       hovertemplate: "%{customdata}",
-      // Without x among it there is no label on the axis, which would show seconds since 1970.
-      hoverinfo: "y",
       connectgaps: false,
       line: { color: line.colour, dash: line.dash, width: this.isStack ? 1 : 1.5 },
       ...(this.isStack ? { stackgroup: "all", fillcolor: `${line.colour}73` } : {}),
@@ -208,8 +205,9 @@ class Chart {
     const axis = this.node._fullLayout?.xaxis;
     const x = seconds === null || !axis ? NaN : MARGIN.l + axis.l2p(seconds);
     this.cursor.hidden = !(x >= MARGIN.l && x <= this.slot.clientWidth - MARGIN.r);
+    if (this.cursor.hidden) return;
     this.cursor.style.left = `${x}px`;
-    this.cursor.style.color = this.context.theme.muted;
+    this.when.textContent = clock(seconds);
   }
 
   resize() {
