@@ -72,7 +72,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "widgets": (
         ALL - {"connection", "widgets", "front", "cli", "cli_run", "cli_runs", "cli_stats"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
-        | {"traitlets"},
+        | {"pydantic", "traitlets"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from labvirt.model.xml.view import NAMESPACES
 
-__all__ = ["DomainFacts", "domain_facts", "element_text", "name_in"]
+__all__ = ["DomainFacts", "domain_facts", "element_text", "memory_balloon", "name_in"]
 
 _LABVIRT = f"{{{NAMESPACES['labvirt']}}}"
 
@@ -66,3 +66,12 @@ def name_in(xml: str) -> str:
     end = xml.find("</name>", start)
     found = xml[start + 6 : end] if 0 <= start < end else ""
     return found if len(found) <= 80 and found.isprintable() else ""
+
+
+def memory_balloon(xml: str) -> tuple[str, int]:
+    """Return the model of a domain's balloon (empty: none) and its statistics' period (0: off)."""
+    balloon = _root(xml).find("./devices/memballoon")
+    if balloon is None:
+        return "", 0
+    stats = balloon.find("stats")
+    return balloon.get("model", ""), int(stats.get("period", "0")) if stats is not None else 0

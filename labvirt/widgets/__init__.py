@@ -8,10 +8,14 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.overview import Overview, overview
 
-_HOMES: dict[str, tuple[str, ...]] = {"labvirt.widgets.charts": ("Charts", "charts")}
+_HOMES: dict[str, tuple[str, ...]] = {
+    "labvirt.widgets.charts": ("Charts", "charts"),
+    "labvirt.widgets.overview": ("Overview", "overview"),
+}
 
-__all__ = ["Charts", "charts"]
+__all__ = ["Charts", "Overview", "charts", "overview"]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from labvirt.widgets.words import WORDS
+from labvirt.errors import LabvirtError
+from labvirt.widgets.meta import mark_of, meta_of, threshold_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
 
     from labvirt.history.source import Source
     from labvirt.status.sample import Mark
-    from labvirt.widgets.panels import Line, Panel, Threshold
+    from labvirt.widgets.panels import Panel, Threshold
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
 
-__all__ = ["BEAT_LIMIT_S", "Driver", "Feed", "Tick", "meta_of"]
+__all__ = ["BEAT_LIMIT_S", "Driver", "Feed", "Tick"]
 
 #: A view that gives no sign of life for so long is gone.
 BEAT_LIMIT_S = 30.0
@@ -108,27 +109,6 @@ class Driver(Protocol):
         ...
 
 
-def meta_of(line: Line) -> dict[str, Any]:
-    """Return what a view has to know of a line."""
-    return {
-        "key": line.key,
-        "label": line.label,
-        "colour": line.colour,
-        "dash": line.dash,
-        "negated": line.negated,
-        "title": line.series.title,
-        "definition": line.series.definition,
-    }
-
-
-def _mark(mark: Mark) -> dict[str, Any]:
-    return {"at": mark.at, "kind": mark.kind, "text": mark.text or mark.kind}
-
-
-def _threshold(threshold: Threshold) -> dict[str, Any]:
-    return {"value": threshold.value, "label": threshold.label}
-
-
 @dataclass(slots=True)
 class _View:
     seen: float
@@ -171,52 +151,56 @@ class Feed:
         self._views: dict[str, _View] = {}
         self._sent = _Sent()
         self._thresholds: dict[str, tuple[Threshold, ...]] = {}
-        self._running = self._held = self._closed = False
+        self._running = self._held = self._kept = self._closed = False
+        self._error = ""
+        self._old = True  # what views have is not what the next row continues
         self._lock = threading.RLock()
+        self._turn = threading.Lock()  # one begins or ends at a time
 
     # -- what views say --------------------------------------------------------------------------
 
     def receive(self, message: Mapping[str, Any]) -> None:
         """Take a message of a view; one that is not understood is left alone."""
-        name, kind = str(message.get("view", "")), message.get("t")
+        kind = message.get("t")
+        if self._closed:
+            self._send({"t": "state", "closed": True}, [])
+            return
         with self._lock:
-            if self._closed:
-                self._send({"t": "state", "closed": True}, [])
-                return
-            if kind == "bye":
-                self._views.pop(name, None)
-            elif kind in {"hello", "beat", "pause", "window"}:
-                new = name not in self._views
-                view = self._views.setdefault(name, _View(self._clock()))
-                view.seen = self._clock()
-                self._heard(view, message, new=new)
-            elif kind in {"play", "seek"}:
-                if self._driver.control(message):
+            anew = self._heard(str(message.get("view", "")), kind, message)
+        self._settle()
+        if kind in {"play", "seek"}:
+            anew = self._driver.control(message)
+            if anew:
+                with self._lock:
                     self._anew()
-                    self._snap()
+        with self._lock:
+            if anew:
+                self._snap()
+            elif kind == "beat":
+                self._send({"t": "alive", "seq": self._sent.seq}, [])
+            if kind in {"play", "seek"}:
                 self._tell_state()
-            self._settle()
 
-    def _heard(self, view: _View, message: Mapping[str, Any], *, new: bool) -> None:
-        kind = message["t"]
-        if kind == "beat" and not new:
-            self._send({"t": "alive", "seq": self._sent.seq}, [])
-            return
-        if kind == "pause":
-            view.hidden = bool(message.get("on"))
-            return
-        if kind == "window":
-            before = self.window_s
-            seconds = message.get("seconds")
-            if isinstance(seconds, (int, float)) and 1 <= seconds <= 86400:
-                view.window_s = float(seconds)
-            if self.window_s <= before:
-                return
+    def _heard(self, name: str, kind: Any, message: Mapping[str, Any]) -> bool:
+        """Note what a view says; return whether it needs a snapshot."""
+        if kind == "bye":
+            self._views.pop(name, None)
+        if kind not in {"hello", "beat", "pause", "window"}:
+            return False
+        new = name not in self._views
+        view = self._views.setdefault(name, _View(self._clock()))
+        view.seen = self._clock()
         if kind == "hello":
             self._views.pop("", None)
             view.hidden = False
-        self._settle()
-        self._snap()
+            return True
+        if kind == "pause":
+            view.hidden = bool(message.get("on"))
+            return False
+        before, seconds = self.window_s, message.get("seconds")
+        if kind == "window" and isinstance(seconds, (int, float)) and 1 <= seconds <= 86400:
+            view.window_s = float(seconds)
+        return new or self.window_s > before
 
     @property
     def window_s(self) -> float:
@@ -237,17 +221,31 @@ class Feed:
 
     def expect(self) -> None:
         """A view is about to come: begin, so that it finds values though the kernel is busy."""
+        if self._closed:
+            return
         with self._lock:
-            if not self._closed:
-                self._views.setdefault("", _View(self._clock()))
-                self._settle()
-                self._snap()
+            self._views.setdefault("", _View(self._clock()))
+        self._settle()
+        with self._lock:
+            self._snap()
+
+    def keep(self) -> None:
+        """Read until the feed is closed, though no view ever comes."""
+        self._kept = True
+        self._settle()
+
+    def panels(self) -> tuple[Panel, ...]:
+        """Return what is drawn, with the levels that the owner set."""
+        return tuple(
+            replace(panel, thresholds=self._thresholds.get(panel.key, panel.thresholds))
+            for panel in self._driver.panels()
+        )
 
     def hold(self, on: bool) -> None:  # noqa: FBT001
         """Stop reading for this board, or go on."""
+        self._held = on
+        self._settle()
         with self._lock:
-            self._held = on
-            self._settle()
             if on:
                 self._tell_state()
             else:
@@ -257,7 +255,7 @@ class Feed:
         """Show other levels across a panel."""
         with self._lock:
             self._thresholds[panel] = tuple(thresholds)
-            shown = [_threshold(each) for each in thresholds]
+            shown = [threshold_of(each) for each in thresholds]
             self._send({"t": "thresholds", "panel": panel, "thresholds": shown}, [])
 
     def close(self) -> None:
@@ -267,8 +265,8 @@ class Feed:
                 return
             self._closed = True
             self._views.clear()
-            self._settle()
-            self._send({"t": "state", "closed": True}, [])
+        self._settle()
+        self._send({"t": "state", "closed": True}, [])
 
     # -- what the driver says ----------------------------------------------------------------------
 
@@ -276,20 +274,25 @@ class Feed:
         """Pass on what is new."""
         with self._lock:
             self._forget()
-            self._settle()
-            if not self._running:
-                return
-            if tick.anew:
+            if not self._wanted():
+                pass
+            elif tick.anew:
                 self._anew()
                 self._snap()
-                return
-            if tick.rows is not None and len(tick.rows):
-                self._sent.seq += 1
-                rows = np.ascontiguousarray(tick.rows, dtype=np.float64)
-                self._send({"t": "d", "seq": self._sent.seq}, [rows.tobytes()])
-            if tick.marks:
-                self._send({"t": "marks", "marks": [_mark(each) for each in tick.marks]}, [])
-            self._tell_state()
+            elif self._old:
+                self._snap()
+            else:
+                self._pass_on(tick)
+        self._settle(wait=False)
+
+    def _pass_on(self, tick: Tick) -> None:
+        if tick.rows is not None and len(tick.rows):
+            self._sent.seq += 1
+            rows = np.ascontiguousarray(tick.rows, dtype=np.float64)
+            self._send({"t": "d", "seq": self._sent.seq}, [rows.tobytes()])
+        if tick.marks:
+            self._send({"t": "marks", "marks": [mark_of(each) for each in tick.marks]}, [])
+        self._tell_state()
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -303,28 +306,57 @@ class Feed:
         for name in [n for n, v in self._views.items() if now - v.seen > BEAT_LIMIT_S]:
             del self._views[name]
 
-    def _settle(self) -> None:
+    def _wanted(self) -> bool:
         """Read while somebody looks, and not a moment longer."""
-        wanted = (
+        return (
             not self._closed
             and not self._held
-            and any(not view.hidden for view in self._views.values())
+            and (self._kept or any(not view.hidden for view in list(self._views.values())))
         )
-        if wanted != self._running:
-            self._running = wanted
-            if wanted:
-                self._anew()
-                self._driver.start(self.tick)
-            else:
-                self._driver.stop()
+
+    def _settle(self, *, wait: bool = True) -> None:
+        """Begin or end reading as is wanted now.
+
+        The lock is not held meanwhile: ending waits for the thread that may be in `tick`, which in
+        turn must not wait here.
+        """
+        while self._wanted() != self._running:
+            if not self._turn.acquire(blocking=wait):
+                return
+            try:
+                wanted = self._wanted()
+                if wanted == self._running:
+                    continue
+                self._running = wanted
+                if wanted:
+                    self._begin()
+                else:
+                    self._driver.stop()
+            finally:
+                self._turn.release()
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._anew()
+            self._error = ""
+        try:
+            self._driver.start(self.tick)
+        except LabvirtError as error:
+            self._error = str(error)
 
     def _anew(self) -> None:
         """Make every view take the next snapshot; one that has all passes over it otherwise."""
         self._sent.seq += 1
         self._sent.version += 1
+        self._old = True
 
     def _state(self) -> dict[str, Any]:
-        return {**self._driver.state(), **({"held": True} if self._held else {})}
+        state = self._driver.state()
+        if self._error:
+            state["error"] = self._error
+        if self._held:
+            state["held"] = True
+        return state
 
     def _tell_state(self) -> None:
         state = self._state()
@@ -333,41 +365,18 @@ class Feed:
             self._send({"t": "state", **state}, [])
 
     def _snap(self) -> None:
-        panels = self._driver.panels()
+        self._old = False
+        panels = self.panels()
         if panels != self._sent.panels:
             self._sent.panels = panels
             self._sent.version += 1
         self._sent.state = self._state()
-        block = np.ascontiguousarray(self._driver.window(self.window_s), dtype=np.float64)
-        self._send(
-            {"t": "snap", "seq": self._sent.seq, "meta": self.meta(panels)}, [block.tobytes()]
+        meta = meta_of(
+            self._driver,
+            panels,
+            version=self._sent.version,
+            window_s=self.window_s,
+            state=self._sent.state,
         )
-
-    def meta(self, panels: tuple[Panel, ...]) -> dict[str, Any]:
-        """Return everything that a view has to know beside the values."""
-        driver = self._driver
-        return {
-            "title": driver.title,
-            "version": self._sent.version,
-            "window_s": self.window_s,
-            "interval_s": driver.interval_s,
-            "replay": None if driver.span is None else {"span": list(driver.span)},
-            "panels": [
-                {
-                    "key": panel.key,
-                    "title": panel.title,
-                    "unit": panel.unit,
-                    "style": panel.style,
-                    "top": panel.top,
-                    "thresholds": [
-                        _threshold(each)
-                        for each in self._thresholds.get(panel.key, panel.thresholds)
-                    ],
-                    "lines": [meta_of(line) for line in panel.lines],
-                }
-                for panel in panels
-            ],
-            "marks": [_mark(each) for each in driver.marks(self.window_s)],
-            "state": self._sent.state,
-            "words": WORDS,
-        }
+        block = np.ascontiguousarray(self._driver.window(self.window_s), dtype=np.float64)
+        self._send({"t": "snap", "seq": self._sent.seq, "meta": meta}, [block.tobytes()])

@@ -62,13 +62,8 @@ def _reasons(driver: LiveDriver, panel: Panel, *, waited: bool) -> Iterator[str]
             continue
         if line.series.name == "memory_used_bytes" and line.series.kind == "domain":
             host = next(each for each in driver.hosts if each.name == line.subject.host)
-            if host.readonly:
-                yield (
-                    "Memory used: the connection is read-only, so the guest's balloon driver "
-                    "cannot be asked to tell it."
-                )
-            else:
-                yield "Memory used: no balloon driver answers in the guest."
+            known = getattr(host.sampler, "reasons", {}).get(line.subject.uuid)
+            yield f"Memory used: {known or 'no balloon driver answers in the guest'}."
         elif line.series.group == "steal":
             yield "Steal: this host does not tell how long vCPUs had to wait."
         elif line.series.group == "host" and panel.key in {"disk", "network"}:

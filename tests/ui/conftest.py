@@ -276,7 +276,11 @@ class Lab:
             ".then(() => true)",
             path,
         )
-        self.page.wait_for_function(KERNEL_IDLE % path, timeout=60_000)
+        try:
+            self.page.wait_for_function(KERNEL_IDLE % path, timeout=30_000)
+        except Exception:
+            self.picture(f"failed-open-{name}")
+            raise
         book = Book(self, path)
         return book.run() if run else book
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of views: a board with known numbers."""
+"""Fixtures of the tests of views: a board with known numbers, and a host that nobody runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location(
-    "labvirt_test_boards", Path(__file__).with_name("boards.py")
-)
-_boards = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = _boards
-_spec.loader.exec_module(_boards)
+
+def _load(name, file):
+    """Load a helper beside the tests, which are no package."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+_boards = _load("labvirt_test_boards", "boards.py")
+_load("synthetic", "synthetic.py")
+_load("making", "making.py")
+_load("crowd", "crowd.py")
 
 
 @pytest.fixture(scope="session")

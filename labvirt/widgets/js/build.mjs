@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import { readFileSync, writeFileSync } from "node:fs";
 
-const WIDGETS = ["charts"];
+const WIDGETS = ["charts", "overview"];
 
 await build({
   entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),

@@ -38,6 +38,7 @@ export class Shell {
     this.root.dataset.lmSuppressShortcuts = "true";
     host.append(this.root);
     host.dataset.lv = "waiting";
+    host.lvShell = this; // for tests and for who looks with the browser's tools
     this.ends = [
       stream.on("snap", () => this.build()),
       stream.on("delta", ({ data, added }) => this.extend(data, added)),

@@ -60,11 +60,15 @@ const name = () => Math.random().toString(36).slice(2, 10);
 /**
  * Events: snap {meta, data}, delta {data, added}, marks [..], state {..}, thresholds {..},
  * link "live" | "waiting" | "lost". `added` is how many rows at the end of `data` are new.
+ *
+ * `store` makes something else than the ring to keep values in: {snap(meta, buffer),
+ * delta(message, buffer | undefined)}; "delta" then carries the message itself.
  */
 export class Stream {
-  constructor(model, { keys = keysOf, now = () => performance.now() } = {}) {
+  constructor(model, { keys = keysOf, now = () => performance.now(), store } = {}) {
     Object.assign(this, { model, keysOf: keys, now, view: name(), seq: null, meta: null });
     this.ring = new Ring([], 2);
+    this.store = store?.();
     this.state = {};
     this.marks = [];
     this.link = "waiting";
@@ -92,8 +96,8 @@ export class Stream {
   send(message) {
     try {
       this.model.send({ ...message, view: this.view });
-    } catch (error) {
-      console.warn("labvirt: the kernel cannot be reached", error);
+    } catch {
+      // The kernel is gone; the board says so when it has heard nothing for some seconds.
     }
   }
 
@@ -152,7 +156,7 @@ export class Stream {
         if (panel.key === message.panel) panel.thresholds = message.thresholds;
       }
       this.emit("thresholds", message);
-    }
+    } else this.emit(message.t, message);
   }
 
   #snap({ seq, meta }, buffers) {
@@ -162,6 +166,12 @@ export class Stream {
     this.meta = meta;
     this.marks = [...meta.marks];
     this.state = meta.state ?? {};
+    if (this.store) {
+      this.store.snap(meta, buffers[0]);
+      this.emit("snap", { meta });
+      this.emit("state", this.state);
+      return;
+    }
     const keys = this.keysOf(meta);
     const all = copy(buffers[0]);
     const n = keys.length + 1 ? all.length / (keys.length + 1) : 0;
@@ -172,11 +182,17 @@ export class Stream {
     this.emit("state", this.state);
   }
 
-  #delta({ seq }, buffers) {
+  #delta(message, buffers) {
+    const { seq } = message;
     if (this.seq === null) return;
     if (seq <= this.seq) return;
     if (seq !== this.seq + 1) return this.#lost();
     this.seq = seq;
+    if (this.store) {
+      this.store.delta(message, buffers?.[0]);
+      this.emit("delta", message);
+      return;
+    }
     const all = copy(buffers[0]);
     const width = this.ring.keys.length + 1;
     let added = 0;

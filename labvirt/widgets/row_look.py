@@ -1,0 +1,140 @@
+"""What an overview looks like, and what it can be of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Self
+
+from labvirt.errors import Problem, SpecError
+from labvirt.history.source import Source
+from labvirt.widgets.row_live import LiveRows
+from labvirt.widgets.row_order import COLUMNS
+from labvirt.widgets.row_recorded import RecordedRows
+from labvirt.widgets.rows import METRICS
+
+if TYPE_CHECKING:
+    from labvirt.widgets.row_feed import RowDriver
+
+__all__ = ["Look", "row_driver_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is shown, and in which order.
+
+    Attributes:
+        columns: keys of `COLUMNS` without the name.
+        sort: key of the column that is sorted by.
+        down: the greatest first.
+        inactive: domains too that are not running.
+        metric: what "who uses most" is about; empty hides it.
+        filter: words that must occur.
+        group: a row for each host, with its domains below it.
+        folded: hosts whose domains are hidden.
+        top: how many users are told apart.
+        height: pixels of the table.
+    """
+
+    columns: tuple[str, ...]
+    sort: str = "name"
+    down: bool = False
+    inactive: bool = False
+    metric: str = "cpu"
+    filter: str = ""
+    group: bool = True
+    folded: tuple[str, ...] = field(default=())
+    top: int = 5
+    height: int = 440
+
+    @classmethod
+    def checked(cls, **given: Any) -> Self:
+        """Return a look of a caller's arguments.
+
+        Raises:
+            SpecError: one is wrong; names the nearest.
+        """
+        problems: list[Problem] = []
+        columns = given["columns"]
+        if isinstance(columns, str) or not all(isinstance(each, str) for each in columns):
+            problems.append(Problem("columns", str(columns)[:40], "must be a list of names"))
+            columns = ()
+        for name, known, values in (
+            ("columns", COLUMNS, columns),
+            ("sort", COLUMNS, (given["sort"],)),
+            ("metric", (*METRICS, ""), (given["metric"],)),
+        ):
+            for value in values:
+                if value not in known:
+                    near = get_close_matches(str(value), known, 1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+                    problems.append(Problem(name, str(value)[:40], "is none", hint))
+        for name, low, high in (("top", 1, 5), ("height", 78, 4000)):
+            value = given[name]
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                why = f"must be a whole number from {low} to {high}"
+                problems.append(Problem(name, str(value)[:40], why))
+        if problems:
+            raise SpecError("show an overview:", problems)
+        kept = tuple(key for key in COLUMNS if key in columns and key != "name")
+        bools = {name: bool(given[name]) for name in ("down", "inactive")}
+        return cls(**{**given, "columns": kept, **bools})
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """The columns with the name."""
+        return ("name", *self.columns)
+
+    @property
+    def needs_disk(self) -> bool:
+        """Whether anything of it is about disks."""
+        return "disk" in self.columns or "disk" in {self.metric, self.sort}
+
+    def for_view(self) -> dict[str, Any]:
+        """Return what a view takes over."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def changed(self, told: Any) -> Self:
+        """Return the look that a view has now; what cannot be is left as it was."""
+        if not isinstance(told, dict):
+            return self
+        new: dict[str, Any] = {}
+        for name in ("columns", "folded"):
+            value = told.get(name)
+            if isinstance(value, list) and all(isinstance(each, str) for each in value):
+                new[name] = tuple(value)
+        for name in ("down", "inactive", "group"):
+            if isinstance(told.get(name), bool):
+                new[name] = told[name]
+        if told.get("sort") in COLUMNS:
+            new["sort"] = told["sort"]
+        if told.get("metric") in {*METRICS, ""}:
+            new["metric"] = told["metric"]
+        if isinstance(told.get("filter"), str):
+            new["filter"] = told["filter"][:200]
+        if "columns" in new:
+            new["columns"] = tuple(key for key in COLUMNS if key in new["columns"])
+        return replace(self, **new)
+
+
+def row_driver_of(target: Any, look: Look) -> tuple[RowDriver, str]:
+    """Return what drives an overview, and a key that stands for it.
+
+    Raises:
+        SpecError: there is nothing to show of such a target.
+        NotFoundError: a recording holds nothing.
+    """
+    if isinstance(target, Source):
+        return RecordedRows(target), f"overview of recording {id(target)}"
+    given = getattr(target, "hosts", None)
+    members = target if given is None and isinstance(target, (list, tuple)) else given
+    hosts = [target] if members is None else list(members)
+    if not hosts or not all(hasattr(each, "sampler") and hasattr(each, "news") for each in hosts):
+        raise SpecError(
+            f"show an overview: there is nothing to show of {target!r:.200}",
+            hint="give a host, a lab, a list of hosts, or a recording",
+        )
+    title = ", ".join(host.name for host in hosts[:6])
+    if len(hosts) > 6:
+        title += f" and {len(hosts) - 6} more"
+    return LiveRows(title, hosts, disk=look.needs_disk), f"overview of {title}"
