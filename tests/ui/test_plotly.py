@@ -169,6 +169,22 @@ def test_where_it_cannot_be_had_the_light_renderer_stays_and_says_why(book, jupy
     assert jupyter.faults == []
 
 
+def test_freeze_puts_an_output_in_the_place_of_the_view(book, jupyter):
+    book.cell("charts.freeze()")
+    book.wait(
+        "() => document.querySelector('.jp-OutputArea-output .jp-RenderedPlotly, .plotly-renderer')"
+    )
+    outputs = book.page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.model.toJSON().cells[1].outputs"
+    )
+    assert [set(one["data"]) for one in outputs] == [
+        {"application/vnd.plotly.v1+json", "text/html", "text/plain"}
+    ]
+    assert not book.page.locator(".jp-OutputArea-output [data-lv]").first.is_visible()
+    jupyter.picture("plotly-frozen")
+    assert book.errors == []
+
+
 def test_a_closed_view_leaves_no_plot_behind(book):
     count = "document.querySelectorAll('.js-plotly-plot').length"
     before = book.page.evaluate(f"() => {count}")

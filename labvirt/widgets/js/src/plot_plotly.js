@@ -74,6 +74,8 @@ class Chart {
     this.thresholds = panel.thresholds ?? [];
     this.hidden = new Set();
     this.data = null;
+    this.waiting = 0;
+    this.drawnTo = -Infinity;
     this.isDrawn = this.isBehind = this.isHeld = false;
     this.isSeen = true;
     this.node = make("div");
@@ -118,6 +120,7 @@ class Chart {
     this.data = data;
     this.isBehind = this.isDrawn && this.isResting;
     if (this.isBehind) return;
+    this.noteDrawn(data);
     const { Plotly } = this.context;
     const traces = this.panel.lines.map((line) => this.trace(line, data));
     const layout = { ...this.looks(), ...this.frame() };
@@ -132,7 +135,9 @@ class Chart {
   extend(data, added) {
     this.data = data;
     const { range, Plotly } = this.context;
-    const from = Math.max(0, data.n - added);
+    this.waiting += added;
+    if (this.isSoon(data)) return;
+    const from = Math.max(0, data.n - this.waiting);
     // What is new lies outside of what is shown: it can wait.
     const isOutside = range !== null && data.times[from] > range[1];
     if (!this.isDrawn || this.isBehind || this.isResting || isOutside) {
@@ -148,8 +153,23 @@ class Chart {
       y: values,
       customdata: lines.map((line) => this.words(line, data, from)),
     };
+    this.noteDrawn(data);
     Object.assign(this.node.layout, this.frame());
     Plotly.extendTraces(this.node, more, lines.map((_, at) => at), data.n);
+  }
+
+  /** Less than a pixel is new: it can wait for the next tick, two seconds at most. */
+  isSoon(data) {
+    const { range, follow } = this.context;
+    if (range !== null || this.isBehind || !this.isDrawn) return false;
+    const pixel = follow / Math.max(100, this.node.layout.width - MARGIN.l - MARGIN.r);
+    const since = data.times[data.n - 1] - this.drawnTo;
+    return since >= 0 && since < Math.min(0.9 * pixel, 2);
+  }
+
+  noteDrawn(data) {
+    this.waiting = 0;
+    this.drawnTo = data.n ? data.times[data.n - 1] : -Infinity;
   }
 
   values(line, data, from) {
