@@ -172,7 +172,8 @@ def test_where_it_cannot_be_had_the_light_renderer_stays_and_says_why(book, jupy
 def test_freeze_puts_an_output_in_the_place_of_the_view(book, jupyter):
     book.cell("charts.freeze()")
     book.wait(
-        "() => document.querySelector('.jp-OutputArea-output .jp-RenderedPlotly, .plotly-renderer')"
+        "() => [...document.querySelectorAll('.js-plotly-plot')]"
+        ".some((one) => !one.closest('[data-lv]') && one.querySelector('.scatterlayer path'))"
     )
     outputs = book.page.evaluate(
         "() => jupyterapp.shell.currentWidget.context.model.toJSON().cells[1].outputs"
