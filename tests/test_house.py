@@ -80,24 +80,12 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         - {"connection", "widgets", "front", "cli", "top"}
         - {"cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
-        | {"traitlets"},
-        - {
-            "connection",
-            "widgets",
-            "front",
-            "cli",
-            "cli_run",
-            "cli_runs",
-            "cli_stats",
-            "cli_record",
-        },
         | {"pydantic", "traitlets"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
     "cli": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
     "cli_stats": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
-    "cli_record": ({"front", "history", "host", "status"}, {"typer"}),
     "cli_top": (ALL - {"connection", "widgets", "cli", "cli_stats"}, {"typer", "rich"}),
     "top": ({"errors", "status"}, {"rich"}),
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),

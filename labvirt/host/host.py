@@ -19,12 +19,10 @@ from labvirt.host.hostfiles import HostFiles
 from labvirt.host.keeping.verbs import KeepingVerbs
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
-from labvirt.host.measured import MeasuredHost
 from labvirt.host.measuring.hosting import MeasuredHost
 from labvirt.host.networks.host_networks import HostNetworks
 from labvirt.host.networks.networking import plan_network
 from labvirt.host.news import KINDS, News
-from labvirt.host.recorded import RecordedHost
 from labvirt.host.sampling.recorded import RecordedHost
 from labvirt.host.storage.hosting import StorageHost
 from labvirt.host.storage.pool_plan import plan_pool

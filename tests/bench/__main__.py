@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tests.bench import (
     bulk,
+    charts,
     create,
     images,
     imports,
@@ -44,6 +45,7 @@ ALL = {
     "stalled": (stalled.run,),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
+    "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
     "recording": (recording.run,),
 }
 

@@ -96,6 +96,20 @@ var J=`.lv-board {
 .lv-board td { font-variant-numeric: tabular-nums; }
 .lv-board .u-select { background: color-mix(in srgb, var(--lv-accent) 25%, transparent); }
 .lv-board .u-cursor-x, .lv-board .u-cursor-y { border-color: var(--lv-muted); }
+.lv-cursor { position: absolute; width: 0; pointer-events: none; border-left: 1px dashed var(--lv-muted); }
+.lv-cursor[hidden] { display: none; }
+.lv-cursor span {
+  background: var(--lv-back);
+  border: 1px solid var(--lv-line);
+  font-size: 11px;
+  left: 0;
+  padding: 0 3px;
+  position: absolute;
+  top: 100%;
+  transform: translateX(-50%);
+}
+/* plotly's own label at the axis: our times are plain seconds to it. */
+.lv-plot .hoverlayer .axistext { display: none; }
 @media (prefers-reduced-motion: reduce) {
   .lv-board *, .lv-board { animation: none !important; transition: none !important; }
 }
