@@ -2,6 +2,7 @@
 
 from labvirt.status.blockjob import BlockJobRecord
 from labvirt.status.checkpoint import CheckpointRecord
+from labvirt.status.condition import Condition
 from labvirt.status.device import DeviceRecord, device_records
 from labvirt.status.domain import (
     AddressRecord,
@@ -17,16 +18,20 @@ from labvirt.status.nodedev import NodeDeviceRecord
 from labvirt.status.nwfilter import FilterBindingRecord, NwFilterRecord
 from labvirt.status.pool import PoolRecord, PoolState
 from labvirt.status.pool_type import PoolTypeRecord, SourceRecord
+from labvirt.status.sample import Mark, Reading, Sample, Subject, Table
 from labvirt.status.secret import SecretRecord
+from labvirt.status.series import SERIES, Series
 from labvirt.status.snapshot import SnapshotDisk, SnapshotRecord
 from labvirt.status.store import Change, Record, Store
 from labvirt.status.volume import VolumeRecord
 
 __all__ = [
+    "SERIES",
     "AddressRecord",
     "BlockJobRecord",
     "Change",
     "CheckpointRecord",
+    "Condition",
     "ControlRecord",
     "DeviceRecord",
     "DomainRecord",
@@ -34,6 +39,7 @@ __all__ = [
     "FilterBindingRecord",
     "JobRecord",
     "LeaseRecord",
+    "Mark",
     "NetworkRecord",
     "NodeDeviceRecord",
     "NodeRecord",
@@ -41,12 +47,17 @@ __all__ = [
     "PoolRecord",
     "PoolState",
     "PoolTypeRecord",
+    "Reading",
     "Record",
+    "Sample",
     "SecretRecord",
+    "Series",
     "SnapshotDisk",
     "SnapshotRecord",
     "SourceRecord",
     "Store",
+    "Subject",
+    "Table",
     "VcpuRecord",
     "VersionRecord",
     "VolumeRecord",

@@ -40,12 +40,15 @@ class Ownership:
         all_in_order = np.array_equal(order, np.arange(len(devices)))
         self._order: NDArray[np.intp] | None = None if all_in_order else order
         self._single = len(self._owners) == len(order)
+        self._alike = all_in_order and np.array_equal(self.owner, np.arange(len(domains)))
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of what is known of each domain's devices, per column.
 
         A domain of whose devices nothing is known, or which has none, has no data.
         """
+        if self._alike:
+            return values
         out = np.full((len(self.domains), values.shape[1]), np.nan)
         if self._order is not None:
             values = values[self._order]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Rates"]
 
 _STATE, _VCPUS, _UPDATED = 0, 1, 8  # columns of domains
-_GONE = (5.0, 6.0)  # VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_CRASHED: no hypervisor process
+_OFF, _CRASHED = 5.0, 6.0  # VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_CRASHED: no hypervisor process
 _MAIN, _BALLOON = 0, 2  # groups of columns of domains
 #: Kinds that every tick reads; the others are read in turns.
 _EACH_TICK = ("domain", "interface")
@@ -176,10 +176,11 @@ class Rates:
         before = track.counters[:, [_VCPUS, _UPDATED]]
         reset = np.zeros(len(track.subjects), dtype=bool)
         reset[rows] = track.update(reading, rows)
-        gone = np.isin(track.counters[:, _STATE], _GONE)
+        state = track.counters[:, _STATE]
+        gone = (state == _OFF) | (state == _CRASHED)
         if gone.any():
             track.forget(gone)
-        for group, (first, end) in enumerate(GROUPS_OF["domain"]):
+        for group, (first, end, *_) in enumerate(GROUPS_OF["domain"] if reset.any() else ()):
             old = reset & (track.clocks[:, group] != track.clocks[:, _MAIN])
             if old.any():
                 track.counters[old, first:end] = np.nan

@@ -21,21 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS_OF", "SHORTEST_S", "Track"]
 
-#: Columns that are read together and have a clock of their own, by kind: first, last + 1.
-GROUPS_OF: dict[Kind, tuple[tuple[int, int], ...]] = {
-    "domain": ((0, 5), (5, 6), (6, 9)),  # main tick; steal; balloon
-    "vcpu": ((0, 2),),
-    "disk": ((0, 10),),
-    "interface": ((0, 8),),
-    "host": ((0, 12),),
-}
-#: Columns that only ever grow; the others are levels.
-_GROWS: dict[Kind, tuple[str, ...]] = {
-    "domain": ("cpu_time_ns", "wait_ns"),
-    "vcpu": ("cpu_time_ns",),
-    "disk": COUNTERS["disk"][:8],
-    "interface": COUNTERS["interface"],
-    "host": (),  # judged one by one: iowait may fall a little, one card may go away
+#: Columns that are read together and have a clock of their own, by kind: first, last + 1, and of
+#: these the first and last + 1 that only ever grow; the others are levels.
+GROUPS_OF: dict[Kind, tuple[tuple[int, int, int, int], ...]] = {
+    "domain": ((0, 5, 4, 5), (5, 6, 5, 6), (6, 9, 9, 9)),  # main tick; steal; balloon
+    "vcpu": ((0, 2, 1, 2),),
+    "disk": ((0, 10, 0, 8),),
+    "interface": ((0, 8, 0, 8),),
+    "host": ((0, 12, 1, 12),),
 }
 #: Two readings nearer than this give no rate.
 SHORTEST_S = 0.001
@@ -56,8 +49,6 @@ def _wrapped(old: NDArray[np.float64], delta: NDArray[np.float64], dt: NDArray[n
     """
     back = np.asarray(delta < 0)
     rows = np.flatnonzero(back.any(axis=1))
-    if not rows.size:
-        return
     old, grown, back = old[rows], delta[rows], back[rows]
     over = grown + _WRAP
     plausible = back & (old >= _WRAP / 2) & (old < _WRAP) & (over <= _CEILING * dt[rows, None])
@@ -91,7 +82,6 @@ class Track:
         self.notes = np.empty((0, 2))
         self.newest = -np.inf
         self.index: dict[Subject, int] = {}
-        self._grows = np.array([name in _GROWS[kind] for name in COUNTERS[kind]])
 
     def align(self, reading: Reading) -> slice | NDArray[np.intp]:
         """Give every subject of a reading a row, take away those that are gone; return the rows.
@@ -143,7 +133,7 @@ class Track:
         self.notes[rows] = np.nan
 
     def update(self, reading: Reading, rows: slice | NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Take a reading in; return which of its rows were reset.
+        """Take a reading in; return in which of its rows the first group was reset.
 
         Rules:
             * A group of columns that is NaN throughout was not read; it keeps value and clock.
@@ -155,34 +145,44 @@ class Track:
             * A long time between two readings is averaged over: the growth is real.
         """
         reset = np.zeros(len(reading.subjects), dtype=bool)
-        for group, (first, end) in enumerate(GROUPS_OF[self.kind]):
+        for group, (first, end, *_) in enumerate(GROUPS_OF[self.kind]):
             new = reading.counters[:, first:end]
-            read = ~np.isnan(new).all(axis=1)
+            read = ~np.isnan(new[:, 0])
+            if not read.all():
+                read = np.asarray(~np.isnan(new).all(axis=1))
             if read.all():
-                reset |= self._take(group, slice(first, end), rows, new, reading.clocks)
+                back = self._take(group, rows, reading.counters, reading.clocks)
             elif read.any():
                 place = np.arange(len(self.subjects)) if isinstance(rows, slice) else rows
-                reset[read] |= self._take(
-                    group, slice(first, end), place[read], new[read], reading.clocks[read]
+                back = np.zeros(len(read), dtype=bool)
+                back[read] = self._take(
+                    group, place[read], reading.counters[read], reading.clocks[read]
                 )
+            else:
+                continue
+            if not group:
+                reset = back
         return reset
 
     def _take(
         self,
         group: int,
-        columns: slice,
         rows: slice | NDArray[np.intp],
-        new: NDArray[np.float64],
+        counters: NDArray[np.float64],
         clocks: NDArray[np.float64],
     ) -> NDArray[np.bool_]:
-        old = self.counters[rows, columns]
+        first, end, grows, grown = GROUPS_OF[self.kind][group]
         dt = clocks - self.clocks[rows, group]
-        delta = new - old
-        if self.kind == "interface":
-            _wrapped(old, delta, dt)
-        reset: NDArray[np.bool_] = (np.asarray(delta < 0) & self._grows[columns]).any(axis=1)
+        delta = counters[:, grows:grown] - self.counters[rows, grows:grown]
+        reset = np.zeros(len(dt), dtype=bool)
+        # On the host each counter is judged alone: a card may go away, iowait may fall a little.
+        if self.kind != "host" and (delta < 0).any():
+            if self.kind == "interface":
+                _wrapped(self.counters[rows], delta, dt)
+            reset |= np.asarray(delta < 0).any(axis=1)
         dt[~(dt >= SHORTEST_S) | reset] = np.nan
-        self.rates[rows, columns] = delta / dt[:, None]
-        self.counters[rows, columns] = new
+        delta /= dt[:, None]
+        self.rates[rows, grows:grown] = delta
+        self.counters[rows, first:end] = counters[:, first:end]
         self.clocks[rows, group] = clocks
         return reset

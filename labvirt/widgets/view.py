@@ -37,6 +37,18 @@ class LiveView(anywidget.AnyWidget):
         self._lv_lock = threading.Lock()
         self._lv_over = False
         self.on_msg(self._lv_take)
+        self._lv_unbind()
+
+    def _lv_unbind(self) -> None:
+        """Let the kernel hear the page where the page says, not where the last message came from.
+
+        ipykernel 7.4 routes what a page sends to the subshell in whose name the comm sent last. A
+        thread sends in the name of the newest request, whose subshell may be gone when the page
+        answers: every message of every view would be refused from then on. Without that note the
+        page's own choice holds, which is a subshell that answers while a cell runs.
+        """
+        if self.comm is not None:
+            self.comm.__dict__.pop("_reply_subshell_id", None)
 
     def send_code(self) -> None:
         """Send the widget's code to the page."""
@@ -47,14 +59,27 @@ class LiveView(anywidget.AnyWidget):
         with self._lv_lock:
             if not self._lv_over:
                 self.send(message, buffers)
+                self._lv_unbind()
 
     def _lv_take(self, _widget: Any, message: Any, _buffers: Any) -> None:
         if not isinstance(message, dict):
             return
         if message.get("t") == "code":
             self.send_code()
+        elif message.get("t") == "library":
+            self._lv_send_plotly(message.get("view"))
         else:
             self._lv_receive(message)
+
+    def _lv_send_plotly(self, view: Any) -> None:
+        """Send plotly.js to a page that has it from nowhere else; 4.8 MB."""
+        message = {"t": "library", "view": view}
+        try:
+            from plotly.offline import get_plotlyjs
+
+            self.send_all(message, [get_plotlyjs().encode()])
+        except Exception as error:  # noqa: BLE001 - the view says why, and goes on without it
+            self.send_all({**message, "error": str(error) or type(error).__name__}, [])
 
     def end(self) -> None:
         """Close the comm and drop every reference."""

@@ -44,6 +44,7 @@ WORDS: dict[str, str] = {
         "{name}: its hypervisor process gives no answer since {at} UTC; its disks and memory use "
         "are not known."
     ),
+    "no_plotly": "plotly.js cannot be loaded ({why}); these charts are drawn without it.",
     "replay": "Recording",
     "play": "Play",
     "stop": "Stop",

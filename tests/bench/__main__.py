@@ -7,7 +7,18 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bulk, create, images, imports, networks, runbooks, schema, storage
+from tests.bench import (
+    bulk,
+    create,
+    images,
+    imports,
+    networks,
+    rates,
+    runbooks,
+    sampling,
+    schema,
+    storage,
+)
 
 ALL = {
     "start": (imports.run,),
@@ -25,6 +36,8 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
+    "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
+    "rates": (rates.run, rates.history),
 }
 
 

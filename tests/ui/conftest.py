@@ -257,6 +257,7 @@ class Lab:
             "(name) => window.jupyterapp?.commands.hasCommand(name))",
             timeout=60_000,
         )
+        self.page.evaluate("() => jupyterapp.restored.then(() => true)")
 
     def url(self, path=""):
         tree = f"/tree/{path}" if path else ""
@@ -275,7 +276,11 @@ class Lab:
             ".then(() => true)",
             path,
         )
-        self.page.wait_for_function(KERNEL_IDLE % path, timeout=60_000)
+        try:
+            self.page.wait_for_function(KERNEL_IDLE % path, timeout=30_000)
+        except Exception:
+            self.picture(f"failed-open-{name}")
+            raise
         book = Book(self, path)
         return book.run() if run else book
 

@@ -88,10 +88,10 @@ class Balloons:
     def note_all(self, slow: Slow) -> None:
         """Note who has told of his memory."""
         for row in slow.domains:
-            if row.counters[_UPDATED] > 0:
-                self.reasons.pop(row.uuid, None)
-            elif row.uuid not in self.reasons:
-                self.reasons[row.uuid] = _SILENT
+            if not row.counters[_UPDATED] > 0:
+                self.reasons.setdefault(row.uuid, _SILENT)
+            elif self.reasons.get(row.uuid) == _SILENT:
+                del self.reasons[row.uuid]
 
     def prepare(self, ask: Ask, wanted: AbstractSet[str], *, at_once: bool = False) -> None:
         """Switch on what is wanted and off what no longer is; a part of it at each turn.

@@ -75,5 +75,7 @@ def _of_life(event: Event, host: str, at: float) -> Mark | None:
     kind = _REASONS.get((what, reason), _KINDS.get(what))
     if kind is None:
         return None
-    text = f"now called {event.name}" if kind == "renamed" else f"{event.name} {what}"
-    return Mark(at, kind, host, event.uuid, f"{text} ({reason})" if reason else text)
+    text = f"{event.name} {what} ({reason})" if reason else f"{event.name} {what}"
+    if kind == "renamed":
+        text = f"now called {event.name}"
+    return Mark(at, kind, host, event.uuid, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from labvirt.status.series import Kind
 
 __all__ = ["Sampler", "resolved"]
+
+_log = logging.getLogger("labvirt")
 
 
 class Sampler:
@@ -239,7 +242,10 @@ class Sampler:
     # what comes in
 
     def _deliver(self, sample: Sample) -> None:
-        self._history().take(sample)
+        try:
+            self._history().take(sample)
+        except Exception:  # noqa: BLE001 - who listens gets his samples all the same
+            _log.exception("the history of %s failed", sample.host)
         for listening in self._listenings:
             listening.put(sample)
 

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from labvirt.host.sampling.wishes import Needs
     from labvirt.status.series import Group
 
-__all__ = ["SlowTier"]
+__all__ = ["SlowTier", "end"]
 
 _log = logging.getLogger("labvirt")
+
+#: How long the end of a thread may take before its call is broken off, and how often that is tried.
+_PATIENT_S, _HURRY_S, _HURRIES = 1.0, 0.5, 16
 
 
 class SlowTier:
@@ -78,11 +81,14 @@ class SlowTier:
             fresh, self._fresh = self._fresh, []
         return fresh
 
-    def close(self, wait_s: float = 10.0) -> None:
+    def stop(self) -> None:
+        """Let it end by itself, soon."""
+        self._stop.set()
+
+    def close(self) -> None:
         """End thread and link. Safe to call twice."""
         self._stop.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join(wait_s)
+        end(self._thread, self.asker.line.hurry)
 
     def _run(self) -> None:
         try:
@@ -145,3 +151,18 @@ class SlowTier:
             self._balloons.note_all(slow)
         with self._lock:
             self._fresh.append(slow)
+
+
+def end(thread: threading.Thread, hurry: Callable[[], None]) -> None:
+    """Wait for a thread that was asked to end; break off what it waits for when it takes long.
+
+    A thread whose call cannot be broken off is left behind.
+    """
+    if thread is threading.current_thread():
+        return
+    thread.join(_PATIENT_S)
+    for _ in range(_HURRIES):
+        if not thread.is_alive():
+            return
+        hurry()
+        thread.join(_HURRY_S)

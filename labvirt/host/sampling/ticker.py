@@ -15,7 +15,7 @@ from labvirt.host.sampling.machine import UNKNOWN, machine_counters
 from labvirt.host.sampling.newest import Newest
 from labvirt.host.sampling.readings import Maker
 from labvirt.host.sampling.schedule import Schedule
-from labvirt.host.sampling.slow import SlowTier
+from labvirt.host.sampling.slow import SlowTier, end
 from labvirt.status.rates import Rates
 
 if TYPE_CHECKING:
@@ -115,13 +115,19 @@ class Ticker:
             self._woken = True
             self._changed.notify()
 
-    def close(self, wait_s: float = 8.0) -> None:
+    def close(self) -> None:
         """End threads and links. Safe to call twice."""
         with self._changed:
             self._stop = True
             self._changed.notify()
-        if self._thread is not threading.current_thread():
-            self._thread.join(wait_s)
+        if self.slow is not None:
+            self.slow.stop()
+        end(self._thread, self._hurry)
+
+    def _hurry(self) -> None:
+        self.line.hurry()
+        if self.slow is not None:
+            self.slow.asker.line.hurry()
 
     # the thread
 

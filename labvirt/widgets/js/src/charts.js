@@ -4,11 +4,8 @@ import uplotStyle from "uplot/dist/uPlot.min.css";
 import shellStyle from "./shell.css";
 import { streamOf } from "./stream.js";
 import { createShell } from "./shell.js";
-
-// Engine -> { create }, or a function that gives a promise of it.
-const RENDERERS = {
-  light,
-};
+import { loadPlotly, plotlyNow } from "./plotly_loader.js";
+import { plotlyRenderer } from "./plot_plotly.js";
 
 export function render({ model, el, inbox }) {
   const stream = streamOf(model, inbox);
@@ -16,5 +13,9 @@ export function render({ model, el, inbox }) {
   const style = document.createElement("style");
   style.textContent = uplotStyle + shellStyle;
   el.append(style);
-  return createShell(el, stream, RENDERERS[engine] ?? light);
+  if (engine !== "plotly") return createShell(el, stream, light);
+  const here = plotlyNow();
+  if (here) return createShell(el, stream, plotlyRenderer(here));
+  // The light renderer draws until plotly.js is here, and for good where it cannot be had.
+  return createShell(el, stream, light, loadPlotly(stream).then(plotlyRenderer));
 }

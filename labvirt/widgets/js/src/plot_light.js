@@ -186,7 +186,12 @@ class Chart {
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: {
-        sync: { key: KEY + (context.hooks.id ?? ""), setSeries: false },
+        sync: {
+          key: KEY + (context.hooks.id ?? ""),
+          setSeries: false,
+          // A drag is one chart's; the others follow through the shell.
+          filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
+        },
         drag: { x: true, y: false, dist: 6, setScale: false },
         bind: { dblclick: () => () => void context.hooks.range?.(null) },
         points: { size: 7 },

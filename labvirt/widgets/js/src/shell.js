@@ -9,8 +9,13 @@ import { readTheme, watchTheme } from "./theme.js";
 
 const WINDOWS = [60, 300, 900, 3600];
 
-export function createShell(el, stream, renderer) {
+/** `better`: a promise of a renderer to go on with. */
+export function createShell(el, stream, renderer, better) {
   const shell = new Shell(el, stream, renderer);
+  better?.then(
+    (other) => shell.change(other),
+    (error) => shell.lack("no_plotly", error),
+  );
   return () => shell.end();
 }
 
@@ -33,6 +38,7 @@ export class Shell {
     this.root.dataset.lmSuppressShortcuts = "true";
     host.append(this.root);
     host.dataset.lv = "waiting";
+    host.lvShell = this; // for tests and for who looks with the browser's tools
     this.ends = [
       stream.on("snap", () => this.build()),
       stream.on("delta", ({ data, added }) => this.extend(data, added)),
@@ -48,6 +54,20 @@ export class Shell {
     this.timer = setInterval(() => this.tell(), 1000);
     if (stream.meta) this.build();
     else this.root.append(make("p", { class: "lv-status", role: "status" }, "…"));
+  }
+
+  // -- renderers ----------------------------------------------------------------------------------
+
+  change(renderer) {
+    if (this.isOver) return;
+    this.renderer = renderer;
+    if (this.plot) this.build();
+  }
+
+  /** Say for good what this view goes without. */
+  lack(word, error) {
+    this.lacking = [word, error];
+    this.tell();
   }
 
   // -- building -------------------------------------------------------------------------------
@@ -125,6 +145,7 @@ export class Shell {
     // A panel without lines only says why.
     const panels = this.meta.panels.filter((panel) => panel.lines.length);
     const board = { ...this.meta, panels, window_s: this.window, marks: this.stream.marks };
+    this.host.dataset.engine = this.renderer.name ?? "light";
     this.plot = this.renderer.create(this.grid, board, readTheme(this.root), hooks);
     this.data = this.stream.ring.data();
     this.place();
@@ -286,6 +307,7 @@ export class Shell {
       fill(words.stalled, { name: each.name, at: clock(each.since) }),
     );
     if (state.note) stalled.push(state.note);
+    if (this.lacking) stalled.push(fill(words[this.lacking[0]], { why: this.lacking[1].message }));
     this.notice.hidden = !stalled.length;
     say(this.notice, stalled.join(" "));
     for (const frame of this.frames) frame.setNote(state.notes?.[frame.panel.key]);
@@ -329,6 +351,7 @@ export class Shell {
   }
 
   end() {
+    this.isOver = true;
     clearInterval(this.timer);
     this.sizes.disconnect();
     for (const end of this.ends) end();

@@ -96,8 +96,8 @@ export class Stream {
   send(message) {
     try {
       this.model.send({ ...message, view: this.view });
-    } catch (error) {
-      console.warn("labvirt: the kernel cannot be reached", error);
+    } catch {
+      // The kernel is gone; the board says so when it has heard nothing for some seconds.
     }
   }
 
@@ -138,6 +138,8 @@ export class Stream {
     else if (message.t === "d") this.#delta(message, buffers);
     else if (message.t === "alive") {
       if (this.seq !== null && message.seq !== this.seq) this.#lost();
+    } else if (message.t === "library") {
+      if (message.view === this.view) this.emit("library", { code: buffers?.[0], error: message.error });
     } else this.#rest(message);
     this.setLink("live");
   }
