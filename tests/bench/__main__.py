@@ -13,6 +13,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    overview,
     rates,
     runbooks,
     sampling,
@@ -38,6 +39,7 @@ ALL = {
     "images": (images.convert, images.clones),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
+    "overview": (overview.browser, overview.kernel, overview.volume),
 }
 
 

@@ -397,7 +397,7 @@ export class Overview {
     if (meta.replay) return ["replay", fill(words.at, { at: clock(rows.at) })];
     if (!rows.filled) return ["loading", words.loading];
     this.moved ??= performance.now();
-    if (performance.now() - this.moved > 1000 * Math.max(5, 3.5 * meta.interval_s)) {
+    if (performance.now() - this.moved > 3500 * Math.max(1, meta.interval_s)) {
       return ["stale", fill(words.stale, { at: clock(rows.at) })];
     }
     return ["live", words.live_now];
