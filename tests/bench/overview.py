@@ -49,10 +49,10 @@ host.sampler.listen(show); host.sampler.tick()
 page
 """
 WAYS = {
+    IDLE: "None",
     PEER: SVG,
     OURS: "o = lv.ui.overview(host, columns=('cpu', 'net'), metric=''); o",
     FULL: "o = lv.ui.overview(host, columns=[*'id state vcpus cpu memory disk net'.split()]); o",
-    IDLE: "None",
 }
 
 
@@ -84,7 +84,7 @@ def run(lab: Any, book: Any, kernel: psutil.Process) -> tuple[float, float, floa
         book.name,
     )
     book.ask("host.silent = False")
-    lab.page.wait_for_timeout(1500)  # what starting costs is not counted
+    lab.page.wait_for_timeout(2500)  # what starting costs is not counted
     seen = [one for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
     lab.frames.clear()
     before = cpu_of(seen), cpu_of([kernel])
