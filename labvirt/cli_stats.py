@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labvirt.cli_record import record_commands
+
 if TYPE_CHECKING:
     import typer
 
@@ -12,3 +14,4 @@ __all__ = ["stats_commands"]
 
 def stats_commands(app: typer.Typer) -> None:
     """Put the commands for numbers into an app."""
+    record_commands(app)

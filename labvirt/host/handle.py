@@ -141,10 +141,12 @@ class DomainHandle:
     def scope(self, *, live: bool | None = None, config: bool | None = None) -> tuple[bool, bool]:
         """Settle what a change applies to: the running domain, its stored definition, or both.
 
-        None means what the domain has: live when it is active, config when it is persistent.
+        None means what the domain has: live when it is active, config when it is persistent. Where
+        one of them is True, None means False.
 
         Raises:
-            ConflictError: live on a domain that is not active, or config on a transient one.
+            ConflictError: live on a domain that is not active, or config on a transient one; or
+                neither is left.
         """
         record = self.info()
         active, persistent = record.id is not None, record.persistent
@@ -161,9 +163,16 @@ class DomainHandle:
                 uri=self.host.label,
                 hint="the domain is transient and has none: use live=True",
             )
-        if live is None and config is None:
-            return active, persistent
-        return bool(live), bool(config)
+        if live or config:
+            return bool(live), bool(config)
+        scope = live is None and active, config is None and persistent
+        if not any(scope):
+            raise ConflictError(
+                f"{asked} of which nothing is left",
+                uri=self.host.label,
+                hint="leave out live and config: the change then goes wherever the domain is",
+            )
+        return scope
 
     def virsh(self, *words: object) -> str:
         """Return a virsh command; words are quoted for the shell."""

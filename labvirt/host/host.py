@@ -23,7 +23,7 @@ from labvirt.host.networking import plan_network
 from labvirt.host.news import KINDS, News
 from labvirt.host.nodedev import node_devices_of
 from labvirt.host.pool_plan import plan_pool
-from labvirt.host.sampled import SampledHost
+from labvirt.host.recorded import RecordedHost
 from labvirt.host.storage import StorageHost
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(StorageHost, HostNetworks, KeepingVerbs, SampledHost):
+class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what

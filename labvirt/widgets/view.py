@@ -89,7 +89,10 @@ class LiveView(anywidget.AnyWidget):
             self._lv_over = True
         self.on_msg(self._lv_take, remove=True)
         self._lv_receive = lambda _message: None
+        layout = self.layout
         self.close()
+        # A widget of its own, with a comm of its own, which ipywidgets would keep for ever.
+        layout.close()
 
 
 _busy = threading.Event()

@@ -15,11 +15,15 @@ from tests.bench import (
     networks,
     overview,
     rates,
+    recording,
     runbooks,
     sampling,
     schema,
+    stalled,
     storage,
+    truth,
 )
+from tests.bench.truth import Facts
 
 ALL = {
     "start": (imports.run,),
@@ -37,9 +41,12 @@ ALL = {
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
     "images": (images.convert, images.clones),
+    "truth": (truth.cpu, truth.disk, truth.network, truth.memory, truth.latency),
+    "stalled": (stalled.run,),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
     "overview": (overview.browser, overview.kernel, overview.volume),
+    "recording": (recording.run,),
 }
 
 
@@ -48,10 +55,17 @@ def main() -> int:
     table = Table(title=f"labvirt benchmarks, {rounds} interleaved rounds")
     for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):
         table.add_column(heading, justify="left" if heading in ("Benchmark", "Way") else "right")
+    truths = Table(title="labvirt's values beside those of others")
+    for heading in ("Case", "Who", "Value", "Off", "Goal"):
+        truths.add_column(heading, justify="left" if heading in ("Case", "Who") else "right")
     missed = 0
     groups = sys.argv[2:] or list(ALL)
     for run in (run for group in groups for run in ALL[group]):
         result = run(rounds)
+        if isinstance(result, Facts):
+            result.add_to(truths)
+            missed += result.missed
+            continue
         for way, seconds in result.seconds.items():
             table.add_row(
                 result.title, way, f"{result.median(way) * 1000:.1f}", f"{min(seconds) * 1000:.1f}"
@@ -63,7 +77,9 @@ def main() -> int:
             mark = "met" if met else "MISSED"
             words = f"{goal.way} / {goal.peer}" + (f", less {goal.minus}" if goal.minus else "")
             table.add_row("", words, "", "", f"{ratio:.3f}", f"<= {goal.limit} {mark}")
-    Console(width=120).print(table)
+    for each in (table, truths):
+        if each.row_count:
+            Console(width=140).print(each)
     return 1 if missed else 0
 
 

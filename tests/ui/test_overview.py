@@ -139,7 +139,9 @@ def test_keyboard_moves_selects_opens_and_folds(book, jupyter):
     assert book.boards.first.locator(".lv-scroller").evaluate("el => el.scrollTop") > 10_000
     press(book, "Home", "ArrowDown", "ArrowDown", "ArrowDown", "Enter")
     jupyter.picture("overview-selected", book.boards.first)
-    assert book.ask("print(opened, chosen, len(overview.selected))").strip() == "['vm0'] [1, 2, 3] 3"
+    assert (
+        book.ask("print(opened, chosen, len(overview.selected))").strip() == "['vm0'] [1, 2, 3] 3"
+    )
     assert press(book, "ArrowLeft")["rows"] == "1"
     assert press(book, "ArrowRight")["rows"] == "521"
     assert press(book, "Escape")["selected"] == "0"
@@ -217,7 +219,9 @@ def test_trouble_is_said_in_words(book, jupyter):
     assert "vm2" in notice.inner_text()
     jupyter.picture("overview-stalled", book.boards.first)
     book.ask("host.machine.stalled.clear()")
-    book.ask("import datetime as dt; host.stale_since = dt.datetime.now(dt.UTC); host.state = 'lost'")
+    book.ask(
+        "import datetime as dt; host.stale_since = dt.datetime.now(dt.UTC); host.state = 'lost'"
+    )
     book.ask("host.silent = True")
     book.wait("() => document.querySelector('[data-lv]').dataset.state === 'stale'")
     jupyter.picture("overview-stale", book.boards.first)
@@ -231,7 +235,9 @@ def test_a_hidden_page_reads_nothing(book):
       document.dispatchEvent(new Event('visibilitychange'));
     }"""
     book.page.evaluate(hide, True)
-    assert book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "False"
+    assert (
+        book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "False"
+    )
     book.page.evaluate(hide, False)
     assert book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "True"
 
@@ -244,3 +250,18 @@ def test_what_nobody_has_and_a_cell_that_runs_again(book, jupyter):
     book.run_cell(1)
     book.wait("() => document.querySelector('[data-lv]')?.dataset.state === 'live'")
     assert book.ask("print(first, len(host.sampler.listeners))").strip().endswith("closed> 1")
+
+
+def test_a_recording_goes_to_any_moment(book, jupyter):
+    book.cell("played = lv.ui.overview(crowd.Host('kept', 8).fill(70).history); played")
+    book.wait("() => document.querySelector('[data-lv][data-state=replay]')")
+    board = book.page.locator("[data-lv][data-state=replay]")
+    first = board.locator(".lv-status").inner_text()
+    where = board.get_by_role("slider")
+    where.focus()
+    press(book, "Home")
+    book.wait(
+        f"() => document.querySelector('[data-state=replay] .lv-status').innerText !== {first!r}"
+    )
+    jupyter.picture("overview-recording", board)
+    assert where.evaluate("el => el === document.activeElement")

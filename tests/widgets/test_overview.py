@@ -235,6 +235,14 @@ def test_what_is_displayed_is_readable_without_a_kernel(host, shown):
     assert page.told[0][0] == {"t": "state", "closed": True}
 
 
+def test_where_a_program_runs_the_notebook_there_is_a_table(host, shown, monkeypatch):
+    monkeypatch.setenv("LABVIRT_STATIC", "1")
+    made = shown._repr_mimebundle_()
+    assert set(made) == {"text/html", "text/plain"}
+    assert "%" in made["text/html"].partition("<tbody>")[2]
+    assert not host.sampler.listeners
+
+
 def test_a_recording_stands_at_its_end_and_goes_to_any_moment(host):
     kept = History(seconds=600)
     for step in range(100):
