@@ -119,7 +119,9 @@ def measured(rounds: int) -> Found:
                 for way, (book, kernel) in books.items():
                     spent = run(lab, book, kernel)
                     if number:
-                        for name, value in zip(("browser", "kernel", "kilobytes"), spent, strict=True):
+                        for name, value in zip(
+                            ("browser", "kernel", "kilobytes"), spent, strict=True
+                        ):
                             getattr(found, name).setdefault(way, []).append(value)
             browser.close()
     finally:

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import making
 
 from labvirt.history import History
-from labvirt.status.domain import DomainRecord, DomainState
 from labvirt.model.units import Size
+from labvirt.status.domain import DomainRecord, DomainState
 
 
 class Listening:

@@ -94,7 +94,7 @@ def test_nothing_is_read_until_somebody_looks(host, shown):
 
 def test_one_message_a_tick_with_rows_and_numbers(host, shown):
     page = Page(shown).say("hello")
-    snap, [block] = page.wait("snap", 2)
+    snap, [_block] = page.wait("snap", 2)
     assert {row.get("name") for _, row in snap["meta"]["rows"]} >= {"alpha", "vm0", "z-off1"}
     host.sampler.tick()
     first, buffers = page.wait("d")
@@ -160,7 +160,7 @@ def test_two_hosts_share_one_message(shown):
 def test_what_was_kept_before_anybody_looked_is_shown(host, shown):
     host.fill(30)
     page = Page(shown).say("hello")
-    snap, [block] = page.wait("snap", 2)
+    snap, [_block] = page.wait("snap", 2)
     assert 28 <= snap["meta"]["points"] <= 31
     row = shown.driver.rows.slots["alpha", uuid_of(3)]
     assert np.isfinite(shown.driver.rows.past[-20:, 0, row]).all()

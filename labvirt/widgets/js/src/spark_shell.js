@@ -304,6 +304,8 @@ export class Overview {
     }
     this.soon();
     this.tell();
+    const row = this.rows.rows.get(this.current);
+    if (row && this.order.includes(this.current)) say(this.detail, this.describe(row));
     if (!this.all.el.hidden) this.all.show(this.order, this.columns, this.chosen, 2000);
   }
 
