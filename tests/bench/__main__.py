@@ -14,6 +14,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    overview,
     rates,
     recording,
     runbooks,
@@ -46,6 +47,7 @@ ALL = {
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
     "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
+    "overview": (overview.browser, overview.kernel, overview.volume),
     "recording": (recording.run,),
 }
 

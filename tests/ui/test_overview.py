@@ -250,3 +250,18 @@ def test_what_nobody_has_and_a_cell_that_runs_again(book, jupyter):
     book.run_cell(1)
     book.wait("() => document.querySelector('[data-lv]')?.dataset.state === 'live'")
     assert book.ask("print(first, len(host.sampler.listeners))").strip().endswith("closed> 1")
+
+
+def test_a_recording_goes_to_any_moment(book, jupyter):
+    book.cell("played = lv.ui.overview(crowd.Host('kept', 8).fill(70).history); played")
+    book.wait("() => document.querySelector('[data-lv][data-state=replay]')")
+    board = book.page.locator("[data-lv][data-state=replay]")
+    first = board.locator(".lv-status").inner_text()
+    where = board.get_by_role("slider")
+    where.focus()
+    press(book, "Home")
+    book.wait(
+        f"() => document.querySelector('[data-state=replay] .lv-status').innerText !== {first!r}"
+    )
+    jupyter.picture("overview-recording", board)
+    assert where.evaluate("el => el === document.activeElement")

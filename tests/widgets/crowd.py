@@ -52,7 +52,9 @@ class Sampler:
 
     def tick(self, at=None, **numbers):
         at = time.time() if at is None else at
-        sample = self.host.machine.sample(at, **numbers)
+        asked = frozenset().union(*(each.groups for each in self.listeners))
+        disk = bool(not self.listeners or "disk" in asked)
+        sample = self.host.machine.sample(at, with_disk=disk, **numbers)
         self.made += 1
         self.host.history.take(sample)
         for listening in list(self.listeners):
