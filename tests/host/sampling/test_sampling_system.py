@@ -46,8 +46,10 @@ def test_disks_and_memory_of_a_privileged_daemon(host, web, kept, until):
     with host.sampler.listen(kept, groups=("disk", "balloon", "steal"), domains=["web1"]):
         until(lambda: kept.samples and _row(kept.samples[-1], web)[used] > 0, "memory used")
         until(
-            lambda: not np.isnan(
-                _row(kept.samples[-1], web)[find_series("domain", "cpu_steal_percent")]
+            lambda: (
+                not np.isnan(
+                    _row(kept.samples[-1], web)[find_series("domain", "cpu_steal_percent")]
+                )
             ),
             "steal",
         )
