@@ -83,7 +83,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
             "cli_record",
         },
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
-        | {"traitlets"},
+        | {"pydantic", "traitlets"},
     ),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from labvirt.errors import LabvirtError
+from labvirt.widgets.batch import is_batch
 from labvirt.widgets.feed import Feed
 from labvirt.widgets.registry import registry
 from labvirt.widgets.targets import driver_of
@@ -72,6 +74,7 @@ class Charts:
         self._view: LiveView | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        self._pictures: list[Any] = []
         self.feed = Feed(driver, self._send, window_s=window_s, busy=_busy)
 
     def __repr__(self) -> str:
@@ -96,15 +99,28 @@ class Charts:
                 self._view = LiveView("charts", self.feed.receive, engine=self.engine)
             return self._view
 
+    def _ipython_display_(self) -> None:
+        """Show the widget; where no front end is, a picture that is drawn again at `close`."""
+        from IPython.display import display
+
+        if self._is_closed or not is_batch():
+            display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+            return
+        self.feed.keep()
+        _wait_for_samples(self.driver)
+        handle = display(self.freeze(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._pictures.append(handle)
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Return the widget for a front end; where nobody can look on, a picture."""
+        """Return the widget for a front end."""
         if self._is_closed:
             return {"text/plain": repr(self)}
         widget = self.widget
         # A cell that keeps the kernel at work may follow: all that a view needs goes out now.
         widget.send_code()
         self.feed.expect()
-        return widget._repr_mimebundle_(**options)
+        made = widget._repr_mimebundle_(**options)
+        return made[0] if isinstance(made, tuple) else made
 
     def _send(self, message: dict[str, Any], buffers: list[bytes]) -> None:
         view = self._view
@@ -117,19 +133,19 @@ class Charts:
         """Return what the board shows now as a ``plotly.graph_objects.Figure``."""
         from labvirt.widgets.figures import figure
 
-        return figure(self.driver.panels(), self.driver.source, **self._shown)
+        return figure(self.feed.panels(), self.driver.source, **self._shown)
 
     def png(self, path: Any = None) -> Any:
         """Return what the board shows now as PNG, or write it to a file; see `figures.png`."""
         from labvirt.widgets.png import png
 
-        return png(self.driver.panels(), self.driver.source, path=path, **self._shown)
+        return png(self.feed.panels(), self.driver.source, path=path, **self._shown)
 
     def freeze(self) -> dict[str, Any]:
         """Return what the board shows now by MIME type, as every reader of a notebook shows it."""
         from labvirt.widgets.bundle import bundle
 
-        return bundle(self.driver.panels(), self.driver.source, **self._shown)
+        return bundle(self.feed.panels(), self.driver.source, **self._shown)
 
     @property
     def _shown(self) -> dict[str, Any]:
@@ -171,11 +187,21 @@ class Charts:
             if self._is_closed:
                 return
             self._is_closed = True
+        for picture in self._pictures:
+            picture.update(self.freeze(), raw=True)
+        self._pictures.clear()
         self.feed.close()
         registry.forget(self)
         view, self._view = self._view, None
         if view is not None:
             view.end()
+
+
+def _wait_for_samples(driver: Driver) -> None:
+    """Wait until there is something to draw, for three rounds at most."""
+    until = time.monotonic() + 3 * driver.interval_s + 2
+    while driver.window(10 * driver.interval_s).shape[1] < 2 and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def _busy() -> bool:

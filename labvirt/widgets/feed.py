@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -151,7 +151,7 @@ class Feed:
         self._views: dict[str, _View] = {}
         self._sent = _Sent()
         self._thresholds: dict[str, tuple[Threshold, ...]] = {}
-        self._running = self._held = self._closed = False
+        self._running = self._held = self._kept = self._closed = False
         self._error = ""
         self._old = True  # what views have is not what the next row continues
         self._lock = threading.RLock()
@@ -229,6 +229,18 @@ class Feed:
         with self._lock:
             self._snap()
 
+    def keep(self) -> None:
+        """Read until the feed is closed, though no view ever comes."""
+        self._kept = True
+        self._settle()
+
+    def panels(self) -> tuple[Panel, ...]:
+        """Return what is drawn, with the levels that the owner set."""
+        return tuple(
+            replace(panel, thresholds=self._thresholds.get(panel.key, panel.thresholds))
+            for panel in self._driver.panels()
+        )
+
     def hold(self, on: bool) -> None:  # noqa: FBT001
         """Stop reading for this board, or go on."""
         self._held = on
@@ -299,7 +311,7 @@ class Feed:
         return (
             not self._closed
             and not self._held
-            and any(not view.hidden for view in self._views.values())
+            and (self._kept or any(not view.hidden for view in list(self._views.values())))
         )
 
     def _settle(self, *, wait: bool = True) -> None:
@@ -354,7 +366,7 @@ class Feed:
 
     def _snap(self) -> None:
         self._old = False
-        panels = self._driver.panels()
+        panels = self.panels()
         if panels != self._sent.panels:
             self._sent.panels = panels
             self._sent.version += 1
@@ -365,7 +377,6 @@ class Feed:
             version=self._sent.version,
             window_s=self.window_s,
             state=self._sent.state,
-            thresholds=self._thresholds,
         )
         block = np.ascontiguousarray(self._driver.window(self.window_s), dtype=np.float64)
         self._send({"t": "snap", "seq": self._sent.seq, "meta": meta}, [block.tobytes()])

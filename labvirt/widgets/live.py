@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from labvirt.history.merged import Merged
 from labvirt.widgets.boards import Known
 from labvirt.widgets.feed import Tick
-from labvirt.widgets.joined import Joined
 from labvirt.widgets.lacking import notes_of
 from labvirt.widgets.picking import Picker, lines_of, window_of
 
@@ -176,7 +176,7 @@ class LiveDriver:
         """What the samplers of all its hosts have read."""
         if len(self.hosts) == 1:
             return self.hosts[0].history
-        return Joined({host.name: host.history for host in self.hosts})
+        return Merged(host.history for host in self.hosts)
 
     def since(self, seconds: float) -> float:
         """Return the time that was so many seconds ago."""

@@ -39,7 +39,7 @@ def threshold_of(threshold: Threshold) -> dict[str, Any]:
     return {"value": threshold.value, "label": threshold.label}
 
 
-def panel_of(panel: Panel, thresholds: Sequence[Threshold]) -> dict[str, Any]:
+def panel_of(panel: Panel) -> dict[str, Any]:
     """Return what a view has to know of a panel."""
     return {
         "key": panel.key,
@@ -47,7 +47,7 @@ def panel_of(panel: Panel, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "unit": panel.unit,
         "style": panel.style,
         "top": panel.top,
-        "thresholds": [threshold_of(each) for each in thresholds],
+        "thresholds": [threshold_of(each) for each in panel.thresholds],
         "lines": [line_of(line) for line in panel.lines],
     }
 
@@ -59,7 +59,6 @@ def meta_of(
     version: int,
     window_s: float,
     state: Mapping[str, Any],
-    thresholds: Mapping[str, Sequence[Threshold]],
 ) -> dict[str, Any]:
     """Return the meta of a snapshot.
 
@@ -69,7 +68,6 @@ def meta_of(
         version: another one when views must not keep what they have.
         window_s: seconds that the snapshot covers.
         state: see `Driver.state`.
-        thresholds: by panel, those that the owner set.
     """
     return {
         "title": driver.title,
@@ -77,7 +75,7 @@ def meta_of(
         "window_s": window_s,
         "interval_s": driver.interval_s,
         "replay": None if driver.span is None else {"span": list(driver.span)},
-        "panels": [panel_of(each, thresholds.get(each.key, each.thresholds)) for each in panels],
+        "panels": [panel_of(each) for each in panels],
         "marks": [mark_of(each) for each in driver.marks(window_s)],
         "state": dict(state),
         "words": WORDS,

@@ -139,7 +139,9 @@ def test_keyboard_moves_selects_opens_and_folds(book, jupyter):
     assert book.boards.first.locator(".lv-scroller").evaluate("el => el.scrollTop") > 10_000
     press(book, "Home", "ArrowDown", "ArrowDown", "ArrowDown", "Enter")
     jupyter.picture("overview-selected", book.boards.first)
-    assert book.ask("print(opened, chosen, len(overview.selected))").strip() == "['vm0'] [1, 2, 3] 3"
+    assert (
+        book.ask("print(opened, chosen, len(overview.selected))").strip() == "['vm0'] [1, 2, 3] 3"
+    )
     assert press(book, "ArrowLeft")["rows"] == "1"
     assert press(book, "ArrowRight")["rows"] == "521"
     assert press(book, "Escape")["selected"] == "0"
@@ -204,7 +206,9 @@ def test_trouble_is_said_in_words(book, jupyter):
     assert "vm2" in notice.inner_text()
     jupyter.picture("overview-stalled", book.boards.first)
     book.ask("host.machine.stalled.clear()")
-    book.ask("import datetime as dt; host.stale_since = dt.datetime.now(dt.UTC); host.state = 'lost'")
+    book.ask(
+        "import datetime as dt; host.stale_since = dt.datetime.now(dt.UTC); host.state = 'lost'"
+    )
     book.ask("host.silent = True")
     book.wait("() => document.querySelector('[data-lv]').dataset.state === 'stale'")
     jupyter.picture("overview-stale", book.boards.first)
@@ -218,7 +222,9 @@ def test_a_hidden_page_reads_nothing(book):
       document.dispatchEvent(new Event('visibilitychange'));
     }"""
     book.page.evaluate(hide, True)
-    assert book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "False"
+    assert (
+        book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "False"
+    )
     book.page.evaluate(hide, False)
     assert book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "True"
 
