@@ -56,9 +56,9 @@ def run(rounds: int) -> Facts:
         f"one of {GUESTS} guests stopped",
         (
             Fact("widest gap of the others' CPU", "s", ("tick", 1.0),
-                 {"cpu_percent": ours["cpu"]}, {"virt-manager's call": theirs}, 1.0),
+                 {"cpu_percent": ours["cpu"]}, {f"virt-manager's call (let go on after {PEER_S:g} s)": theirs}, 1.0),
             Fact("widest gap of the others' disks", "s", ("tick", 1.0),
-                 {"slow tier, disk counters": ours["disk"]}, {"virt-manager's call": theirs},
+                 {"slow tier, disk counters": ours["disk"]}, {f"virt-manager's call (let go on after {PEER_S:g} s)": theirs},
                  float("nan")),
             Fact("until it is marked as stalled", "s", ("goal", 3.0),
                  {"sampler.stalled": ours["marked"]}, {}, 0.0 if ours["marked"] > 3 else 1.0),
