@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
 from labvirt.host.clones.inside import InsideVerbs
 from labvirt.host.evidence import Evidence, Observer
-from labvirt.host.holding import hold, is_condition
 from labvirt.host.measuring.holding import hold, is_condition
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Limit, Wait, checked
