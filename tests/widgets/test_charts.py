@@ -149,8 +149,9 @@ def test_a_recording_is_played_in_real_time_by_a_thread_that_ends():
     assert got == []
     assert board.control({"t": "play", "on": True, "speed": 100}) is True
     until = time.monotonic() + 10
-    while board.state()["playing"] and time.monotonic() < until:
+    while sum(tick.rows.shape[0] for tick in got) < 119 and time.monotonic() < until:
         time.sleep(0.02)
+    assert board.state()["playing"] is False
     times = np.concatenate([tick.rows[:, 0] for tick in got])
     assert times.tolist() == list(range(9881, 10000))
     board.stop()

@@ -82,6 +82,10 @@ class AlertEvent:
     state: AlertState
     text: str
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        return self.text
+
 
 @dataclass(slots=True)
 class _Watched:
