@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from labvirt.errors import ConflictError, SpecError
+from labvirt.errors import ConflictError, LabvirtError, SpecError
 from labvirt.history import format as form
 from labvirt.history.lease import Lease
 from labvirt.status.sample import Mark
@@ -89,6 +89,7 @@ class Writer:
                 form.make(path)
         form.require_recording(path)
         self._db = form.writing(path)
+        self._inode = _inode(path)
         self._lease = Lease(path)
         self._pending: dict[str, list[_Tick]] = {}
         self._subjects: dict[tuple[str, Subject], int] = {}
@@ -113,6 +114,8 @@ class Writer:
         Raises:
             LabvirtError: nothing of it was written; says why.
         """
+        if _inode(self.path) != self._inode:
+            raise LabvirtError(f"record to {self.path} failed: the file was moved or removed")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -385,3 +388,12 @@ class Writer:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
         free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
         return int(pages - free) * form.PAGE
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Return which file stands there: one that was removed can be written, but never found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
