@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from labvirt.history.recorder import Recorder
     from labvirt.history.recording import Recording
     from labvirt.history.replay import Replay
+    from labvirt.history.retention import Retention
     from labvirt.history.rolling import rollup
-    from labvirt.history.writer import Retention
 
 _HOMES = {
     "labvirt.history.exporter": ("Exporter",),
@@ -30,8 +30,8 @@ _HOMES = {
     "labvirt.history.recorder": ("Recorder",),
     "labvirt.history.recording": ("Recording",),
     "labvirt.history.replay": ("Replay",),
+    "labvirt.history.retention": ("Retention",),
     "labvirt.history.rolling": ("rollup",),
-    "labvirt.history.writer": ("Retention",),
 }
 
 __all__ = [

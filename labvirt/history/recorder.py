@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
 
 from labvirt.errors import LabvirtError, WaitTimeoutError
 from labvirt.history.lease import BEAT_S
-from labvirt.history.writer import Retention, Writer
+from labvirt.history.retention import Retention
+from labvirt.history.writer import Writer
 from labvirt.status.sample import Mark
 
 if TYPE_CHECKING:

@@ -178,11 +178,11 @@ class Replay:
     # -- as a Source of what has been played --------------------------------------------------
 
     def span(self) -> tuple[float, float] | None:
-        """Return the times of the first and last sample played; None when there is none."""
+        """Return the times of the first sample and the last one played; None when it is empty."""
         span = self.recording.span()
-        if span is None or self._now is None or self._now < span[0]:
+        if span is None:
             return None
-        return span[0], min(span[1], self._now)
+        return span[0], min(span[1], max(span[0], self._until(None)))
 
     def subjects(self, kind: Kind) -> tuple[Subject, ...]:
         """Return whom the recording tells of."""

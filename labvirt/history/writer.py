@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from labvirt.errors import ConflictError, SpecError
+from labvirt.errors import ConflictError, LabvirtError
 from labvirt.history import format as form
 from labvirt.history.lease import Lease
+from labvirt.history.retention import retain, vacuum
 from labvirt.status.sample import Mark
 from labvirt.status.series import KINDS, series_of
 
@@ -22,43 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from labvirt.history.retention import Retention
     from labvirt.status.sample import Sample, Subject, Table
     from labvirt.status.series import Kind
 
-__all__ = ["Retention", "Writer"]
+__all__ = ["Writer"]
 
 #: Ticks of one chunk.
 TICKS: Final = 60
-#: Chunks removed after one fold, so that no tick waits long and a clock that is wrong for a moment
-#: does not cost the whole recording.
-_AT_ONCE: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How much of a recording is kept; what is older is removed, oldest first.
-
-    Attributes:
-        age_s: seconds before the newest sample; None keeps all.
-        size_bytes: size of the file (beside it SQLite keeps up to 40 MiB while it is written);
-            None does not limit it.
-    """
-
-    age_s: float | None = None
-    size_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check.
-
-        Raises:
-            SpecError: less than a minute or 4 MiB.
-        """
-        if self.age_s is not None and not self.age_s >= 60:
-            raise SpecError(f"retention: {self.age_s!r} s is too short", hint="at least 60 s")
-        if self.size_bytes is not None and not self.size_bytes >= 4 * 2**20:
-            raise SpecError(
-                f"retention: {self.size_bytes!r} bytes is too little", hint="at least 4 MiB"
-            )
 
 
 @dataclass(slots=True)
@@ -89,6 +61,7 @@ class Writer:
                 form.make(path)
         form.require_recording(path)
         self._db = form.writing(path)
+        self._inode = _inode(path)
         self._lease = Lease(path)
         self._pending: dict[str, list[_Tick]] = {}
         self._subjects: dict[tuple[str, Subject], int] = {}
@@ -113,6 +86,8 @@ class Writer:
         Raises:
             LabvirtError: nothing of it was written; says why.
         """
+        if _inode(self.path) != self._inode:
+            raise LabvirtError(f"record to {self.path} failed: the file was moved or removed")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -128,7 +103,7 @@ class Writer:
                 raise
             self._db.execute("COMMIT")
             if folded:
-                self._vacuum(512)
+                vacuum(self._db, 512)
         except (sqlite3.Error, OSError) as error:
             raise form.told(error, self.path, "record to") from None
 
@@ -147,7 +122,7 @@ class Writer:
                 self._retain()
             self._lease.drop(self._db)
             self._db.execute("COMMIT")
-            self._vacuum(2**30)
+            vacuum(self._db, 2**30)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception:  # noqa: BLE001, S110 - what is in the tail stays there and can be read
             pass
@@ -336,52 +311,22 @@ class Writer:
         return self._layout(everyone.tobytes()), block
 
     def _retain(self) -> None:
-        """Remove the oldest chunks that are too many."""
-        age, size = self._retention.age_s, self._retention.size_bytes
-        newest = self._db.execute("SELECT max(last) FROM chunks").fetchone()[0]
-        rows = self._db.execute(
-            "SELECT id, last FROM chunks ORDER BY id LIMIT ?", (_AT_ONCE,)
-        ).fetchall()
-        gone = 0
-        for chunk, last in rows:
-            old = age is not None and last < newest - age
-            if not old and (size is None or self._size() <= size):
-                break
-            self._db.execute("DELETE FROM chunks WHERE id = ?", (chunk,))
-            self._db.execute(
-                "DELETE FROM tables WHERE id BETWEEN ? AND ?", (chunk * 8, chunk * 8 + 7)
-            )
-            first = chunk * 1024
-            self._db.execute("DELETE FROM columns WHERE id BETWEEN ? AND ?", (first, first + 1023))
-            gone += 1
-        if gone:
-            self._forget()
-
-    def _forget(self) -> None:
-        """Remove what belonged to removed chunks only."""
-        db = self._db
-        oldest = db.execute("SELECT min(first) FROM chunks").fetchone()[0]
-        if oldest is not None:
-            db.execute("DELETE FROM marks WHERE at < ?", (oldest,))
-            db.execute(
-                "DELETE FROM stalls WHERE at < ? AND id NOT IN"
-                " (SELECT max(id) FROM stalls GROUP BY host)",
-                (oldest,),
-            )
-        used = {number for (number,) in db.execute("SELECT layout FROM tables")}
-        used |= {number for (number,) in db.execute("SELECT layout FROM tail")}
+        """Remove what is too old or too much, and the layouts that nobody needs any more."""
+        if not retain(self._db, self._retention):
+            return
+        used = {number for (number,) in self._db.execute("SELECT layout FROM tables")}
+        used |= {number for (number,) in self._db.execute("SELECT layout FROM tail")}
         used |= {layout for _, layout in self._last.values()}
         for data, number in list(self._layouts.items()):
             if number not in used:
-                db.execute("DELETE FROM layouts WHERE id = ?", (number,))
+                self._db.execute("DELETE FROM layouts WHERE id = ?", (number,))
                 del self._layouts[data]
 
-    def _vacuum(self, pages: int) -> None:
-        """Give free pages back to the disk."""
-        # A row without columns for each page: `execute` would stop after the first.
-        self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
 
-    def _size(self) -> int:
-        pages = self._db.execute("PRAGMA page_count").fetchone()[0]
-        free = self._db.execute("PRAGMA freelist_count").fetchone()[0]
-        return int(pages - free) * form.PAGE
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Return which file stands there: one that was removed can be written, but never found."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -275,6 +275,21 @@ def test_who_lost_the_file_to_another_stops_and_says_so(path, caplog):
     recorder.close()
 
 
+@pytest.mark.parametrize("change", [Path.unlink, lambda p: p.rename(p.with_suffix(".old"))])
+def test_a_file_that_is_taken_away_stops_recording_instead_of_losing_all(path, change, caplog):
+    recorder = Recorder(path)
+    recorder.take(Made().sample(NOON))
+    recorder.flush()
+    change(path)
+    with caplog.at_level(logging.CRITICAL, "labvirt"):
+        recorder.take(Made().sample(NOON + 1))
+        recorder.flush()
+    assert "moved or removed" in str(recorder.error)
+    recorder.close()
+    assert not path.exists()
+    record(path, Made().samples(3))
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [(b"", "it is empty"), (b"my thesis\n" * 100, "it is no SQLite file")],

@@ -191,6 +191,8 @@ def test_a_scrape_has_the_numbers_of_virsh_and_waits_for_no_hung_guest(lab, host
 
         wait_for(cpu_seconds, "the first reading")
         assert 'labvirt_up{host="alpha"} 1.0' in scrape()
+        state = f'{{domain="web1",host="alpha",state="running",uuid="{guest.uuid}"}} 1.0'
+        assert f"labvirt_domain_state{state}" in scrape()
         assert (
             'labvirt_up{host="qemu+unix:///session?socket=/nowhere/libvirt-sock"} 0.0' in scrape()
         )
