@@ -33,6 +33,7 @@ _DEVICES: tuple[Kind, ...] = ("vcpu", "disk", "interface")
 #: Part of the budget that devices have for sure when there is too little.
 _FOR_DEVICES = 0.2
 _MOST_MARKS = 10_000
+_TIDY_TICKS = 300
 
 
 class History:
@@ -42,7 +43,8 @@ class History:
     1 Hz of 1,000 domains is 235 MB, and 297 MB (of `BUDGET_BYTES`) with the last 15 min of a disk and
     an interface of each. When devices (vCPUs, disks, interfaces) would
     not fit into the budget any more, less of their time is kept, and only then of the domains'; a
-    ``note`` among the marks says so. It never grows beyond the budget.
+    ``note`` among the marks says so. It never grows beyond the budget, and gives blocks back when their
+    subjects have scrolled out.
 
     One thread may write while many read. A wall clock that is set back moves all older samples
     back with it, so that times always rise; `Rates` marks the step. Values are float32 inside:
@@ -105,6 +107,11 @@ class History:
                 if back >= sample.interval_s:
                     axis.shift(-back)
                     self._marks = [_moved(each, -back) for each in self._marks]
+            if axis.count % _TIDY_TICKS == 0:
+                # Not a generator: every ring shall be tidied.
+                fewer = [ring.tidy(axis.count) for ring in self._rings.values()]
+                if any(fewer) and self._shortened:
+                    self._fit(sample, {})
             axis.append(sample.at)
             for kind, ring in self._rings.items():
                 ring.write(sample.tables.get(kind))

@@ -137,7 +137,7 @@ class Ring:
             return 0
         fresh = sum(each not in self._slots for each in subjects)
         if fresh > len(self._free):
-            self._expire(tick)
+            self.tidy(tick)
             # One of these may just have been let go.
             fresh = sum(each not in self._slots for each in subjects)
         return max(0, -(-(fresh - len(self._free)) // LANES))
@@ -226,15 +226,20 @@ class Ring:
         self._rows = np.array([self._slots[each] for each in subjects], dtype=np.intp)
         self._subjects = subjects
 
-    def _expire(self, tick: int) -> None:
-        """Take back the slots of those who have scrolled out, and blocks that nobody needs."""
+    def tidy(self, tick: int) -> bool:
+        """Take back the slots of those who will have scrolled out at a tick.
+
+        Returns whether blocks were given back that nobody needs any more.
+        """
         first = tick - self.capacity + 1
         for each in [s for s, slot in self._slots.items() if self._last[slot] < first]:
             self._free.append(self._slots.pop(each))
         self._free.sort(reverse=True)
+        self._subjects = None
         used = max(self._slots.values(), default=-1) // LANES + 1
-        if used < len(self._blocks):
+        fewer = used < len(self._blocks)
+        if fewer:
             del self._blocks[used:]
             self._free = [slot for slot in self._free if slot < used * LANES]
             self._born, self._last = self._born[: used * LANES], self._last[: used * LANES]
-        self._subjects = None
+        return fewer

@@ -57,6 +57,8 @@ _GROUP: dict[Kind, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 #: More devices than this of one domain are not believed.
 _MOST = 1024
+#: Domains of which the keys are remembered, also while they are in no slice.
+_MOST_KNOWN = 10_000
 
 
 def _getter(keys: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -127,7 +129,8 @@ class _Plan:
             ).reshape(-1, len(COUNTERS[kind]))
             for kind, rows in wanted.items()
         }
-        self.key = (tuple(named), tuple(keys))
+        self._size = len(told)
+        self.key = (tuple(named), tuple(keys), self._size)
         #: Kinds whose figures stand side by side and are all there.
         self.whole = {
             kind: slice(int(its[0]), int(its[-1]) + 1)
@@ -137,6 +140,14 @@ class _Plan:
             and its[-1] < self.width
             and np.array_equal(its, np.arange(its[0], its[0] + its.size))
         }
+
+    def fits(self, told: Mapping[str, Any]) -> bool:
+        """Return whether a dict seems to have the same keys."""
+        try:
+            self.named(told)
+        except KeyError:
+            return False
+        return len(told) == self._size
 
     def values(self, kind: Kind, figures: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the counters of one kind, ``[columns, rows]``, from the figures of all dicts."""
@@ -169,6 +180,7 @@ class _Layout:
         dicts: tuple[Mapping[str, Any], ...],
         *,
         info: bool,
+        known: dict[str, _Plan],
     ) -> None:
         self.uuids = uuids
         self.sizes = list(map(len, dicts))
@@ -177,8 +189,10 @@ class _Layout:
         subjects: dict[Kind, list[Subject]] = {kind: [] for kind in kinds}
         rows: dict[Kind, dict[object, list[int]]] = {kind: {} for kind in kinds}
         for number, (uuid, told) in enumerate(zip(uuids, dicts, strict=True)):
-            plan = _Plan(told, kinds, info=info)
-            plan = plans.setdefault(plan.key, plan)
+            kept = known.get(uuid)
+            if kept is None or not kept.fits(told):
+                kept = known[uuid] = _Plan(told, kinds, info=info)
+            plan = plans.setdefault(kept.key, kept)
             members.setdefault(plan.key, []).append(number)
             for kind in kinds:
                 names = plan.devices.get(kind)
@@ -228,6 +242,7 @@ class Gather:
         self._kinds = tuple(kinds)
         self._info = info
         self._layout: _Layout | None = None
+        self._known: dict[str, _Plan] = {}
 
     def take(
         self,
@@ -257,6 +272,7 @@ class Gather:
         try:
             counters = self._counters(layout, dicts)
         except KeyError:  # one key for another: as many as before
+            self._known.clear()
             layout = self._new(uuids, dicts)
             counters = self._counters(layout, dicts)
         made = []
@@ -274,7 +290,12 @@ class Gather:
 
     def _new(self, uuids: tuple[str, ...], dicts: tuple[Mapping[str, Any], ...]) -> _Layout:
         """Work out the keys again; who is the same stays the same object."""
-        old, new = self._layout, _Layout(self._host, self._kinds, uuids, dicts, info=self._info)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        old, new = (
+            self._layout,
+            _Layout(self._host, self._kinds, uuids, dicts, info=self._info, known=self._known),
+        )
         if old is not None:
             for kind, subjects in old.subjects.items():
                 if subjects == new.subjects[kind]:

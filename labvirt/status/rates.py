@@ -193,9 +193,9 @@ class Rates:
         if count:
             track.epochs[new] = np.arange(self._lives, self._lives + count)
             self._lives += count
-        if reading.complete:
-            vcpus = np.fmax(before[0], track.counters[_VCPUS])
-            track.notes[0] = np.where(vcpus > 0, vcpus, np.nan)
+        if not np.isnan(reading.counters[:, _VCPUS]).all():
+            vcpus = np.fmax(before[0], track.counters[_VCPUS])[rows]
+            track.notes[0, rows] = np.where(vcpus > 0, vcpus, np.nan)
         if _BALLOON in track.groups:
             told = track.counters[_UPDATED]
             first_told = np.isnan(before[1]) & (told > 0) & (at - told <= self.balloon_s)

@@ -194,7 +194,7 @@ def run(rounds: int) -> Result:
     }
     goals = (
         Goal("labvirt, main tick", "pandas, two frames", 0.05),
-        Goal("labvirt, disks and balloon too", "pandas, two frames", 0.1),
+        Goal("labvirt, disks and balloon too", "pandas, two frames", 0.2),
         Goal("labvirt, main tick", "pandas, charted columns", 0.25),
         Goal("labvirt, main tick, fresh", "pandas, two frames, fresh", 0.15),
     )

@@ -179,6 +179,20 @@ def test_a_storm_of_short_lived_domains_stays_in_the_budget():
     assert 1 <= len([each for each in told if "history of all is kept" in each.text]) < 6
 
 
+def test_memory_comes_back_when_many_are_gone():
+    history, budget = History(seconds=100, budget_bytes=1_000_000), 1_000_000
+    crowd = {f"d{n}": {"cpu_percent": n} for n in range(300)}
+    for at in range(20):
+        history.take(sample(at, crowd))
+    assert history.nbytes > budget / 2
+    assert len(cpu(history, "d0")) < 60
+    for at in range(20, 1000):
+        history.take(sample(at, {"d7": {"cpu_percent": at}}))
+        assert history.nbytes <= budget
+    assert history.nbytes < 120_000
+    assert list(cpu(history, "d7").values()) == list(range(900, 1000))
+
+
 def test_clear():
     history = History(seconds=10)
     history.take(sample(1, {"a": {}}, names={"a": "web1"}))

@@ -265,6 +265,15 @@ def test_slices_hold_the_values_of_the_others_with_their_own_clock(bench):
     assert bench.value("domain", "disk_read_bytes_s", "b") == 10
 
 
+def test_domains_may_be_read_in_slices_as_well(bench):
+    for clock in range(1, 6):
+        who = "a" if clock % 2 else "b"
+        bench(clock, domains(clock, who, cpu_time_ns=clock * 1e9, complete=False))
+    assert [each.uuid for each in bench.sample.tables["domain"].subjects] == ["a", "b"]
+    for who in "ab":
+        assert bench.value("domain", "cpu_percent", who) == 50.0
+
+
 def test_a_slice_says_which_devices_its_domains_have(bench):
     bench(1, domains(1, "a", "b"), disk(1, {("a", "vda"): {}, ("a", "vdb"): {}, ("b", "vda"): {}}))
     bench(2, domains(2, "a", "b"), disk(2, {("a", "vda"): {}, ("a", "vdc"): {}}, complete=False))
