@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 #: Guests asked in one call. A slice ends with its slowest guest, so it is small.
 SLICE = 4
-_DEADLINE_S = 1.5
+_DEADLINE_S = 1.25
 _LONGEST_DEADLINE_S = 6.0
 _CONTROL_S = 5.0
 #: Occupied for so long means that the process hangs.

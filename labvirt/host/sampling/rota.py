@@ -16,7 +16,7 @@ TURN_S = 0.5
 #: Guests somebody named are asked this often, seconds.
 NAMED_S = 1.0
 #: So many guests a second are asked even when the round would allow fewer: a hung one is found soon.
-_LEAST_EACH_S = 6
+_LEAST_EACH_S = 8
 
 
 class Rota:

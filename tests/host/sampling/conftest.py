@@ -7,7 +7,6 @@ import signal
 import subprocess
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,8 +75,8 @@ def herd(lab):
     """Six paused guests on `alpha`; tests may stop their processes for a while."""
     host = lab["alpha"]
     names = [f"herd{number}" for number in range(6)]
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda name: paused(host, name), names))
+    for name in names:
+        paused(host, name)
     yield {name: host.domains[name].uuid for name in names}
     for name in names:
         if name in host.domains:

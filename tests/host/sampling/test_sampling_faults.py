@@ -214,3 +214,24 @@ def test_a_snapshot_stands_on_the_axis(alpha, spec, kept):
     domain.snapshots["before"].delete(confirm=True)
     alpha.mark("note", "", "nobody listens: this is kept nowhere")
     assert not [mark for mark in alpha.history.marks() if mark.kind == "note"]
+
+
+@pytest.mark.slow(seconds=15)
+def test_when_all_guests_hang_the_daemon_still_works(alpha, herd, kept, hung, until):
+    """Each hung guest that was asked holds a worker of the daemon: so no more than a few are."""
+    alpha.sampler.interval_s = 0.5
+    with alpha.sampler.listen(kept, groups=("cpu", "disk", "balloon")):
+        kept.wait(3)
+        pids = [hung(name) for name in herd]
+        began = time.monotonic()
+        until(lambda: len(alpha.sampler.stalled) == 5, "five of them to be marked", 15)
+        time.sleep(3)
+        assert len(alpha.sampler.stalled) == 5
+        assert max(gaps(kept, began)) < 2 * 0.5
+        asked = time.monotonic()
+        assert set(herd) <= set(alpha.domains.names)
+        assert time.monotonic() - asked < 2.0
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: not alpha.sampler.stalled, "all to be free again", 5)
+        until(lambda: not silent_ones(kept.samples[-1]) & set(herd.values()), "their disks", 10)

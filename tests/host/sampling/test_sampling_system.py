@@ -21,8 +21,9 @@ def column():
 def test_traffic_is_counted_from_the_side_of_the_guest(host, web, kept, until, column):
     """Broadcasts out of the guest: it sends much, and nobody answers."""
     host.sampler.interval_s = 0.5
-    send = "ping -c 40 -i 0.02 -s 1400 192.168.150.255 || true"
+    send = "ping -c 40 -i 0.02 -w 2 -s 1400 192.168.150.255 || true"
     best = np.zeros(8)
+    until(lambda: "192.168.150." in web.run(["ip", "-4", "addr"]).stdout, "its address")
     with host.sampler.listen(kept, groups=("cpu", "network")):
         kept.wait(2)
         web.run(["/bin/sh", "-c", send])
@@ -35,7 +36,7 @@ def test_traffic_is_counted_from_the_side_of_the_guest(host, web, kept, until, c
         best = np.fmax(best, np.nan_to_num(table.values[rows]).max(axis=0))
     assert best[column["tx_bytes"]] > 50_000
     assert best[column["tx_bytes"]] > 5 * best[column["rx_bytes"]]
-    assert best[column["tx_packets"]] > 50
+    assert best[column["tx_packets"]] > 20
     domain = kept.samples[-1].tables["domain"]
     row = [each.uuid for each in domain.subjects].index(web.uuid)
     cpu = domain.values[row, find_series("domain", "cpu_percent")]
