@@ -325,6 +325,30 @@ def test_names_are_never_markup(book, board, jupyter):
     book.ask("host.disks.pop()")
 
 
+def test_a_cleared_output_ends_reading_and_a_new_view_goes_on(book, board):
+    """Nobody says that the widget is closed: it lives on in the kernel and can be shown again."""
+
+    def running(wanted):
+        for _ in range(50):
+            if book.ask("print(host.sampler.is_running)").strip() == str(wanted):
+                return True
+            time.sleep(0.1)
+        return False
+
+    book.page.evaluate(
+        """() => {
+          jupyterapp.shell.currentWidget.content.activeCellIndex = 1;
+          return jupyterapp.commands.execute('notebook:clear-cell-output').then(() => true);
+        }"""
+    )
+    assert running(wanted=False)
+    assert book.ask("print(charts.feed.views)").strip() == "0"
+    book.run_cell(1)
+    book.wait("() => document.querySelectorAll('[data-lv=ready]').length === 1")
+    ready(book)
+    assert running(wanted=True)
+
+
 def test_a_cell_run_again_closes_what_it_made_before(book, board):
     book.ask("first = charts")
     book.run_cell(1)
