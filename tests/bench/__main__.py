@@ -13,6 +13,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    overview,
     rates,
     recording,
     runbooks,
@@ -44,6 +45,7 @@ ALL = {
     "stalled": (stalled.run,),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
+    "overview": (overview.browser, overview.kernel, overview.volume),
     "recording": (recording.run,),
 }
 
