@@ -219,7 +219,7 @@ def test_charts_give_figures_pictures_and_tables(host):
     charts = lv.ui.charts(host["web1"], engine="light")
     assert len(charts.figure().data) == len(lines_of(charts.driver.panels()))
     assert charts.png()[:4] == b"\x89PNG"
-    assert "text/plain" in charts.freeze()
+    assert "text/plain" in charts.bundle()
     assert charts.df().to_dict("records") == [{"kind": "domain", "domains": ("alpha-0",)}]
     assert not host.sampler.is_running
 
