@@ -138,6 +138,9 @@ class Overview:
         if is_batch():
             return self.freeze()
         widget = self.widget
+        if not self.driver.rows.rows:
+            # What is saved with the notebook says at least who is there.
+            self.driver.prepare()
         widget.send_code()
         self.feed.expect()
         data, *rest = _pair(widget._repr_mimebundle_(**options))

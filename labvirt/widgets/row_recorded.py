@@ -120,6 +120,9 @@ class RecordedRows:
     def once(self) -> None:
         """Everything is there already."""
 
+    def prepare(self) -> None:
+        """Everything is there already."""
+
     def refresh(self) -> None:
         """Everything is there already."""
 

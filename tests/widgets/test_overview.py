@@ -224,11 +224,11 @@ def test_df_and_freeze_work_without_a_view(host, shown):
 
 def test_what_is_displayed_is_readable_without_a_kernel(host, shown):
     host.fill(5)
-    shown.df  # noqa: B018 - it reads
     data, *_ = shown._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "<table" in data["text/html"]
     assert "vm3" in data["text/plain"]
+    assert "data:image/svg+xml" in data["text/html"]
     shown.close()
     assert shown._repr_mimebundle_() == {"text/plain": "<Overview of alpha: closed>"}
     page = Page(shown).say("hello")
