@@ -89,7 +89,6 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli_top": (ALL - {"connection", "widgets", "cli", "cli_stats"}, {"typer", "rich"}),
     "top": ({"errors", "status"}, {"rich"}),
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
-    "cli_record": ({"front", "history", "host", "status"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }
