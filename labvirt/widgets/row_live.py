@@ -239,6 +239,7 @@ class LiveRows:
         if self.is_fresh:
             return
         self.refresh()
+        self._recall()
         errors = []
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             asked = [

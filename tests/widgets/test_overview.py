@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import re
 import threading
 import time
 from dataclasses import replace
@@ -212,13 +214,17 @@ def test_opening_gives_the_row(host, shown):
 
 
 def test_df_and_freeze_work_without_a_view(host, shown):
+    host.fill(20)
     found = shown.df
     assert len(found) == 8
     assert found["cpu_percent"].notna().sum() == 6
     assert found["active"].sum() == 6
     frozen = shown.freeze()
     assert set(frozen) == {"text/html", "text/plain"}
-    assert "data:image/svg+xml" in frozen["text/html"]
+    pictures = re.findall(r"base64,([^']+)", frozen["text/html"])
+    assert len(pictures) == 7 * 3
+    points = re.findall(r"points='([^']+)'", base64.b64decode(pictures[-1]).decode())
+    assert len(points[0].split()) >= 20, "what the history kept is in the picture"
     assert "vm3" in frozen["text/plain"]
 
 
