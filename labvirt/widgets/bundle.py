@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labvirt.widgets.panels import Panel
     from labvirt.widgets.tracks import Board, Track
 
-__all__ = ["bundle", "bundle_of", "page_of", "text_of"]
+__all__ = ["bundle", "bundle_of", "page_of", "still", "text_of"]
 
 _HEADINGS: Final = ("", "newest", "min", "mean", "max", "definition")
 
@@ -61,6 +61,27 @@ def bundle_of(board: Board, *, title: str = "") -> dict[str, Any]:
         MIME: figure | {"config": CONFIG},
         "text/html": page_of(board, title=title),
         "text/plain": text_of(board, title=title),
+    }
+
+
+def still(
+    panels: Sequence[Panel],
+    source: Source,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    title: str = "",
+) -> dict[str, str]:
+    """Return what stands beside a live view, for readers without its kernel; see `bundle`."""
+    board = read(panels, source, start=start, end=end)
+    if not all(chart.is_empty() for chart in board.charts):
+        return {"text/html": page_of(board, title=title), "text/plain": text_of(board, title=title)}
+    words = f"Live charts of {title}: nothing was kept of them in this file."
+    root = etree.Element("p")
+    root.text = plain(words)
+    return {
+        "text/html": str(etree.tostring(root, encoding="unicode", method="html")),
+        "text/plain": " ".join(plain(words).split()),
     }
 
 

@@ -14,6 +14,7 @@ from labvirt.widgets.targets import driver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from os import PathLike
 
     import pandas as pd
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from labvirt.status.series import Group, Kind
     from labvirt.widgets.feed import Driver
     from labvirt.widgets.panels import Threshold
+    from labvirt.widgets.scene import Theme
     from labvirt.widgets.view import LiveView
 
     Engine = Literal["plotly", "light"]
@@ -74,6 +76,8 @@ class Charts:
         self._view: LiveView | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        #: Handles of displays: of live views, and of pictures where nobody looks on.
+        self._views: list[Any] = []
         self._pictures: list[Any] = []
         self.feed = Feed(driver, self._send, window_s=window_s, busy=_busy)
 
@@ -103,13 +107,18 @@ class Charts:
         """Show the widget; where no front end is, a picture that is drawn again at `close`."""
         from IPython.display import display
 
-        if self._is_closed or not is_batch():
+        if self._is_closed:
             display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
             return
-        self.feed.keep()
-        _wait_for_samples(self.driver)
-        handle = display(self.freeze(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        self._pictures.append(handle)
+        pictures = self._views
+        made = self._repr_mimebundle_() | self._still() if not is_batch() else {}
+        if not made:
+            self.feed.keep()
+            _wait_for_samples(self.driver)
+            pictures, made = self._pictures, self.bundle()
+        handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if handle is not None:
+            pictures.append(handle)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end."""
@@ -129,23 +138,59 @@ class Charts:
 
     # -- asked -----------------------------------------------------------------------------------
 
-    def figure(self) -> Any:
+    def figure(self, *, theme: Theme = "light") -> Any:
         """Return what the board shows now as a ``plotly.graph_objects.Figure``."""
         from labvirt.widgets.figures import figure
 
-        return figure(self.feed.panels(), self.driver.source, **self._shown)
+        return figure(self.feed.panels(), self.driver.source, theme=theme, **self._shown)
 
-    def png(self, path: Any = None) -> Any:
-        """Return what the board shows now as PNG, or write it to a file; see `figures.png`."""
+    def png(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        theme: Theme = "light",
+        scale: float = 2.0,
+    ) -> bytes:
+        """Return what the board shows now as PNG, and write it to a file when a path is given.
+
+        No browser is needed; see `labvirt.widgets.png.png`.
+
+        Raises:
+            SpecError: the scale is out of its limits.
+            OSError: the file cannot be written.
+        """
         from labvirt.widgets.png import png
 
-        return png(self.feed.panels(), self.driver.source, path=path, **self._shown)
+        source = self.driver.source
+        return png(self.feed.panels(), source, path, theme=theme, scale=scale, **self._shown)
 
-    def freeze(self) -> dict[str, Any]:
+    def bundle(self) -> dict[str, Any]:
         """Return what the board shows now by MIME type, as every reader of a notebook shows it."""
         from labvirt.widgets.bundle import bundle
 
         return bundle(self.feed.panels(), self.driver.source, **self._shown)
+
+    def freeze(self) -> None:
+        """Put what is shown now in the place of the live views, for good, and close them.
+
+        A live view is gone from a notebook that is read without its kernel; this stays. Where no
+        view was shown it comes below the running cell.
+        """
+        from IPython.display import display
+
+        made = self.bundle()
+        shown, self._views, self._pictures = [*self._views, *self._pictures], [], []
+        for handle in shown:
+            handle.update(made, raw=True)
+        if not shown:
+            display(made, raw=True)  # type: ignore[no-untyped-call]
+        self.close()
+
+    def _still(self) -> dict[str, str]:
+        """Return what a reader without the kernel sees in the place of a live view."""
+        from labvirt.widgets.bundle import still
+
+        return still(self.feed.panels(), self.driver.source, **self._shown)
 
     @property
     def _shown(self) -> dict[str, Any]:
@@ -188,8 +233,9 @@ class Charts:
                 return
             self._is_closed = True
         for picture in self._pictures:
-            picture.update(self.freeze(), raw=True)
+            picture.update(self.bundle(), raw=True)
         self._pictures.clear()
+        self._views.clear()
         self.feed.close()
         registry.forget(self)
         view, self._view = self._view, None

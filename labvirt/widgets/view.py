@@ -116,7 +116,11 @@ def watch_kernel() -> None:
         _watched.append(shell)
     shell.events.register("pre_run_cell", _began)
     shell.events.register("post_run_cell", _ended)
-    _busy.set()
+    kernel = getattr(shell, "kernel", None)
+    parent = kernel.get_parent() if kernel is not None else {}
+    # Made by a button and not by a cell: nothing would tell when it ends.
+    if (parent or {}).get("header", {}).get("msg_type") == "execute_request":
+        _busy.set()
 
 
 def _began(_info: object = None) -> None:

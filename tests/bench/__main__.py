@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tests.bench import (
     bulk,
+    charts,
     create,
     images,
     imports,
@@ -46,6 +47,7 @@ ALL = {
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
     "overview": (overview.browser, overview.kernel, overview.volume),
+    "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
     "recording": (recording.run,),
 }
 

@@ -60,8 +60,10 @@ def test_the_pointer_shows_values_with_their_units(book, jupyter):
     book.wait(f"() => {PLOT}.querySelector('.hoverlayer .hovertext')")
     assert "%" in look(book, "plot.querySelector('.hoverlayer').textContent")
     jupyter.picture("plotly-hover", book.boards.first)
-    lines = "[...document.querySelectorAll('[data-lv] .lv-plot > div > div:last-child')]"
+    lines = "[...document.querySelectorAll('[data-lv] .lv-cursor')]"
     assert book.page.evaluate(f"() => {lines}.every((line) => !line.hidden)")
+    assert len(set(book.page.evaluate(f"() => {lines}.map((one) => one.textContent)"))) == 1
+    assert not book.page.locator("[data-lv] .hoverlayer .axistext:visible").count()
     book.page.mouse.move(2, 2)
     book.wait(f"() => {lines}.every((line) => line.hidden)")
 
@@ -165,6 +167,23 @@ def test_where_it_cannot_be_had_the_light_renderer_stays_and_says_why(book, jupy
     assert last.get_attribute("data-state") == "live"
     book.ask("_o.get_plotlyjs = _kept; third.close()")
     assert jupyter.faults == []
+
+
+def test_freeze_puts_an_output_in_the_place_of_the_view(book, jupyter):
+    book.cell("charts.freeze()")
+    book.wait(
+        "() => [...document.querySelectorAll('.js-plotly-plot')]"
+        ".some((one) => !one.closest('[data-lv]') && one.querySelector('.scatterlayer path'))"
+    )
+    outputs = book.page.evaluate(
+        "() => jupyterapp.shell.currentWidget.context.model.toJSON().cells[1].outputs"
+    )
+    assert [set(one["data"]) for one in outputs] == [
+        {"application/vnd.plotly.v1+json", "text/html", "text/plain"}
+    ]
+    assert not book.page.locator(".jp-OutputArea-output [data-lv]").first.is_visible()
+    jupyter.picture("plotly-frozen")
+    assert book.errors == []
 
 
 def test_a_closed_view_leaves_no_plot_behind(book):

@@ -5,7 +5,7 @@
 // the browser's zone and converts every point again at each tick. Ranges and ticks are put into the
 // layout just before `extendTraces`, so that each tick draws once.
 import { make } from "./dom.js";
-import { format } from "./format.js";
+import { clock, format } from "./format.js";
 import { levels, moments } from "./ticks.js";
 
 const HEIGHT = 150;
@@ -74,13 +74,14 @@ class Chart {
     this.thresholds = panel.thresholds ?? [];
     this.hidden = new Set();
     this.data = null;
+    this.waiting = 0;
+    this.drawnTo = -Infinity;
     this.isDrawn = this.isBehind = this.isHeld = false;
     this.isSeen = true;
     this.node = make("div");
-    this.cursor = make("div", {
-      hidden: true,
-      style: `position:absolute;top:${MARGIN.t}px;bottom:${MARGIN.b}px;width:0;pointer-events:none;border-left:1px dashed`,
-    });
+    this.when = make("span");
+    this.cursor = make("div", { class: "lv-cursor", hidden: true }, this.when);
+    this.cursor.style.inset = `${MARGIN.t}px auto ${MARGIN.b}px 0`;
     this.box = make("div", { style: `position:relative;height:${HEIGHT}px` }, this.node, this.cursor);
     this.slot.append(this.box);
     // A drag is lost when the plot is drawn anew under it.
@@ -119,6 +120,7 @@ class Chart {
     this.data = data;
     this.isBehind = this.isDrawn && this.isResting;
     if (this.isBehind) return;
+    this.noteDrawn(data);
     const { Plotly } = this.context;
     const traces = this.panel.lines.map((line) => this.trace(line, data));
     const layout = { ...this.looks(), ...this.frame() };
@@ -133,7 +135,9 @@ class Chart {
   extend(data, added) {
     this.data = data;
     const { range, Plotly } = this.context;
-    const from = Math.max(0, data.n - added);
+    this.waiting += added;
+    if (this.isSoon(data)) return;
+    const from = Math.max(0, data.n - this.waiting);
     // What is new lies outside of what is shown: it can wait.
     const isOutside = range !== null && data.times[from] > range[1];
     if (!this.isDrawn || this.isBehind || this.isResting || isOutside) {
@@ -149,8 +153,23 @@ class Chart {
       y: values,
       customdata: lines.map((line) => this.words(line, data, from)),
     };
+    this.noteDrawn(data);
     Object.assign(this.node.layout, this.frame());
     Plotly.extendTraces(this.node, more, lines.map((_, at) => at), data.n);
+  }
+
+  /** Less than a pixel is new: it can wait for the next tick, two seconds at most. */
+  isSoon(data) {
+    const { range, follow } = this.context;
+    if (range !== null || this.isBehind || !this.isDrawn) return false;
+    const pixel = follow / Math.max(100, this.node.layout.width - MARGIN.l - MARGIN.r);
+    const since = data.times[data.n - 1] - this.drawnTo;
+    return since >= 0 && since < Math.min(0.9 * pixel, 2);
+  }
+
+  noteDrawn(data) {
+    this.waiting = 0;
+    this.drawnTo = data.n ? data.times[data.n - 1] : -Infinity;
   }
 
   values(line, data, from) {
@@ -173,8 +192,6 @@ class Chart {
       y: this.values(line, data, 0),
       customdata: this.words(line, data, 0),
       hovertemplate: "%{customdata}",
-      // Without x among it there is no label on the axis, which would show seconds since 1970.
-      hoverinfo: "y",
       connectgaps: false,
       line: { color: line.colour, dash: line.dash, width: this.isStack ? 1 : 1.5 },
       ...(this.isStack ? { stackgroup: "all", fillcolor: `${line.colour}73` } : {}),
@@ -208,8 +225,9 @@ class Chart {
     const axis = this.node._fullLayout?.xaxis;
     const x = seconds === null || !axis ? NaN : MARGIN.l + axis.l2p(seconds);
     this.cursor.hidden = !(x >= MARGIN.l && x <= this.slot.clientWidth - MARGIN.r);
+    if (this.cursor.hidden) return;
     this.cursor.style.left = `${x}px`;
-    this.cursor.style.color = this.context.theme.muted;
+    this.when.textContent = clock(seconds);
   }
 
   resize() {
