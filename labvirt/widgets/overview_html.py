@@ -101,7 +101,7 @@ def _spark(points: NDArray[np.float32], top: float, colour: str) -> str:
     picture = (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDE}' height='{_HIGH}' "
         f"viewBox='0 0 {POINTS - 1} {_FINE}' preserveAspectRatio='none' fill='none' "
-        f"stroke='{colour}' stroke-width='1.2'>{lines}</svg>"
+        f"stroke='{colour}' stroke-width='1.2' stroke-linecap='round'>{lines}</svg>"
     )
     return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
@@ -143,7 +143,11 @@ def _cell(rows: Rows, row: Row, key: str, tops: dict[str, float]) -> str:
     picture = ""
     if key in METRICS and row.active and key != "memory":
         points = rows.past[:, METRICS.index(key), rows.slots[row.key]]
-        source = _spark(points, tops[key], _COLOURS[key])
+        top = tops[key]
+        if not row.uuid:
+            # A host is more than any of its domains: it has a scale of its own.
+            top = max([100.0 if key == "cpu" else 0.0, *points[np.isfinite(points)].tolist()])
+        source = _spark(points, top, _COLOURS[key])
         picture = f" <img alt='' src='{source}'>" if source else ""
     return f"<td style='text-align:{align};white-space:nowrap'>{escape(text)}{picture}</td>"
 

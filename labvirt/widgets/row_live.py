@@ -146,13 +146,17 @@ class LiveRows:
 
     def poll(self) -> RowTick | None:
         """Return what changed without a sample or event: a link that was lost."""
+        self._watch()
+        return self._facts()
+
+    def _watch(self) -> None:
+        """Note which links are not what they were."""
         with self.lock:
             for host in self.hosts:
                 link = (host.state, host.stale_since)
-                if self._links.get(host.name) != link:
+                if self._links.get(host.name, ("connected", None)) != link:
                     self._doubted.add(host.name)
                 self._links[host.name] = link
-        return self._facts()
 
     # -- what hosts say ------------------------------------------------------------------------
 
@@ -208,6 +212,7 @@ class LiveRows:
         """Take a sample; return a tick when every host has given one, or one gave its second."""
         with self.lock:
             late = sample.host in self._fresh
+            self._watch()
             self._renew()
             if late:
                 # Another host keeps the round waiting: go on without it.
@@ -239,6 +244,7 @@ class LiveRows:
         if self.is_fresh:
             return
         self.refresh()
+        self._recall()
         errors = []
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             asked = [

@@ -121,6 +121,7 @@ class Rows:
         self._of: dict[str, tuple[tuple[Subject, ...], NDArray[np.intp]]] = {}
         self._heard: dict[str, tuple[float, float]] = {}
         self._facts: dict[str, frozenset[tuple[str, str]]] = {}
+        self._late: dict[str, float] = {}
 
     # -- who is there -------------------------------------------------------------------------
 
@@ -161,7 +162,11 @@ class Rows:
         A domain of the last sample stays: its event is on its way.
         """
         self._facts[host] = frozenset(row.key for row in rows)
-        self.put(replace(row, stalled_since=self._stalled(row)) for row in rows)
+        late = self._late.get(host)
+        self.put(
+            replace(row, stalled_since=self._stalled(row), stale_since=row.stale_since or late)
+            for row in rows
+        )
         self._prune(host)
 
     def _stalled(self, row: Row) -> float | None:
@@ -194,6 +199,9 @@ class Rows:
         """Take the numbers of a host in; a domain that nobody told of yet gets a row."""
         self.unsent = True
         self._heard[sample.host] = (sample.at, sample.interval_s)
+        late = self._late.pop(sample.host, None)
+        if late is not None:
+            self._mark(sample.host, late, None)
         self._note(sample)
         before = self.now[_SHARE].copy()
         self.now[:, self.of_host(sample.host)] = np.nan
@@ -240,10 +248,18 @@ class Rows:
         for host, (heard, interval) in self._heard.items():
             if at - heard > max(_HELD_S, _HELD_TICKS * interval):
                 self.now[:, self.of_host(host)] = np.nan
+                if host not in self._late:
+                    self._late[host] = heard
+                    self._mark(host, None, heard)
         self.at, self.unsent = at, True
         self.times = np.append(self.times[1:], at)
         self.past = np.roll(self.past, -1, axis=0)
         self.past[-1] = metrics_of(self.now)
+
+    def _mark(self, host: str, before: float | None, after: float | None) -> None:
+        """Change since when a host is not heard of, where it says nothing else."""
+        own = [row for row in self.rows.values() if row.host == host and row.stale_since == before]
+        self.put(replace(row, stale_since=after) for row in own)
 
     def seed(self, times: NDArray[np.float64], known: Mapping[tuple[str, str], Any]) -> None:
         """Give the rows a past: what was kept before anybody looked.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import re
 import threading
 import time
 from dataclasses import replace
@@ -130,10 +132,14 @@ def test_a_lost_link_is_seen_at_the_next_sign_of_life(host, shown):
     host.sampler.tick()
     host.state, host.stale_since = "lost", dt.datetime.fromtimestamp(START, dt.UTC)
     page.say("beat")
-    message, _ = page.of("d")[-1]
+    message, _ = [each for each in page.of("d") if "rows" in each[0]][-1]
     rows = [row for _, row in message["rows"]["rows"]]
     assert {row["stale_since"] for row in rows} == {START}
     assert next(row for row in rows if "uuid" not in row)["state"] == "lost"
+    host.state, host.stale_since = "connected", None
+    host.sampler.tick()
+    message, _ = [each for each in page.of("d") if "rows" in each[0]][-1]
+    assert not any("stale_since" in row for _, row in message["rows"]["rows"])
 
 
 def test_two_hosts_share_one_message(shown):
@@ -212,13 +218,17 @@ def test_opening_gives_the_row(host, shown):
 
 
 def test_df_and_freeze_work_without_a_view(host, shown):
+    host.fill(20)
     found = shown.df
     assert len(found) == 8
     assert found["cpu_percent"].notna().sum() == 6
     assert found["active"].sum() == 6
     frozen = shown.freeze()
     assert set(frozen) == {"text/html", "text/plain"}
-    assert "data:image/svg+xml" in frozen["text/html"]
+    pictures = re.findall(r"base64,([^']+)", frozen["text/html"])
+    assert len(pictures) == 7 * 3
+    points = re.findall(r"points='([^']+)'", base64.b64decode(pictures[-1]).decode())
+    assert len(points[0].split()) >= 20, "what the history kept is in the picture"
     assert "vm3" in frozen["text/plain"]
 
 

@@ -208,6 +208,13 @@ def test_numbers_of_a_host_that_says_no_more_are_dropped(machine):
     ticked(rows, other)
     assert np.isnan(rows.now[:, rows.of_host("alpha")]).all()
     assert np.isfinite(rows.now[0, rows.slots["beta", uuid_of(0)]])
+    assert rows.rows["beta", uuid_of(0)].stale_since is None
+    assert {rows.rows["alpha", each].stale_since for each in ("", uuid_of(0))} == {START + 1}
+    rows.replace_host("alpha", machine.rows())
+    assert rows.rows["alpha", ""].stale_since == START + 1, "records do not make it live again"
+    machine.number = 25
+    ticked(rows, machine)
+    assert rows.rows["alpha", ""].stale_since is rows.rows["alpha", uuid_of(0)].stale_since is None
 
 
 def test_one_uuid_on_two_hosts_is_two_rows(machine):

@@ -107,7 +107,8 @@ export class Stack {
     const first = rows.times[(rows.head + rows.points - rows.filled) % rows.points];
     if (rows.filled < 2) return;
     pen.textAlign = "left";
-    pen.fillText(`−${Math.round(rows.at - first)} s`, x, y + high + FOOT);
+    const from = x + wide * (1 - (rows.filled - 1) / (rows.points - 1));
+    pen.fillText(`−${Math.round(rows.at - first)} s`, Math.min(from, x + wide - 80), y + high + FOOT);
   }
 
   areas(parts, { x, y, wide, high }, top, n) {
