@@ -15,7 +15,7 @@ from labvirt.widgets.charts import Charts
 from labvirt.widgets.feed import Tick
 from labvirt.widgets.panels import COLOURS, Line, Panel
 
-CHARTS = 4
+CHARTS, STEP_S = 4, 0.5
 WHO = Subject("alpha", "11111111-1111-4111-8111-111111111111")
 NAMES = ("cpu_percent", "memory_bytes", "net_rx_bytes_s", "disk_read_bytes_s")
 SIZES = (45, 2**29, 4e6, 9e6)
@@ -53,7 +53,7 @@ class Clock:
 class Driver:
     """A `Driver` of labvirt's feed with values by formula."""
 
-    title, span, interval_s = "bench", None, 1.0
+    title, span, interval_s = "bench", None, STEP_S
 
     def __init__(self, points: int) -> None:
         self.n, self.tell, self.at = points, None, time.time()
@@ -79,7 +79,7 @@ class Driver:
         )
 
     def row(self, n: int) -> list[float]:
-        return [self.at + n, *values(n)]
+        return [self.at + n * STEP_S, *values(n)]
 
     def window(self, seconds: float) -> Any:
         del seconds
@@ -104,7 +104,7 @@ class Driver:
 
 def labvirt(engine: str, points: int) -> tuple[Any, Clock]:
     driver = Driver(points)
-    return Charts(driver, engine=engine, window_s=float(points)), Clock(driver.tick)  # type: ignore[arg-type]
+    return Charts(driver, engine=engine, window_s=points * STEP_S), Clock(driver.tick)  # type: ignore[arg-type]
 
 
 def figure_widgets(points: int) -> tuple[Any, Clock]:
@@ -117,7 +117,9 @@ def figure_widgets(points: int) -> tuple[Any, Clock]:
 
     def column(k: int) -> tuple[Any, Any]:
         steps = np.arange(state["n"] - clock.points, state["n"])
-        return began + steps * np.timedelta64(1000, "ms"), SIZES[k] * (1 + np.sin(steps / 17 + k))
+        return began + steps * np.timedelta64(round(1000 * STEP_S), "ms"), SIZES[k] * (
+            1 + np.sin(steps / 17 + k)
+        )
 
     clock = Clock(lambda: tick())  # noqa: PLW0108 - tick comes below
     clock.points = points

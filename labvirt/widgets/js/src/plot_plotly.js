@@ -3,7 +3,7 @@
 //
 // Times are plain seconds on a linear axis with ticks of our own: plotly's date axis shows numbers in
 // the browser's zone and converts every point again at each tick. Ranges and ticks are put into the
-// layout just before `extendTraces`, so that each tick draws once.
+// layout just before `extendTraces`, so that a tick is one drawing.
 import { make } from "./dom.js";
 import { clock, format } from "./format.js";
 import { levels, moments } from "./ticks.js";
@@ -158,13 +158,16 @@ class Chart {
     Plotly.extendTraces(this.node, more, lines.map((_, at) => at), data.n);
   }
 
-  /** Less than a pixel is new: it can wait for the next tick, two seconds at most. */
+  /**
+   * Less than a pixel and a half is new: it can wait for the next tick, two seconds at most. A drawing
+   * costs plotly some 15 ms per panel; the numbers in the legend are new at each tick.
+   */
   isSoon(data) {
     const { range, follow } = this.context;
     if (range !== null || this.isBehind || !this.isDrawn) return false;
     const pixel = follow / Math.max(100, this.node.layout.width - MARGIN.l - MARGIN.r);
     const since = data.times[data.n - 1] - this.drawnTo;
-    return since >= 0 && since < Math.min(0.9 * pixel, 2);
+    return since >= 0 && since < Math.min(1.5 * pixel, 2);
   }
 
   noteDrawn(data) {
