@@ -30,7 +30,16 @@ _log = logging.getLogger("labvirt")
 def overview(
     target: Any,
     *,
-    columns: Sequence[str] = ("id", "state", "vcpus", "cpu", "memory", "memory_host", "disk", "net"),
+    columns: Sequence[str] = (
+        "id",
+        "state",
+        "vcpus",
+        "cpu",
+        "memory",
+        "memory_host",
+        "disk",
+        "net",
+    ),
     sort: str = "name",
     descending: bool = False,
     inactive: bool = False,

@@ -41,7 +41,9 @@ def past_of(
     for subject in subjects:
         kind, fields = ("domain", DOMAIN_FIELDS) if subject.uuid else ("host", HOST_FIELDS)
         asked = tuple(dict.fromkeys(fields))
-        window = source.window(kind, subject, asked, start=grid[0] - interval_s, end=end + interval_s)  # type: ignore[arg-type]
+        window = source.window(
+            kind, subject, asked, start=grid[0] - interval_s, end=end + interval_s
+        )  # type: ignore[arg-type]
         values = _on(grid, window, interval_s)[[asked.index(name) for name in fields]]
         known = np.flatnonzero(np.isfinite(values).any(axis=0))
         if len(known):
