@@ -128,6 +128,7 @@ class MovingVerbs(DomainHandle):
                 )
             except LabvirtError as error:
                 raise self._explained(error, destination, control) from error
+            self.host.note_move(self.uuid, destination)
             return self._verified(destination, time.monotonic() - began)
 
         return self.one_call(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
 
 from labvirt.host.sampling.wishes import DEFAULT_GROUPS
 from labvirt.preferences import Preferences
@@ -27,6 +28,7 @@ class SampledHost:
     connection: Connection
     _sampler: Sampler | None = None
     _history: History | None = None
+    _moved: WeakValueDictionary[str, Self] | None = None
 
     if TYPE_CHECKING:
 
@@ -65,6 +67,19 @@ class SampledHost:
             if self._history is None:
                 self._history = History(Preferences.load().history_s)
             return self._history
+
+    def moved_to(self, uuid: str) -> Self | None:
+        """Return the host to which labvirt has moved a domain from here; None for none."""
+        return None if self._moved is None else self._moved.get(uuid)
+
+    def note_move(self, uuid: str, destination: Self) -> None:
+        """Remember where a domain went, so that charts of it go on there."""
+        with _making:
+            if self._moved is None:
+                self._moved = WeakValueDictionary()
+            self._moved[uuid] = destination
+            if destination._moved is not None:
+                destination._moved.pop(uuid, None)
 
     def sample(
         self,

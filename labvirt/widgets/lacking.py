@@ -60,9 +60,10 @@ def _reasons(driver: LiveDriver, panel: Panel, *, waited: bool) -> Iterator[str]
         value = driver.latest(line.series.kind, column).get(line.subject)
         if value is None or not math.isnan(value):
             continue
+        uuid = line.subject.uuid
         if line.series.name == "memory_used_bytes" and line.series.kind == "domain":
-            host = next(each for each in driver.hosts if each.name == line.subject.host)
-            known = getattr(host.sampler, "reasons", {}).get(line.subject.uuid)
+            told = (getattr(host.sampler, "reasons", {}) for host in driver.hosts)
+            known = next((each[uuid] for each in told if uuid in each), None)
             yield f"Memory used: {known or 'no balloon driver answers in the guest'}."
         elif line.series.group == "steal":
             yield "Steal: this host does not tell how long vCPUs had to wait."

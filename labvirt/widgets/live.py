@@ -12,6 +12,7 @@ import numpy as np
 from labvirt.history.merged import Merged
 from labvirt.widgets.boards import Known
 from labvirt.widgets.feed import Tick
+from labvirt.widgets.following import Followed, Follower
 from labvirt.widgets.lacking import notes_of
 from labvirt.widgets.picking import Picker, lines_of, window_of
 
@@ -61,6 +62,7 @@ class LiveDriver:
         layout: makes the panels of what is known.
         groups: what to ask for.
         domains: UUIDs that the board is about; None for all of the hosts.
+        homes: UUID to the host of those that are followed when labvirt moves them.
         clock: seconds since 1970.
     """
 
@@ -74,13 +76,16 @@ class LiveDriver:
         groups: Sequence[Group],
         *,
         domains: Sequence[str] | None = None,
+        homes: Mapping[str, str] | None = None,
         window_s: float = 300.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.title, self.hosts, self.groups = title, tuple(hosts), tuple(groups)
         self.domains = None if domains is None else tuple(domains)
         self._layout, self._window_s, self._clock = layout, window_s, clock
+        self._follower = Follower(homes or {})
         self._listening: list[Any] = []
+        self._heed: Callable[[Sample], None] | None = None
         self._latest: dict[str, Sample] = {}
         self._fresh: set[str] = set()
         self._seen: dict[Kind, dict[Subject, float]] = {}
@@ -114,14 +119,18 @@ class LiveDriver:
         self._fresh.clear()
         self._last_at = -np.inf
         self.started_at = self._clock()
-        domains = self.domains
-        self._listening = [
-            host.sampler.listen(take, groups=self.groups, domains=domains) for host in self.hosts
-        ]
+        with self._lock:
+            self._heed = take
+            self._listening = [self._listen(host) for host in self.hosts]
+
+    def _listen(self, host: Sampled) -> Any:
+        return host.sampler.listen(self._heed, groups=self.groups, domains=self.domains)
 
     def stop(self) -> None:
         """Listen no more."""
-        listening, self._listening = self._listening, []
+        with self._lock:
+            self._heed = None
+            listening, self._listening = self._listening, []
         for each in listening:
             each.close()
 
@@ -178,7 +187,8 @@ class LiveDriver:
         """What the samplers of all its hosts have read."""
         if len(self.hosts) == 1:
             return self.hosts[0].history
-        return Merged(host.history for host in self.hosts)
+        histories = [host.history for host in self.hosts]
+        return Followed(histories, self._follower) if self._follower.homes else Merged(histories)
 
     def since(self, seconds: float) -> float:
         """Return the time that was so many seconds ago."""
@@ -196,6 +206,8 @@ class LiveDriver:
         with self._lock:
             # A host that gives a second one does not wait for those that are late.
             early = self._round() if sample.host in self._fresh else None
+            if self._follower.homes:
+                sample = self._followed(sample)
             self._latest[sample.host] = sample
             self._fresh.add(sample.host)
             if self._learn(sample):
@@ -203,6 +215,17 @@ class LiveDriver:
             if early is not None:
                 return early
             return self._round() if len(self._fresh) == len(self.hosts) else None
+
+    def _followed(self, sample: Sample) -> Sample:
+        """Return a sample as the board knows its domains; go after those that were moved."""
+        latest = {**self._latest, sample.host: sample}
+        for uuid in self._follower.missing(latest.values()):
+            for host in self.hosts:
+                there = getattr(host, "moved_to", lambda _: None)(uuid)
+                if there is not None and there not in self.hosts and self._heed is not None:
+                    self.hosts = (*self.hosts, there)
+                    self._listening.append(self._listen(there))
+        return self._follower.told(sample, self._latest)
 
     def _round(self, *, anew: bool = False) -> Tick | None:
         self._fresh.clear()
@@ -249,7 +272,7 @@ class LiveDriver:
 
     def _expire(self, sample: Sample) -> bool:
         """Forget who was not there for as long as the board looks back."""
-        if sample.number % 10:
+        if sample.number % 10 or (self._follower.homes and len(self.hosts) > 1):
             return False
         found = False
         for kind, seen in self._seen.items():

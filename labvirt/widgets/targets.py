@@ -83,6 +83,7 @@ def driver_of(
         _only(layout, board, options.panels),
         chosen,
         domains=domains,
+        homes={each.uuid: each.host.name for each in members if _is_domain(each)},
         window_s=options.window_s,
     )
     whom = ",".join(sorted(domains or [host.name for host in hosts]))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import NOON, Made, uuid_of, value
+from made_samples import NOON, Made, uuid_of, value
 
 import labvirt as lv
 from labvirt.errors import AccessDeniedError, ConflictError, LabvirtError, SpecError
@@ -172,7 +172,7 @@ def test_the_slow_disk_makes_nobody_wait_and_the_oldest_are_dropped(path, monkey
 CHILD = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
-from synthetic import Made, NOON
+from made_samples import Made, NOON
 from labvirt.history import Recorder
 recorder = Recorder(sys.argv[1])
 made = Made(50)

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from synthetic import NOON, Made, uuid_of
+from made_samples import NOON, Made, uuid_of
 
 import labvirt as lv
 from labvirt.errors import LabvirtError, NotFoundError, SpecError

@@ -257,3 +257,14 @@ def test_the_balloon_of_a_guest_obeys(tiny, eventually):
     eventually(lambda: tiny.info().memory < 110 * 2**20, "the balloon to fill")
     tiny.set_memory("128 MiB", live=True)
     eventually(lambda: tiny.info().memory == 128 * 2**20, "the balloon to empty")
+
+
+def test_what_is_excluded_leaves_the_rest(blank):
+    assert blank.scope() == (True, True)
+    assert blank.scope(config=False) == (True, False)
+    assert blank.scope(live=False) == (False, True)
+    assert blank.scope(live=True) == (True, False)
+    with pytest.raises(ConflictError, match="nothing is left"):
+        blank.scope(live=False, config=False)
+    with pytest.raises(ConflictError, match="nothing is left"):
+        blank.set_memory.plan("32 MiB", live=False, config=False)

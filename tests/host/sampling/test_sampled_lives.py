@@ -168,6 +168,46 @@ def test_a_guest_that_moves_is_one_line(lab, alpha, beta, liver):
 
 
 @pytest.mark.slow(seconds=20)
+def test_charts_of_a_guest_go_on_where_it_was_moved_to(lab, alpha, beta, liver, until):
+    """Nobody listens to the other host before; the line of the chart is one, and has no spike."""
+    evidence.burn(liver, 60)
+    charts = lv.ui.charts(liver, engine="light")
+    messages = []
+    charts.driver.start(messages.append)
+    try:
+        until(lambda: len(messages) > 5, "some ticks")
+        assert not beta.sampler.is_running
+        moved = liver.migrate(beta).domain
+        until(lambda: beta.sampler.is_running, "the board to go after it", 10)
+        began = time.time()
+        until(lambda: time.time() > began + 4, "some more ticks", 10)
+        evidence.rest(moved)
+        (cpu,) = [panel for panel in charts.driver.panels() if panel.key == "cpu"]
+        assert [line.label for line in cpu.lines] == ["guest"], "one line"
+        block = charts.driver.window(60)
+        back = moved.migrate(alpha).domain
+        until(lambda: alpha.domains["liver"].is_active, "it to be back")
+        seen = len(messages)
+        until(lambda: len(messages) > seen + 12, "some more ticks")
+        last = charts.driver.window(60)[:, -3:]
+    finally:
+        charts.driver.stop()
+        charts.close()
+    times, values = block[0], block[1]
+    assert (np.diff(times) > 0).all()
+    assert (np.diff(times) < 3).all()
+    assert np.nanmax(values) < MOST_CPU
+    after = values[times > began]
+    assert np.count_nonzero(~np.isnan(after)) >= 4
+    assert np.nanmax(after) > 5, "it works there too"
+    frame = charts.driver.source.df("domain", fields=["cpu_percent"], domains=[back.uuid])
+    assert set(frame["host"]) == {"alpha", "beta"}
+    assert not np.isnan(last[1]).any(), "and is followed home"
+    assert not alpha.sampler.is_running
+    assert not beta.sampler.is_running
+
+
+@pytest.mark.slow(seconds=20)
 def test_a_card_that_is_unplugged_leaves_no_trace_in_the_sum(host, web):
     with Collect(host, web, groups=GROUPS) as collect:
         collect.wait(3)
