@@ -43,14 +43,8 @@ def past_of(
         kind: Kind = "domain" if subject.uuid else "host"
         fields = DOMAIN_FIELDS if subject.uuid else HOST_FIELDS
         asked = tuple(dict.fromkeys(fields))
-<<<<<<< HEAD
         start, until = grid[0] - interval_s, end + interval_s
         window = source.window(kind, subject, asked, start=start, end=until)
-=======
-        window = source.window(
-            kind, subject, asked, start=grid[0] - interval_s, end=end + interval_s
-        )  # type: ignore[arg-type]
->>>>>>> f8b65b8c1e4251b37eb44bcd054fbf256db3621f
         values = _on(grid, window, interval_s)[[asked.index(name) for name in fields]]
         known = np.flatnonzero(np.isfinite(values).any(axis=0))
         if len(known):
