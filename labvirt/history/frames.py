@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labvirt.status.sample import Subject
     from labvirt.status.series import Kind
 
-__all__ = ["check_form", "check_kind", "columns_of", "find_domains", "frame"]
+__all__ = ["check_form", "check_kind", "columns_of", "find_domains", "frame", "windows_of"]
 
 
 def check_kind(kind: str) -> Kind:
@@ -114,14 +114,14 @@ def frame(
     columns = columns_of(known, fields)
     names = [series_of(known)[column].name for column in columns]
     subjects = find_domains(source, known, domains)
-    windows = _windows(source, known, subjects, names, start=start, end=end)
+    windows = windows_of(source, known, subjects, names, start=start, end=end)
     if shape == "wide":
         return _wide(source, subjects, names, windows)
     units = [series_of(known)[column].unit for column in columns]
     return _long(source, subjects, names, units, windows)
 
 
-def _windows(
+def windows_of(
     source: Source,
     kind: Kind,
     subjects: Sequence[Subject],
@@ -130,7 +130,11 @@ def _windows(
     start: float | None,
     end: float | None,
 ) -> list[Window]:
-    """Return a window per subject; all at once from a source that has a quicker way."""
+    """Return a window per subject; all at once from a source that has a quicker way.
+
+    Raises:
+        SpecError: there is no such series.
+    """
     together: Callable[..., list[Window]] | None = getattr(source, "windows", None)
     if together is not None:
         return together(kind, subjects, names, start=start, end=end)

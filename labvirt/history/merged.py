@@ -86,17 +86,38 @@ class Merged:
         Raises:
             SpecError: there is no such series.
         """
-        columns = frames.columns_of(kind, fields)
-        windows = [
-            source.window(kind, each, fields, start=start, end=end)
-            for source in self.sources
-            for each in source.subjects(kind)
-            if each == subject or (not subject.host and each[1:] == subject[1:])
-        ]
-        if len(windows) == 1:
-            return windows[0]
-        runs = [run for window in windows for run in _runs(window)]
-        return _joined(sorted(runs, key=lambda run: run.start), len(columns))
+        return self.windows(kind, (subject,), fields, start=start, end=end)[0]
+
+    def windows(
+        self,
+        kind: Kind,
+        subjects: Sequence[Subject],
+        fields: Sequence[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> list[Window]:
+        """Return one window per subject, as `window` does, each source asked once.
+
+        Raises:
+            SpecError: there is no such series.
+        """
+        count = len(frames.columns_of(kind, fields))
+        found: list[list[Window]] = [[] for _ in subjects]
+        for source in self.sources:
+            known: dict[Subject, list[Subject]] = {}
+            for each in source.subjects(kind):
+                for alias in {each, each._replace(host="") if each.uuid else each}:
+                    known.setdefault(alias, []).append(each)
+            asked = [
+                (place, its) for place, each in enumerate(subjects) for its in known.get(each, ())
+            ]
+            windows = frames.windows_of(
+                source, kind, [its for _, its in asked], fields, start=start, end=end
+            )
+            for (place, _), window in zip(asked, windows, strict=True):
+                found[place].append(window)
+        return [_merged(each, count) for each in found]
 
     def marks(self, *, start: float | None = None, end: float | None = None) -> tuple[Mark, ...]:
         """Return what happened, in order of time; what two sources tell alike stands once."""
@@ -121,6 +142,13 @@ class Merged:
         return frames.frame(
             self, kind, fields=fields, domains=domains, start=start, end=end, form=form
         )
+
+
+def _merged(windows: Sequence[Window], fields: int) -> Window:
+    if len(windows) == 1:
+        return windows[0]
+    runs = [run for window in windows for run in _runs(window)]
+    return _joined(sorted(runs, key=lambda run: run.start), fields)
 
 
 def _runs(window: Window) -> list[_Run]:

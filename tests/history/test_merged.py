@@ -66,6 +66,11 @@ def test_without_being_asked_each_host_has_its_own(moved):
     assert df.groupby("host", observed=True)["value"].count().to_dict() == {"a": 10, "b": 17}
 
 
+def test_hosts_are_never_taken_for_each_other(moved):
+    window = Merged(moved, follow=True).window("host", Subject(""), ["cpu_percent"])
+    assert window.times.size == 0
+
+
 def test_a_time_on_no_host_is_a_gap():
     a = fill("a", {t: 1 if t < 3 else None for t in range(10)})
     b = fill("b", {t: 2 if t > 7 else None for t in range(10)})
