@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 import uuid as uuids
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -44,6 +45,8 @@ PERIOD_S = 2
 #: Somebody else may have switched it off, or the guest was started anew: look again, seconds.
 _LOOK_AGAIN_S = 30.0
 _MOST_A_TURN = 10
+#: A host that was not sampled for so long will hardly come back, e.g. that of a lab that is gone.
+_FORGET_S = 30 * 24 * 3600.0
 
 _READONLY = "its memory statistics are off, and a read-only connection cannot switch them on"
 _NO_DEVICE = "it has no virtio balloon"
@@ -218,6 +221,8 @@ class Balloons:
                     domains = tuple(str(uuid) for uuid in found["domains"])
                     yield _Orphan(path, number, int(found["period_s"]), domains)
                     continue
+                if time.time() - os.fstat(number).st_mtime > _FORGET_S:
+                    path.unlink(missing_ok=True)
             except (OSError, ValueError, KeyError, TypeError):
                 pass  # held by a live process, or cut off in its first line: nothing was done yet
             os.close(number)

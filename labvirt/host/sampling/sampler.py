@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from typing import TYPE_CHECKING
@@ -205,6 +206,7 @@ class Sampler:
 
     def _begin(self) -> None:
         host = self._name()
+        atexit.register(self._end)  # balloons are switched back also when a script just ends
         self._subscription = self._conn.listen(self._on_event)
         with self._lock:
             self._ticker = Ticker(
@@ -221,6 +223,7 @@ class Sampler:
             )
 
     def _end(self) -> None:
+        atexit.unregister(self._end)
         with self._lock:
             ticker, self._ticker = self._ticker, None
             subscription, self._subscription = self._subscription, None

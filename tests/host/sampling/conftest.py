@@ -71,10 +71,10 @@ def kept():
 
 
 @pytest.fixture(scope="module")
-def herd(lab):
-    """Six paused guests on `alpha`; tests may stop their processes for a while."""
+def herd(lab, request):
+    """Paused guests on `alpha`, six or HERD; tests may stop their processes for a while."""
     host = lab["alpha"]
-    names = [f"herd{number}" for number in range(6)]
+    names = [f"herd{number}" for number in range(getattr(request.module, "HERD", 6))]
     for name in names:
         paused(host, name)
     yield {name: host.domains[name].uuid for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import sys, time, labvirt as lv
 host = lv.connect(sys.argv[1])
 host.sampler.listen(lambda sample: None, groups=("balloon",))
 print("listening", flush=True)
-time.sleep(120)
+time.sleep(float(sys.argv[2]))
 """
 
 
@@ -89,7 +90,7 @@ def test_what_a_killed_process_left_on_is_switched_off_by_the_next(
     alpha, tiny, kept, until, period
 ):
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, alpha.uri], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CHILD, alpha.uri, "120"], stdout=subprocess.PIPE, text=True
     )
     try:
         assert child.stdout.readline() == "listening\n"
@@ -107,6 +108,15 @@ def test_what_a_killed_process_left_on_is_switched_off_by_the_next(
     with alpha.sampler.listen(kept):  # not even for balloons
         until(lambda: period(tiny.uuid) == 0, "it to be switched off")
         until(lambda: files() == [], "the file to go")
+
+
+@pytest.mark.slow(seconds=6)
+def test_a_script_that_just_ends_leaves_nothing_on(alpha, tiny, period):
+    argv = [sys.executable, "-c", CHILD, alpha.uri, "1.5"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert period(tiny.uuid) == 0
+    assert files() == []
 
 
 def test_a_readonly_connection_changes_nothing_and_says_why(alpha, tiny, kept, period):
@@ -168,11 +178,15 @@ def test_garbage_in_the_folder_stops_nobody(alpha, tiny, kept):
     broken.write_text('{"uri": 7')
     other = folder / "balloons-other.json"
     other.write_text(json.dumps({"uri": "qemu:///elsewhere", "period_s": 2, "domains": ["x"]}))
+    ancient = folder / "balloons-ancient.json"
+    ancient.write_text(other.read_text())
+    os.utime(ancient, (1e9, 1e9))
     try:
         with alpha.sampler.listen(kept, groups=("balloon",), domains=["tiny"]):
             kept.wait(2)
         assert other.exists()
         assert broken.exists()
+        assert not ancient.exists()
     finally:
         broken.unlink()
         other.unlink()
