@@ -141,7 +141,7 @@ class Overview:
         if not self.driver.rows.rows:
             # What is saved with the notebook says at least who is there.
             self.driver.prepare()
-        widget.send_code()
+        widget.offer_code()
         self.feed.expect()
         data, *rest = _pair(widget._repr_mimebundle_(**options))
         return ({**data, **self._static()}, *rest)
