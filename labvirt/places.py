@@ -14,7 +14,7 @@ import platformdirs
 
 from labvirt.errors import LabError
 
-__all__ = ["cache", "home", "journal", "labs", "runs", "runtime"]
+__all__ = ["cache", "home", "journal", "labs", "runs", "runtime", "settings"]
 
 
 def home() -> Path:
@@ -52,6 +52,11 @@ def journal() -> Path:
 def runs() -> Path:
     """Return the folder of the records of runbook runs."""
     return home() / "runs"
+
+
+def settings() -> Path:
+    """Return the folder of what the user prefers."""
+    return home() / "settings"
 
 
 def runtime() -> Path:

@@ -298,6 +298,7 @@ def test_a_run_fails_is_resumed_rerun_and_undone(labvirt, tmp_path):
     assert not (tmp_path / "second").exists()
 
 
+@pytest.mark.slow(seconds=12)
 def test_a_runner_that_is_killed_is_told_reported_and_resumed(labvirt, tmp_path):
     path = tmp_path / "files.ipynb"
     book(path, broken="print('last', 'words', flush=True)\nimport time; time.sleep(60)\n")

@@ -16,6 +16,7 @@ ALL = {
     "errors",
     "lazy",
     "places",
+    "preferences",
     "model",
     "status",
     "connection",
@@ -26,6 +27,7 @@ ALL = {
     "history",
     "lab",
     "runbook",
+    "top",
     "widgets",
     "front",
     "cli",
@@ -33,6 +35,7 @@ ALL = {
     "cli_runs",
     "cli_stats",
     "cli_record",
+    "cli_top",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -40,6 +43,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "lazy": (set(), set()),
     "places": ({"errors"}, {"platformdirs"}),
+    "preferences": ({"errors", "places", "model"}, {"pydantic"}),
     "model": ({"errors", "lazy"}, {"lxml", "pydantic", "pydantic_core"}),
     "status": ({"errors", "model"}, {"numpy"}),
     "connection": ({"errors", "model", "status"}, {"libvirt", "libvirt_qemu"}),
@@ -51,7 +55,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"duckdb", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},
     ),
     "host": (
-        {"errors", "model", "status", "connection", "plan", "images", "places", "history"},
+        {"errors", "model", "status", "connection", "plan", "images", "places", "history"}
+        | {"preferences"},
         {"numpy", "pandas", "psutil"},
     ),
     "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
@@ -90,6 +95,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
     "cli_stats": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),
     "cli_record": ({"front", "history", "host", "status"}, {"typer"}),
+    "cli_top": (ALL - {"connection", "widgets", "cli", "cli_stats"}, {"typer", "rich"}),
+    "top": ({"errors", "status"}, {"rich"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

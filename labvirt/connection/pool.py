@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "build",
     "capabilities",
+    "create",
     "define",
     "delete",
     "find",
@@ -135,6 +136,22 @@ def define(conn: Connection, xml: str) -> str:
         return pool.UUIDString(), pool.name()
 
     uuid, name = conn.call("define a pool", make, timeout_s=SLOW_S)
+    conn.learn(uuid, name)
+    return uuid
+
+
+def create(conn: Connection, xml: str) -> str:
+    """Start a pool that is forgotten when it is stopped, and return its UUID.
+
+    Raises:
+        ConflictError: another pool has its place.
+    """
+
+    def make(raw: Any) -> tuple[str, str]:
+        pool = raw.storagePoolCreateXML(xml, 0)
+        return pool.UUIDString(), pool.name()
+
+    uuid, name = conn.call("start a passing pool", make)
     conn.learn(uuid, name)
     return uuid
 

@@ -4,7 +4,8 @@
 does (disks 3, balloon 2, vCPU delays 2 monitor commands for each guest), so it is for few domains at
 a time, on a link that can be broken off, and after `control`.
 
-Rows are plain tuples; ``None`` and absent figures are NaN. Clocks are seconds of CLOCK_BOOTTIME.
+What comes back is as libvirt gives it; `labvirt.status.gather` makes arrays of it. Clocks are
+seconds of CLOCK_BOOTTIME.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ __all__ = [
     "Control",
     "Fast",
     "Node",
-    "Row",
     "Slow",
+    "Vcpu",
     "balloon_facts",
     "clock_s",
     "control",
@@ -45,30 +46,18 @@ __all__ = [
 
 _NAN = math.nan
 _KIB = 1024
-_NET = ("rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop")
-_BLOCK = (
-    "rd.bytes", "rd.reqs", "rd.times", "wr.bytes", "wr.reqs", "wr.times", "fl.reqs", "fl.times",
-    "allocation", "capacity",
-)  # fmt: skip
 #: virDomainControlState: another call waits for the hypervisor process.
 BUSY = 2
-_MOST_DEVICES = 1024
 
 
-class Row(NamedTuple):
-    """Counters of one subject.
-
-    Attributes:
-        uuid: the domain.
-        device: the vCPU, disk or interface; empty for the domain as a whole.
-        clock: when it was read, seconds of CLOCK_BOOTTIME.
-        counters: in the order of `labvirt.status.sample.COUNTERS`.
-    """
+class Vcpu(NamedTuple):
+    """Counters of one vCPU: ``virVcpuState`` and nanoseconds, and when they were read."""
 
     uuid: str
-    device: str
+    number: int
     clock: float
-    counters: tuple[float, ...]
+    state: int
+    time_ns: int
 
 
 class Node(NamedTuple):
@@ -93,15 +82,24 @@ class Control(NamedTuple):
 
 @dataclass(slots=True)
 class Fast:
-    """What one main tick has read.
+    """What one main tick has read of all active domains.
 
-    ``domains`` rows hold state, vCPUs, most memory, memory and CPU time: the first five counters.
+    Attributes:
+        records: UUID of each, and what its groups tell.
+        clock: when that was read.
+        infos: ``info()`` of each, in the same order.
+        clocks: when each ``info()`` was read.
+        names: UUID to name.
+        vcpus: of the domains for which they were asked.
+        node: the host's own figures; None when they were not asked for.
     """
 
-    domains: list[Row] = field(default_factory=list)
-    interfaces: list[Row] = field(default_factory=list)
-    vcpus: list[Row] = field(default_factory=list)
+    records: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    clock: float = 0.0
+    infos: list[Sequence[float]] = field(default_factory=list)
+    clocks: list[float] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    vcpus: list[Vcpu] = field(default_factory=list)
     node: Node | None = None
 
 
@@ -109,39 +107,18 @@ class Fast:
 class Slow:
     """What was read of some domains by asking their hypervisor processes.
 
-    ``domains`` rows hold the last four counters: wait_ns and the three of the balloon.
+    Attributes:
+        records: UUID of each, and what its groups tell.
+        clock: when that was read.
     """
 
-    domains: list[Row] = field(default_factory=list)
-    disks: list[Row] = field(default_factory=list)
+    records: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    clock: float = 0.0
 
 
 def clock_s() -> float:
     """Return seconds of a clock that never steps back and runs on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _keys(group: str, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        tuple(f"{group}.{number}.{name}" for name in ("name", *names)) for number in range(64)
-    )
-
-
-_NET_KEYS = _keys("net", _NET)
-_BLOCK_KEYS = _keys("block", _BLOCK)
-
-
-def _devices(
-    told: Mapping[str, Any], group: str, keys: tuple[tuple[str, ...], ...], names: Sequence[str]
-) -> Iterable[tuple[str, tuple[float, ...]]]:
-    for number in range(min(told.get(f"{group}.count", 0), _MOST_DEVICES)):
-        name, *wanted = (
-            keys[number]
-            if number < len(keys)
-            else [f"{group}.{number}.{each}" for each in ("name", *names)]
-        )
-        if name in told:
-            yield told[name], tuple(float(told.get(key, _NAN)) for key in wanted)
 
 
 def node_facts(link: StatsLink) -> tuple[int, float]:
@@ -175,8 +152,11 @@ def read_fast(
     """
     made = Fast()
     with link.asking("read the statistics of all domains") as raw:
-        for domain, told in _bulk(link, raw, network=network):
-            _take_domain(link, domain, told, made, vcpus_of)
+        before = clock_s()
+        told = _bulk(link, raw, network=network)
+        made.clock = (before + clock_s()) / 2
+        for domain, stats in told:
+            _take_domain(link, domain, stats, made, vcpus_of)
         if node:
             made.node = _node(link, raw)
     return made
@@ -188,10 +168,8 @@ def _bulk(link: StatsLink, raw: Any, *, network: bool) -> list[tuple[Any, dict[s
         groups |= libvirt.VIR_DOMAIN_STATS_INTERFACE
     link.calls += 1
     try:
-        before = clock_s()
-        told = raw.getAllDomainStats(groups, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE)
-        at = (before + clock_s()) / 2
-        return [(domain, {**stats, "": at}) for domain, stats in told]
+        active = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+        return list(raw.getAllDomainStats(groups, active))
     except libvirt.libvirtError as error:
         if not is_code(error, "NO_SUPPORT", "ARGUMENT_UNSUPPORTED", "INVALID_ARG"):
             raise
@@ -209,7 +187,7 @@ def _take_domain(
     uuid = domain.UUIDString()
     try:
         link.calls += 1
-        state, most_kib, kib, vcpus, cpu_ns = domain.info()
+        info = domain.info()
         clock = clock_s()
         if vcpus_of is None or uuid in vcpus_of:
             made.vcpus += _vcpus(link, domain, uuid)
@@ -217,17 +195,13 @@ def _take_domain(
         if link.broken or not is_alive(link.raw):
             raise
         return  # it ended meanwhile
-    state = told.get("state.state", state)
-    counters = (float(state), float(vcpus), most_kib * 1024.0, kib * 1024.0, float(cpu_ns))
-    made.domains.append(Row(uuid, "", clock, counters))
+    made.records.append((uuid, told))
+    made.infos.append(info)
+    made.clocks.append(clock)
     made.names[uuid] = domain.name()
-    at = told.get("", clock)
-    made.interfaces += [
-        Row(uuid, name, at, figures) for name, figures in _devices(told, "net", _NET_KEYS, _NET)
-    ]
 
 
-def _vcpus(link: StatsLink, domain: Any, uuid: str) -> list[Row]:
+def _vcpus(link: StatsLink, domain: Any, uuid: str) -> list[Vcpu]:
     link.calls += 3  # the binding asks for the host's CPUs and the domain's vCPUs first
     try:
         times, _ = domain.vcpus()
@@ -236,10 +210,7 @@ def _vcpus(link: StatsLink, domain: Any, uuid: str) -> list[Row]:
             return []
         raise
     clock = clock_s()
-    return [
-        Row(uuid, str(number), clock, (float(state), float(time_ns)))
-        for number, state, time_ns, _ in times
-    ]
+    return [Vcpu(uuid, number, clock, state, time_ns) for number, state, time_ns, _ in times]
 
 
 def _node(link: StatsLink, raw: Any) -> Node:
@@ -320,30 +291,9 @@ def read_slow(
         if is_code(error, "NO_SUPPORT", "ARGUMENT_UNSUPPORTED", "INVALID_ARG"):
             return made
         raise
-    # The daemon asks one guest after another: each has its share of the time.
-    step = (clock_s() - before) / max(1, len(answer))
-    for place, (domain, told) in enumerate(answer):
-        clock = before + step * (place + 0.5)
-        uuid = domain.UUIDString()
-        made.disks += [
-            Row(uuid, name, clock, figures)
-            for name, figures in _devices(told, "block", _BLOCK_KEYS, _BLOCK)
-        ]
-        if balloon or steal:
-            made.domains.append(Row(uuid, "", clock, _waiting_and_balloon(told)))
+    made.clock = (before + clock_s()) / 2
+    made.records = [(domain.UUIDString(), told) for domain, told in answer]
     return made
-
-
-def _waiting_and_balloon(told: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    delays = [
-        value for key, value in told.items() if key.startswith("vcpu.") and key.endswith(".delay")
-    ]
-    return (
-        float(sum(delays)) if delays else _NAN,
-        told.get("balloon.current", _NAN) * 1024.0,
-        told.get("balloon.usable", _NAN) * 1024.0,
-        float(told.get("balloon.last-update", _NAN)),
-    )
 
 
 def balloon_facts(link: StatsLink, uuid: str) -> tuple[str, int]:

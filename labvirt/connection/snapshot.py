@@ -129,7 +129,14 @@ def xml(conn: Connection, uuid: str, name: str, *, secure: bool = False) -> str:
 
 
 def create(
-    conn: Connection, uuid: str, xml: str, *, disk_only: bool = False, live: bool = False
+    conn: Connection,
+    uuid: str,
+    xml: str,
+    *,
+    disk_only: bool = False,
+    live: bool = False,
+    remembered: bool = True,
+    quiesce: bool = False,
 ) -> None:
     """Make a snapshot; all disks together or none. Blocks to the end.
 
@@ -139,12 +146,19 @@ def create(
         xml: what is asked for.
         disk_only: keep no memory of a domain that runs.
         live: let it run while external memory is written.
+        remembered: libvirt keeps it in its list; else only the disks get their new files.
+        quiesce: let the guest agent write everything out and hold still meanwhile.
+
+    Raises:
+        ConflictError: the name is taken, or the agent does not answer.
     """
     flags = bits(
         DOMAIN_SNAPSHOT_CREATE_DISK_ONLY=disk_only,
         DOMAIN_SNAPSHOT_CREATE_ATOMIC=disk_only,
         DOMAIN_SNAPSHOT_CREATE_LIVE=live,
         DOMAIN_SNAPSHOT_CREATE_VALIDATE=True,
+        DOMAIN_SNAPSHOT_CREATE_NO_METADATA=not remembered,
+        DOMAIN_SNAPSHOT_CREATE_QUIESCE=quiesce,
     )
     name = SnapshotXml.parse(xml).name or ""
 

@@ -22,6 +22,7 @@ __all__ = [
     "WIPES",
     "by_path",
     "clone",
+    "clone_path",
     "create",
     "delete",
     "download",
@@ -234,6 +235,27 @@ def clone(
 
     verb = f"clone {name_in(xml)} from"
     return on_volume(conn, *source, verb, make, timeout_s=None)
+
+
+def clone_path(conn: Connection, pool: str, xml: str, source_path: str) -> None:
+    """Make a volume that holds what the one at a path holds; blocks to the end.
+
+    Args:
+        conn: the connection.
+        pool: UUID of the pool of the new volume.
+        xml: the new volume's XML.
+        source_path: path of the volume to copy, in any active pool.
+
+    Raises:
+        NotFoundError: no active pool has the source.
+        ConflictError: the name is taken.
+    """
+
+    def make(raw: Any) -> None:
+        source = raw.storageVolLookupByPath(source_path)
+        raw.storagePoolLookupByUUIDString(pool).createXMLFrom(xml, source, 0)
+
+    conn.call(f"copy the volume {source_path}", make, timeout_s=None)
 
 
 def resize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labvirt.errors import Problem, SpecError
 from labvirt.history import frames
 from labvirt.history.ring import Axis, Ring
 from labvirt.history.source import Window
@@ -38,7 +39,8 @@ class History:
     """Samples of the last `seconds`, as far as `budget_bytes` of memory reach; a `Source`.
 
     What it takes: 4 bytes per value, in blocks of 16 subjects that are made as needed: an hour at
-    1 Hz of 1,000 domains is 232 MB without devices. When devices (vCPUs, disks, interfaces) would
+    1 Hz of 1,000 domains is 235 MB, and 297 MB (of `BUDGET_BYTES`) with the last 15 min of a disk and
+    an interface of each. When devices (vCPUs, disks, interfaces) would
     not fit into the budget any more, less of their time is kept, and only then of the domains'; a
     ``note`` among the marks says so. It never grows beyond the budget.
 
@@ -50,6 +52,9 @@ class History:
         seconds: how far back.
         interval_s: seconds between two samples; each sample tells its own, so it may change.
         budget_bytes: the most memory for values.
+
+    Raises:
+        SpecError: one of them is not a number above 0.
     """
 
     def __init__(
@@ -58,6 +63,12 @@ class History:
         interval_s: float = 1.0,
         budget_bytes: int = BUDGET_BYTES,
     ) -> None:
+        for field, value in (
+            ("seconds", seconds), ("interval_s", interval_s), ("budget_bytes", budget_bytes)
+        ):  # fmt: skip
+            if not 0 < value < math.inf:
+                problem = Problem(field, repr(value), "must be a number above 0")
+                raise SpecError("no history can be kept", (problem,))
         self._lock = threading.Lock()
         self._seconds = seconds
         self._interval_s = interval_s
@@ -84,7 +95,7 @@ class History:
     def take(self, sample: Sample) -> None:
         """Keep a sample; marks of the same moment come after it."""
         with self._lock:
-            if sample.interval_s != self._interval_s:
+            if sample.interval_s != self._interval_s and sample.interval_s > 0:
                 self._interval_s = sample.interval_s
                 self._fit(sample, {})
             self._make_room(sample)
@@ -198,6 +209,37 @@ class History:
             times = self._axis.times(low, high)
             values = ring.read(subject, columns, low, high)
         return Window(times, values.astype(np.float64))
+
+    def windows(
+        self,
+        kind: Kind,
+        subjects: Sequence[Subject],
+        fields: Sequence[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> list[Window]:
+        """Return one window per subject, as `window` does, in a fraction of the time.
+
+        Raises:
+            SpecError: there is no such series.
+        """
+        columns = frames.columns_of(kind, fields)
+        none = Window(np.empty(0), np.empty((len(columns), 0)))
+        with self._lock:
+            ring = self._rings.get(kind)
+            if ring is None:
+                return [none] * len(subjects)
+            groups = ring.neighbours(subjects)
+        found: dict[int, Window] = {}
+        for group in groups:
+            with self._lock:  # between two groups the next sample may come
+                low, high = self._axis.find(start, end, max(self._axis.first, ring.first))
+                times = self._axis.times(low, high)
+                its = ring.read_together([subjects[each] for each in group], columns, low, high)
+            for place, values in zip(group, its, strict=True):
+                found[place] = Window(times, values.astype(np.float64))
+        return [found[place] for place in range(len(subjects))]
 
     def grid(
         self,

@@ -173,6 +173,31 @@ class Ring:
             at += part.shape[1]
         return out
 
+    def neighbours(self, subjects: Sequence[Subject]) -> list[list[int]]:
+        """Return the places of these subjects in groups that are read together."""
+        groups: dict[int, list[int]] = {}
+        for place, each in enumerate(subjects):
+            groups.setdefault(self._slots.get(each, -LANES) // LANES, []).append(place)
+        return list(groups.values())
+
+    def read_together(
+        self, subjects: Sequence[Subject], fields: Sequence[int], first: int, end: int
+    ) -> NDArray[np.float32]:
+        """Return ``[subjects, fields, ticks]`` of subjects of one block: it is read once for all."""
+        slots = [self._slots.get(each, -1) for each in subjects]
+        if len({slot // LANES for slot in slots}) != 1 or min(slots) < 0:
+            return np.stack([self.read(each, fields, first, end) for each in subjects])
+        block, start = self._blocks[slots[0] // LANES], max(first, self.first)
+        out = np.full((len(subjects), len(fields), max(0, end - first)), np.nan, dtype=np.float32)
+        lanes, at = [slot % LANES for slot in slots], start - first
+        for piece in _places(start, end, self.capacity):
+            part = np.stack([np.ascontiguousarray(block[each, piece].T) for each in fields])
+            out[:, :, at : at + part.shape[2]] = part[:, lanes].transpose(1, 0, 2)
+            at += part.shape[2]
+        for place, slot in enumerate(slots):
+            out[place, :, : max(0, int(self._born[slot]) - first)] = np.nan
+        return out
+
     def resize(self, capacity: int) -> None:
         """Keep more or fewer ticks from now on; block by block, so that little is held twice."""
         kept = np.arange(max(self.first, self._axis.count - capacity), self._axis.count)

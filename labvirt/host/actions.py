@@ -14,10 +14,10 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.connection import volume as volumes
 from labvirt.errors import ConflictError, HostError, NotFoundError
-from labvirt.host.clone_actions import CLONE_ACTIONS
-from labvirt.host.device_actions import AttachDevice, ChangeDefinition
-from labvirt.host.keeping_actions import KEEPING_ACTIONS
-from labvirt.host.network_actions import NETWORK_ACTIONS
+from labvirt.host.clones.clone_actions import CLONE_ACTIONS
+from labvirt.host.devices.device_actions import AttachDevice, ChangeDefinition
+from labvirt.host.keeping.keeping_actions import KEEPING_ACTIONS
+from labvirt.host.networks.network_actions import NETWORK_ACTIONS
 from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
 from labvirt.model.units import Size

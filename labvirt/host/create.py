@@ -12,10 +12,10 @@ from labvirt.host.actions import (
     StartNetwork,
 )
 from labvirt.host.domain import Domain
-from labvirt.host.hostnet import HostNet
-from labvirt.host.linking import missing_device
+from labvirt.host.networks.hostnet import HostNet
+from labvirt.host.networks.linking import missing_device
 from labvirt.host.present import Present
-from labvirt.host.storing import Storing
+from labvirt.host.storage.storing import Storing
 from labvirt.host.validate import require_valid
 from labvirt.model.interface import InterfaceSpec
 from labvirt.model.spec_text import spec_text

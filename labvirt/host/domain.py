@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from labvirt.host.backup import BackupVerbs
-from labvirt.host.blockjobs import BlockJobVerbs
-from labvirt.host.cloning import CloningVerbs
-from labvirt.host.devices import DeviceVerbs
-from labvirt.host.filtering import FilterVerbs
-from labvirt.host.identity import IdentityVerbs
+from labvirt.host.clones.cloning import CloningVerbs
+from labvirt.host.clones.identity import IdentityVerbs
+from labvirt.host.devices.verbs import DeviceVerbs
+from labvirt.host.devices.virtio import VirtioVerbs
+from labvirt.host.keeping.backup import BackupVerbs
+from labvirt.host.keeping.blockjobs import BlockJobVerbs
+from labvirt.host.keeping.moving_disks import MovingDiskVerbs
+from labvirt.host.keeping.snapshots import SnapshotVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
+from labvirt.host.measuring.verbs import MeasuringVerbs
 from labvirt.host.moving import MovingVerbs
-from labvirt.host.moving_disks import MovingDiskVerbs
+from labvirt.host.networks.filtering import FilterVerbs
 from labvirt.host.resources import ResourceVerbs
-from labvirt.host.snapshots import SnapshotVerbs
-from labvirt.host.virtio import VirtioVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
@@ -33,6 +34,7 @@ class Domain(
     IdentityVerbs,
     VirtioVerbs,
     BackupVerbs,
+    MeasuringVerbs,
 ):
     """A domain of a host.
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from labvirt.connection import domain as calls
 from labvirt.connection import network as networks
 from labvirt.errors import HostError, LabvirtError
-from labvirt.host.addressing import reachable
+from labvirt.host.networks.addressing import reachable
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:
     from labvirt.connection.console import ConsoleStream
-    from labvirt.host.inside import InsideVerbs
+    from labvirt.host.clones.inside import InsideVerbs
     from labvirt.status import DomainRecord, LeaseRecord
 
 __all__ = ["Evidence", "Observer", "SerialTail"]
@@ -33,7 +33,7 @@ class Evidence:
     """What was seen when a wait ended.
 
     Attributes:
-        kind: ``state``, ``serial``, ``agent``, ``lease`` or ``http``.
+        kind: ``state``, ``serial``, ``agent``, ``lease``, ``http`` or ``rate``.
         text: the evidence in words.
         seconds: how long the wait took.
         stages: seconds from the beginning at which each stage was passed.

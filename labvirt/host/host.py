@@ -12,19 +12,20 @@ from labvirt.connection import domain as domains
 from labvirt.errors import AccessDeniedError, LabvirtError, NotFoundError
 from labvirt.host.actions import ACTIONS
 from labvirt.host.create import plan_domain
+from labvirt.host.devices.nodedev import node_devices_of
 from labvirt.host.facts import HostFacts
 from labvirt.host.files import files_of
-from labvirt.host.host_networks import HostNetworks
 from labvirt.host.hostfiles import HostFiles
-from labvirt.host.keeping import KeepingVerbs
+from labvirt.host.keeping.verbs import KeepingVerbs
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
-from labvirt.host.networking import plan_network
+from labvirt.host.measuring.hosting import MeasuredHost
+from labvirt.host.networks.host_networks import HostNetworks
+from labvirt.host.networks.networking import plan_network
 from labvirt.host.news import KINDS, News
-from labvirt.host.nodedev import node_devices_of
-from labvirt.host.pool_plan import plan_pool
 from labvirt.host.recorded import RecordedHost
-from labvirt.host.storage import StorageHost
+from labvirt.host.storage.hosting import StorageHost
+from labvirt.host.storage.pool_plan import plan_pool
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.uri import Uri
@@ -38,11 +39,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from labvirt.host.collection import Collection
+    from labvirt.host.devices.nodedev import NodeDevice
     from labvirt.host.domain import Domain
     from labvirt.host.media import MediaBuilder
-    from labvirt.host.network import Network
-    from labvirt.host.nodedev import NodeDevice
-    from labvirt.host.pool import Pool
+    from labvirt.host.networks.network import Network
+    from labvirt.host.storage.pool import Pool
     from labvirt.model.domain import DomainSpec
     from labvirt.plan import Plan, Recovered
     from labvirt.status import Change, NodeRecord, VersionRecord
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost):
+class Host(StorageHost, HostNetworks, KeepingVerbs, MeasuredHost, RecordedHost):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what

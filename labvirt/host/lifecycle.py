@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labvirt.connection import domain as calls
 from labvirt.errors import ConflictError, SpecError, WaitTimeoutError
 from labvirt.host.handle import DomainHandle, python_call
-from labvirt.host.linking import link_actions
+from labvirt.host.networks.linking import link_actions
 from labvirt.host.watch import watch
 from labvirt.model.arguments import HostFile, Limit, checked
 from labvirt.model.names import check_name

@@ -9,8 +9,8 @@ from labvirt.connection import network as networks
 from labvirt.connection import pool as pools
 from labvirt.host.collection import Collection, Table
 from labvirt.host.domain import Domain
-from labvirt.host.network import Network
-from labvirt.host.pool import Pool
+from labvirt.host.networks.network import Network
+from labvirt.host.storage.pool import Pool
 
 if TYPE_CHECKING:
     import datetime as dt

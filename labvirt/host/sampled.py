@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from labvirt.host.sampling.wishes import DEFAULT_GROUPS
+from labvirt.preferences import Preferences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,9 @@ class SampledHost:
                     lambda: self.history,
                     is_local=self.is_local,
                 )
+                preferred = Preferences.load()
+                self._sampler.interval_s = preferred.interval_s
+                self._sampler.slow_interval_s = preferred.slow_interval_s
             return self._sampler
 
     @property
@@ -59,7 +63,7 @@ class SampledHost:
 
         with _making:
             if self._history is None:
-                self._history = History()
+                self._history = History(Preferences.load().history_s)
             return self._history
 
     def sample(
@@ -84,6 +88,17 @@ class SampledHost:
         from labvirt.host.sampling.once import sample_once
 
         return sample_once(self, groups=groups, domains=domains, seconds=seconds)
+
+    def mark(self, kind: str, uuid: str = "", text: str = "") -> None:
+        """Put something that happened on the time axis, now; nothing while nobody listens.
+
+        Args:
+            kind: as in `labvirt.status.sample.Mark`; ``note`` for anything else.
+            uuid: the domain; empty for the host.
+            text: what happened, in words.
+        """
+        if self._sampler is not None and self._sampler.is_running:
+            self._sampler.mark(kind, uuid, text)
 
     def _end_sampling(self) -> None:
         if self._sampler is not None:

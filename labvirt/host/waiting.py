@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from labvirt.errors import NotFoundError, SpecError, WaitTimeoutError
+from labvirt.host.clones.inside import InsideVerbs
 from labvirt.host.evidence import Evidence, Observer
-from labvirt.host.inside import InsideVerbs
+from labvirt.host.measuring.holding import hold, is_condition
 from labvirt.host.watch import watch
 from labvirt.model.arguments import Limit, Wait, checked
 from labvirt.plan import Job
@@ -67,14 +68,19 @@ class WaitingVerbs(InsideVerbs):
 
         Args:
             what: ``ready`` (any of the evidence below), ``agent``, ``serial``, ``network``,
-                ``http``, or a state: ``running``, ``paused``, ``shutoff``.
+                ``http``, a state: ``running``, ``paused``, ``shutoff``, or a condition on a number
+                of the domain: ``cpu < 50 % for 10 s``, ``disk_write > 1 MiB/s``.
             timeout_s: limit for all stages together.
             limits: limits of single stages in seconds from the beginning: ``power``,
                 ``firmware``, ``kernel``, ``network``, ``agent``; shares of `timeout_s` by default.
 
         Raises:
-            SpecError: nobody knows `what`, a stage of `limits`, or a limit is no time.
+            SpecError: nobody knows `what`, a stage of `limits`, or a limit is no time; a condition
+                cannot be read, or can never hold in time.
         """
+        if is_condition(what):
+            checked(Wait, f"wait for {what} of {self.name}", timeout_s=timeout_s)
+            return hold(self, what, timeout_s)
         unknown = [stage for stage in limits or () if stage not in STAGES]
         if what not in (*_INSIDE, *_STATES) or unknown:
             wrong = unknown[0] if unknown else what

@@ -169,6 +169,20 @@ class Journal:
         self._append(line)
         entry.close(finished=not remains)
 
+    def note(self, host: Target, title: str, *, kind: str, outcome: str, **facts: Any) -> None:
+        """Write down something that happened and is no plan: an alert.
+
+        Args:
+            host: where.
+            title: what, in words.
+            kind: what kind of thing; lines of plans have none.
+            outcome: what came of it.
+            facts: what else to keep; must be JSON.
+        """
+        head = {"id": uuid.uuid4().hex[:12], "kind": kind, "title": title}
+        who = {"host": host.name, "uri": host.label, "user": _user(), "when": _now()}
+        self._append({**head, **who, "outcome": outcome, **facts})
+
     def entries(self, *, last: int = 100) -> list[dict[str, Any]]:
         """Return the last lines of the journal, oldest first; a torn line is left out."""
         path = self.folder / "journal.jsonl"

@@ -2,7 +2,6 @@
 
 from labvirt.status.blockjob import BlockJobRecord
 from labvirt.status.checkpoint import CheckpointRecord
-from labvirt.status.condition import Condition
 from labvirt.status.device import DeviceRecord, device_records
 from labvirt.status.domain import (
     AddressRecord,
@@ -31,7 +30,6 @@ __all__ = [
     "BlockJobRecord",
     "Change",
     "CheckpointRecord",
-    "Condition",
     "ControlRecord",
     "DeviceRecord",
     "DomainRecord",

@@ -40,9 +40,7 @@ _DOMAIN = (
     "state.state", "vcpu.current", "balloon.maximum", "balloon.current", "cpu.time", "",
     "balloon.current", "balloon.usable", "balloon.last-update",
 )  # fmt: skip
-_KIB = np.array([1.0, 1, 1024, 1024, 1, 1, 1024, 1024, 1])
-#: Columns that ``info()`` tells, and it alone where it is given.
-_INFO = 5
+_KIB = np.array([[1.0], [1], [1024], [1024], [1], [1], [1024], [1024], [1]])
 _WAIT = COUNTERS["domain"].index("wait_ns")
 _GROUP: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "interface": (
@@ -68,22 +66,21 @@ def _getter(keys: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...
     return lambda told: tuple(told[each] for each in keys)
 
 
-def _floats(rows: Iterable[Iterable[Any]], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return rows of numbers as an array: one C call for all, quickest for whole numbers."""
-    count = shape[0] * shape[1]
+def _floats(rows: Iterable[Iterable[Any]], count: int, width: int) -> NDArray[np.float64]:
+    """Return rows of numbers as ``[width, count]``: one C call, quickest for whole numbers."""
     figures = tuple(chain.from_iterable(rows))
     try:
-        packed = np.frombuffer(struct.pack(f"{count}q", *figures), np.int64)
+        packed = np.frombuffer(struct.pack(f"{len(figures)}q", *figures), np.int64)
     except struct.error:  # a fraction, or above 2**63
-        return np.array(figures, dtype=np.float64).reshape(shape)
-    return packed.astype(np.float64).reshape(shape)
+        packed = np.array(figures, dtype=np.float64)
+    return np.ascontiguousarray(packed.reshape(count, width).T, dtype=np.float64)
 
 
 class _Plan:
     """What is fetched of every dict that has the same keys of interest.
 
     Attributes:
-        named: fetches how many devices there are, and their names.
+        named: fetches the names of the devices.
         counted: fetches the figures.
         width: how many figures.
         places: by kind: for each row of a dict, the place of each column among the figures;
@@ -91,6 +88,8 @@ class _Plan:
         waits: places of the figures that are summed up to ``wait_ns``.
         devices: by kind, keys of the names of its devices.
     """
+
+    named: Callable[[Mapping[str, Any]], object]
 
     def __init__(self, told: Mapping[str, Any], kinds: Sequence[Kind], *, info: bool) -> None:
         keys: dict[str, int] = {}
@@ -100,9 +99,13 @@ class _Plan:
         named = []
         for kind in kinds:
             if kind == "domain":
-                wanted[kind] = [[*[""] * _INFO, *_DOMAIN[_INFO:]] if info else list(_DOMAIN)]
-                waits = [each for each in told if each[:5] == "vcpu." and each[-6:] == ".delay"]
-                self.waits = [keys.setdefault(each, len(keys)) for each in waits]
+                if not info:
+                    wanted[kind] = [list(_DOMAIN)]
+                    self.waits = [
+                        keys.setdefault(each, len(keys))
+                        for each in told
+                        if each[:5] == "vcpu." and each[-6:] == ".delay"
+                    ]
                 continue
             group, names = _GROUP[kind]
             count = f"{group}.count"
@@ -110,12 +113,14 @@ class _Plan:
             prefixes = [each for each in prefixes if f"{each}.name" in told]
             self.devices[kind] = [f"{each}.name" for each in prefixes]
             wanted[kind] = [[f"{each}.{name}" for name in names] for each in prefixes]
-            named += [each for each in (count, *self.devices[kind]) if each in told]
+            named += self.devices[kind]
         for rows in wanted.values():
             for key in chain.from_iterable(rows):
                 if key in told:
                     keys.setdefault(key, len(keys))
-        self.named, self.counted, self.width = _getter(named), _getter(list(keys)), len(keys)
+        # Only compared: one name needs no tuple. That there are more shows in the number of keys.
+        self.named = itemgetter(*named) if named else len
+        self.counted, self.width = _getter(list(keys)), len(keys)
         self.places = {
             kind: np.array(
                 [[keys.get(key, self.width) for key in row] for row in rows], dtype=np.intp
@@ -123,6 +128,34 @@ class _Plan:
             for kind, rows in wanted.items()
         }
         self.key = (tuple(named), tuple(keys))
+        #: Kinds whose figures stand side by side and are all there.
+        self.whole = {
+            kind: slice(int(its[0]), int(its[-1]) + 1)
+            for kind, its in ((kind, its.ravel()) for kind, its in self.places.items())
+            if kind != "domain"
+            and its.size
+            and its[-1] < self.width
+            and np.array_equal(its, np.arange(its[0], its[0] + its.size))
+        }
+
+    def values(self, kind: Kind, figures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the counters of one kind, ``[columns, rows]``, from the figures of all dicts."""
+        if kind in self.whole:
+            values = figures[self.whole[kind]]
+        else:
+            nothing = np.full((1, figures.shape[1]), np.nan)
+            values = np.concatenate([figures, nothing])[self.places[kind].ravel()]
+        if kind == "domain":
+            values *= _KIB
+            if self.waits:
+                values[_WAIT] = figures[self.waits].sum(axis=0)
+        columns = len(COUNTERS[kind])
+        devices = len(values) // columns
+        if devices == 1:
+            return values
+        count = values.shape[1]
+        by_device = values.reshape(devices, columns, count).transpose(1, 2, 0)
+        return by_device.reshape(columns, count * devices)
 
 
 class _Layout:
@@ -132,8 +165,8 @@ class _Layout:
         self,
         host: str,
         kinds: Sequence[Kind],
-        uuids: list[str],
-        dicts: list[Mapping[str, Any]],
+        uuids: tuple[str, ...],
+        dicts: tuple[Mapping[str, Any], ...],
         *,
         info: bool,
     ) -> None:
@@ -159,11 +192,13 @@ class _Layout:
         self.names = [list(map(p.named, self.pick(dicts, m))) for p, m, _ in self.parts]
         self.subjects: dict[Kind, tuple[Subject, ...]] = {k: tuple(v) for k, v in subjects.items()}
 
-    def pick(self, dicts: list[Mapping[str, Any]], members: list[int]) -> list[Mapping[str, Any]]:
+    def pick(
+        self, dicts: tuple[Mapping[str, Any], ...], members: list[int]
+    ) -> Sequence[Mapping[str, Any]]:
         """Return the dicts of one plan."""
         return dicts if len(members) == len(dicts) else [dicts[each] for each in members]
 
-    def is_same(self, uuids: list[str], dicts: list[Mapping[str, Any]]) -> bool:
+    def is_same(self, uuids: tuple[str, ...], dicts: tuple[Mapping[str, Any], ...]) -> bool:
         """Return whether nothing came or went since it was made."""
         if uuids != self.uuids or list(map(len, dicts)) != self.sizes:
             return False
@@ -182,7 +217,8 @@ class Gather:
     Args:
         host: name of the host.
         kinds: which readings: ``domain``, ``interface``, ``disk``.
-        info: each `take` brings ``info()`` of every domain.
+        info: each `take` brings ``info()`` of every domain, and rows of domains hold what it tells
+            and nothing else.
     """
 
     def __init__(
@@ -212,8 +248,9 @@ class Gather:
             clocks: when each ``info()`` was read.
             complete: these are all active domains.
         """
-        uuids = [each[0] for each in records]
-        dicts = [each[1] for each in records]
+        uuids: tuple[str, ...]
+        dicts: tuple[Mapping[str, Any], ...]
+        uuids, dicts = zip(*records, strict=True) if records else ((), ())
         layout = self._layout
         if layout is None or not layout.is_same(uuids, dicts):
             layout = self._new(uuids, dicts)
@@ -223,16 +260,19 @@ class Gather:
             layout = self._new(uuids, dicts)
             counters = self._counters(layout, dicts)
         made = []
-        for kind, values in counters.items():
-            its = np.full(len(values), float(clock))
+        for kind in self._kinds:
+            subjects = layout.subjects[kind]
+            its = np.full(len(subjects), float(clock))
+            values = counters.get(kind)
             if kind == "domain" and self._info:
-                _from_infos(values, infos or ())
-                if clocks is not None:
-                    its = np.array(clocks, dtype=np.float64)
-            made.append(Reading(kind, layout.subjects[kind], its, values, complete))
+                values = _from_infos(infos or ())
+                its = its if clocks is None else np.array(clocks, dtype=np.float64)
+            if values is None:  # there is no dict
+                values = np.empty((len(COUNTERS[kind]), 0))
+            made.append(Reading(kind, subjects, its, values.T, complete))
         return made
 
-    def _new(self, uuids: list[str], dicts: list[Mapping[str, Any]]) -> _Layout:
+    def _new(self, uuids: tuple[str, ...], dicts: tuple[Mapping[str, Any], ...]) -> _Layout:
         """Work out the keys again; who is the same stays the same object."""
         old, new = self._layout, _Layout(self._host, self._kinds, uuids, dicts, info=self._info)
         if old is not None:
@@ -243,34 +283,28 @@ class Gather:
         return new
 
     def _counters(
-        self, layout: _Layout, dicts: list[Mapping[str, Any]]
+        self, layout: _Layout, dicts: tuple[Mapping[str, Any], ...]
     ) -> dict[Kind, NDArray[np.float64]]:
-        out: dict[Kind, NDArray[np.float64]] = {
-            kind: np.empty((len(layout.subjects[kind]), len(COUNTERS[kind])))
-            for kind in self._kinds
-        }
+        out: dict[Kind, NDArray[np.float64]] = {}
         for plan, members, rows in layout.parts:
-            wide = plan.width
             told = map(plan.counted, layout.pick(dicts, members))
-            figures = np.full((len(members), wide + 1), np.nan)
-            figures[:, :wide] = _floats(told, (len(members), wide))
-            for kind in self._kinds:
-                values = figures[:, plan.places[kind].ravel()].reshape(-1, len(COUNTERS[kind]))
-                if kind == "domain":
-                    values *= _KIB
-                    if plan.waits:
-                        values[:, _WAIT] = figures[:, plan.waits].sum(axis=1)
+            figures = _floats(told, len(members), plan.width)
+            for kind in plan.places:
+                values = plan.values(kind, figures)
                 if len(layout.parts) == 1:
                     out[kind] = values
                 else:
-                    out[kind][rows[kind]] = values
+                    if kind not in out:
+                        out[kind] = np.empty((len(COUNTERS[kind]), len(layout.subjects[kind])))
+                    out[kind][:, rows[kind]] = values
         return out
 
 
-def _from_infos(values: NDArray[np.float64], infos: Sequence[Sequence[float]]) -> None:
-    """Fill in what ``info()`` says: state, most and present KiB, vCPUs, nanoseconds."""
-    told = _floats(infos, (len(infos), 5))
-    values[:, 0] = told[:, 0]
-    values[:, 1] = told[:, 3]
-    values[:, 2:4] = told[:, 1:3] * 1024.0
-    values[:, 4] = told[:, 4]
+def _from_infos(infos: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return counters of domains: what ``info()`` says, state, KiB, vCPUs and nanoseconds."""
+    state, most, memory, vcpus, cpu = _floats(infos, len(infos), 5)
+    values = np.full((len(COUNTERS["domain"]), len(infos)), np.nan)
+    values[0], values[1], values[4] = state, vcpus, cpu
+    np.multiply(most, 1024.0, out=values[2])
+    np.multiply(memory, 1024.0, out=values[3])
+    return values

@@ -92,6 +92,7 @@ class Rates:
         self._memory = float(host_memory_bytes) if host_memory_bytes > 0 else np.nan
         self._tracks: dict[Kind, Track] = {}
         self._owned: dict[Kind, Ownership] = {}
+        self._lives_kept: dict[Kind, tuple[Ownership, int, NDArray[np.int64]]] = {}
         self._row_of: dict[str, int] = {}
         self._lives = 0
         self._last: tuple[float, float, bool] | None = None  # at, clock, whether it was read
@@ -151,7 +152,9 @@ class Rates:
     # Reading ----------------------------------------------------------------------------------
 
     def _read(self, reading: Reading, at: float, now: float) -> None:
-        track = self._tracks.setdefault(reading.kind, Track(reading.kind))
+        track = self._tracks.get(reading.kind)
+        if track is None:
+            track = self._tracks[reading.kind] = Track(reading.kind)
         track.newest = now
         before = track.subjects
         rows = track.align(reading)
@@ -162,39 +165,50 @@ class Rates:
         elif reading.kind == "host":
             track.update(reading, rows)
         else:
-            lives = self._lives_of(reading.kind)[rows]
+            lives = self._lives_of(reading.kind)
             anew = np.zeros(len(track.subjects), dtype=bool)
-            anew[rows] = lives != track.epochs[rows]
+            anew[rows] = (lives != track.epochs)[rows]
             if anew.any():
                 track.forget(anew)
-                track.epochs[rows] = lives
+                track.epochs[anew] = lives[anew]
             track.update(reading, rows)
 
     def _read_domains(
         self, track: Track, reading: Reading, rows: slice | NDArray[np.intp], at: float
     ) -> None:
-        before = track.counters[:, [_VCPUS, _UPDATED]]
-        reset = np.zeros(len(track.subjects), dtype=bool)
-        reset[rows] = track.update(reading, rows)
-        state = track.counters[:, _STATE]
+        before = track.counters[_VCPUS].copy(), track.counters[_UPDATED].copy()
+        back = track.update(reading, rows)
+        new = track.epochs < 0
+        if back is not None:
+            reset = np.zeros(len(track.subjects), dtype=bool)
+            reset[rows] = back
+            self._restart(track, reset)
+            new |= reset
+        state = track.counters[_STATE]
         gone = (state == _OFF) | (state == _CRASHED)
         if gone.any():
             track.forget(gone)
-        for group, (first, end, *_) in enumerate(GROUPS_OF["domain"] if reset.any() else ()):
-            old = reset & (track.clocks[:, group] != track.clocks[:, _MAIN])
-            if old.any():
-                track.counters[old, first:end] = np.nan
-                track.clocks[old, group] = np.nan
-        new = np.flatnonzero(reset | gone | (track.epochs < 0))
-        if new.size:
-            track.epochs[new] = np.arange(self._lives, self._lives + new.size)
-            self._lives += int(new.size)
+            new |= gone
+        count = int(np.count_nonzero(new))
+        if count:
+            track.epochs[new] = np.arange(self._lives, self._lives + count)
+            self._lives += count
         if reading.complete:
-            track.notes[:, 0] = np.fmax(before[:, 0], track.counters[:, _VCPUS])
-        told = track.counters[:, _UPDATED]
-        first_told = np.isnan(before[:, 1]) & (told > 0) & (at - told <= self.balloon_s)
-        renewed = (told > before[:, 1]) | first_told
-        track.notes[renewed, 1] = track.clocks[renewed, _BALLOON]
+            vcpus = np.fmax(before[0], track.counters[_VCPUS])
+            track.notes[0] = np.where(vcpus > 0, vcpus, np.nan)
+        if _BALLOON in track.groups:
+            told = track.counters[_UPDATED]
+            first_told = np.isnan(before[1]) & (told > 0) & (at - told <= self.balloon_s)
+            renewed = (told > before[1]) | first_told
+            track.notes[1, renewed] = track.clocks[_BALLOON, renewed]
+
+    @staticmethod
+    def _restart(track: Track, reset: NDArray[np.bool_]) -> None:
+        """Forget what was read in the life before, and not again in this reading."""
+        for group, (first, end, *_) in enumerate(GROUPS_OF["domain"]):
+            old = reset & (track.clocks[group] != track.clocks[_MAIN])
+            track.counters[first:end, old] = np.nan
+            track.clocks[group, old] = np.nan
 
     def _ownership(self, kind: Kind) -> Ownership:
         devices = self._tracks[kind].subjects
@@ -207,9 +221,14 @@ class Rates:
 
     def _lives_of(self, kind: Kind) -> NDArray[np.int64]:
         """Return the present life of the domain of each device row; -1 when it is not known."""
-        domains = self._tracks.get("domain")
+        owned, domains = self._ownership(kind), self._tracks.get("domain")
+        kept = self._lives_kept.get(kind)
+        if kept is not None and kept[0] is owned and kept[1] == self._lives:
+            return kept[2]
         lives = domains.epochs if domains is not None else np.empty(0, dtype=np.int64)
-        return np.append(lives, -1)[self._ownership(kind).owner]
+        its: NDArray[np.int64] = np.append(lives, -1)[owned.owner]
+        self._lives_kept[kind] = (owned, self._lives, its)
+        return its
 
     # Tables -----------------------------------------------------------------------------------
 
@@ -237,36 +256,33 @@ class Rates:
         domains = self._tracks.get("domain")
         if domains is not None:
             values = domain_values(domains, sums, moment)
-            tables["domain"] = Table("domain", domains.subjects, values)
+            tables["domain"] = Table("domain", domains.subjects, values.T)
         host = self._tracks.get("host")
         if domains is not None or host is not None:
             values = np.full((1, len(series_of("host"))), np.nan)
             fill_host(values[0], host, self._memory)
             if domains is not None:
-                fill_guests(values[0], tables["domain"].values)
+                fill_guests(values[0], tables["domain"].values.T)
             tables["host"] = Table("host", (Subject(self._host),), values)
         return tables
 
     def _devices(self, kind: Kind, moment: Moment) -> tuple[Table, NDArray[np.float64]]:
         """Return the table of a kind of device, and its sums by domain."""
-        track = self._tracks[kind]
-        if "domain" in self._tracks:
-            kept = self._ownership(kind).owner >= 0
-            if not kept.all():  # their domain is gone
-                track.become(
-                    [each for each, keep in zip(track.subjects, kept, strict=True) if keep]
-                )
+        track, owned = self._tracks[kind], self._ownership(kind)
+        if "domain" in self._tracks and not owned.complete:  # of some the domain is gone
+            track.become([track.subjects[row] for row in np.flatnonzero(owned.owner >= 0)])
+            owned = self._ownership(kind)
         limit = moment.main_s if kind in _EACH_TICK else moment.slow_s
-        unknown = ~(moment.now - track.clocks[:, 0] <= limit)
+        unknown = ~(moment.now - track.clocks[0] <= limit)
         if "domain" in self._tracks:
             unknown |= self._lives_of(kind) != track.epochs
-        if kind == "disk":
+        if kind == "disk" and moment.stalled:
             unknown |= among(track.subjects, moment.stalled)
         rates = track.rates
         if unknown.any():
             rates = rates.copy()
-            rates[unknown] = np.nan
+            rates[:, unknown] = np.nan
         values = device_values(track, rates)
-        values[unknown] = np.nan
-        sums = self._ownership(kind).sums(rates[:, SUMMED[kind]])
-        return Table(kind, track.subjects, values), sums
+        if unknown.any():
+            values[:, unknown] = np.nan
+        return Table(kind, track.subjects, values.T), owned.sums(rates[SUMMED[kind]])

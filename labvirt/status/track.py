@@ -37,24 +37,25 @@ _WRAP = 2.0**32
 #: The most that a 32-bit counter is believed to have run on beyond its end: 10 Gbit/s, and the
 #: packets of 64 bytes that fit into it.
 _BYTES_S, _PACKETS_S = 1.25e9, 14.9e6
-_CEILING = np.array([_BYTES_S if "bytes" in name else _PACKETS_S for name in COUNTERS["interface"]])
+_CEILING = np.array(
+    [[_BYTES_S if "bytes" in name else _PACKETS_S] for name in COUNTERS["interface"]]
+)
 
 
 def _wrapped(old: NDArray[np.float64], delta: NDArray[np.float64], dt: NDArray[np.float64]) -> None:
-    """Mend, in place, growth of interface counters that ran over at 32 bits.
+    """Mend, in place, growth of interface counters that ran over at 32 bits; ``[columns, rows]``.
 
     Believed when the counter was in the upper half of 32 bits, the growth is one that a card can
     do, and some counter of the same interface shows that it was not reset: none fell but those
     that ran over, and one that is not zero did not fall.
     """
-    back = np.asarray(delta < 0)
-    rows = np.flatnonzero(back.any(axis=1))
-    old, grown, back = old[rows], delta[rows], back[rows]
-    over = grown + _WRAP
-    plausible = back & (old >= _WRAP / 2) & (old < _WRAP) & (over <= _CEILING * dt[rows, None])
-    witness = ((old > 0) & (grown >= 0)).any(axis=1)
-    sure: NDArray[np.bool_] = np.asarray(~(back & ~plausible).any(axis=1) & witness)
-    delta[rows] = np.where(plausible & sure[:, None], over, grown)
+    rows = np.flatnonzero(np.asarray(delta < 0).any(axis=0))
+    old, grown = old[:, rows], delta[:, rows]
+    back, over = np.asarray(grown < 0), grown + _WRAP
+    plausible = back & (old >= _WRAP / 2) & (old < _WRAP) & (over <= _CEILING * dt[rows])
+    witness = ((old > 0) & (grown >= 0)).any(axis=0)
+    sure: NDArray[np.bool_] = np.asarray(~(back & ~plausible).any(axis=0) & witness)
+    delta[:, rows] = np.where(plausible & sure, over, grown)
 
 
 class Track:
@@ -63,24 +64,27 @@ class Track:
     Attributes:
         kind: what the rows are.
         subjects: one per row.
-        counters: ``[rows, columns]`` as in `COUNTERS`; NaN is "not known".
-        rates: growth per second of each column; NaN is "no data".
-        clocks: ``[rows, groups]``: when each group of columns was read; NaN is never.
+        counters: ``[columns, rows]``, columns as in `COUNTERS`; NaN is "not known".
+        rates: growth per second of each column that grows; NaN is "no data".
+        clocks: ``[groups, rows]``: when each group of columns was read; NaN is never.
         epochs: of which life of its domain the row tells.
+        notes: ``[2, rows]``: what `Rates` writes down about each row.
         newest: when it was last read, if only a few rows or none.
-        notes: ``[rows, 2]``: what `Rates` writes down about each row.
+        groups: the groups that were ever read.
+        index: row of each subject.
     """
 
     def __init__(self, kind: Kind) -> None:
-        columns, groups = len(COUNTERS[kind]), len(GROUPS_OF[kind])
+        columns = len(COUNTERS[kind])
         self.kind = kind
         self.subjects: tuple[Subject, ...] = ()
-        self.counters = np.empty((0, columns))
-        self.rates = np.empty((0, columns))
-        self.clocks = np.empty((0, groups))
+        self.counters = np.empty((columns, 0))
+        self.rates = np.empty((columns, 0))
+        self.clocks = np.empty((len(GROUPS_OF[kind]), 0))
         self.epochs = np.empty(0, dtype=np.int64)
-        self.notes = np.empty((0, 2))
+        self.notes = np.empty((2, 0))
         self.newest = -np.inf
+        self.groups: set[int] = set()
         self.index: dict[Subject, int] = {}
 
     def align(self, reading: Reading) -> slice | NDArray[np.intp]:
@@ -108,11 +112,11 @@ class Track:
     def become(self, subjects: Sequence[Subject]) -> None:
         """Have these rows; who was there keeps what is known, who is new knows nothing."""
         source = np.array([self.index.get(each, -1) for each in subjects], dtype=np.intp)
-        new = source < 0
+        old = source >= 0
 
         def moved(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            out = np.full((len(source), values.shape[1]), np.nan)
-            out[~new] = values[source[~new]]
+            out = np.full((len(values), len(source)), np.nan)
+            out[:, old] = values[:, source[old]]
             return out
 
         self.counters = moved(self.counters)
@@ -120,20 +124,18 @@ class Track:
         self.clocks = moved(self.clocks)
         self.notes = moved(self.notes)
         epochs = np.full(len(source), -1, dtype=np.int64)
-        epochs[~new] = self.epochs[source[~new]]
+        epochs[old] = self.epochs[source[old]]
         self.epochs = epochs
         self.subjects = tuple(subjects)
         self.index = {each: row for row, each in enumerate(self.subjects)}
 
     def forget(self, rows: NDArray[np.bool_]) -> None:
         """Begin anew with these rows: the next reading is their first."""
-        self.counters[rows] = np.nan
-        self.rates[rows] = np.nan
-        self.clocks[rows] = np.nan
-        self.notes[rows] = np.nan
+        for each in (self.counters, self.rates, self.clocks, self.notes):
+            each[:, rows] = np.nan
 
-    def update(self, reading: Reading, rows: slice | NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Take a reading in; return in which of its rows the first group was reset.
+    def update(self, reading: Reading, rows: slice | NDArray[np.intp]) -> NDArray[np.bool_] | None:
+        """Take a reading in; return in which of its rows the first group was reset, if in any.
 
         Rules:
             * A group of columns that is NaN throughout was not read; it keeps value and clock.
@@ -144,22 +146,25 @@ class Track:
             * An interface counter that ran over at 32 bits is mended: see `_wrapped`.
             * A long time between two readings is averaged over: the growth is real.
         """
-        reset = np.zeros(len(reading.subjects), dtype=bool)
+        reset: NDArray[np.bool_] | None = None
+        counters = reading.counters.T
         for group, (first, end, *_) in enumerate(GROUPS_OF[self.kind]):
-            new = reading.counters[:, first:end]
-            read = ~np.isnan(new[:, 0])
-            if not read.all():
-                read = np.asarray(~np.isnan(new).all(axis=1))
-            if read.all():
-                back = self._take(group, rows, reading.counters, reading.clocks)
-            elif read.any():
-                place = np.arange(len(self.subjects)) if isinstance(rows, slice) else rows
-                back = np.zeros(len(read), dtype=bool)
-                back[read] = self._take(
-                    group, place[read], reading.counters[read], reading.clocks[read]
-                )
+            unread = np.isnan(counters[first])
+            if not unread.any():
+                back = self._take(group, rows, counters, reading.clocks)
             else:
-                continue
+                unread = np.asarray(np.isnan(counters[first:end]).all(axis=0))
+                if unread.all():
+                    continue
+                place = np.arange(len(self.subjects))[rows]
+                some = self._take(
+                    group, place[~unread], counters[:, ~unread], reading.clocks[~unread]
+                )
+                back = None
+                if some is not None:
+                    back = np.zeros(len(unread), dtype=bool)
+                    back[~unread] = some
+            self.groups.add(group)
             if not group:
                 reset = back
         return reset
@@ -170,19 +175,22 @@ class Track:
         rows: slice | NDArray[np.intp],
         counters: NDArray[np.float64],
         clocks: NDArray[np.float64],
-    ) -> NDArray[np.bool_]:
+    ) -> NDArray[np.bool_] | None:
         first, end, grows, grown = GROUPS_OF[self.kind][group]
-        dt = clocks - self.clocks[rows, group]
-        delta = counters[:, grows:grown] - self.counters[rows, grows:grown]
-        reset = np.zeros(len(dt), dtype=bool)
-        # On the host each counter is judged alone: a card may go away, iowait may fall a little.
-        if self.kind != "host" and (delta < 0).any():
-            if self.kind == "interface":
-                _wrapped(self.counters[rows], delta, dt)
-            reset |= np.asarray(delta < 0).any(axis=1)
-        dt[~(dt >= SHORTEST_S) | reset] = np.nan
-        delta /= dt[:, None]
-        self.rates[rows, grows:grown] = delta
-        self.counters[rows, first:end] = counters[:, first:end]
-        self.clocks[rows, group] = clocks
+        reset: NDArray[np.bool_] | None = None
+        if grows < grown:
+            dt = clocks - self.clocks[group, rows]
+            delta = counters[grows:grown] - self.counters[grows:grown, rows]
+            # On the host each counter is judged alone: a card may go away, iowait may fall.
+            if self.kind != "host" and (delta < 0).any():
+                if self.kind == "interface":
+                    _wrapped(self.counters[:, rows], delta, dt)
+                reset = np.asarray(np.asarray(delta < 0).any(axis=0))
+                dt[reset] = np.nan
+            if not dt.min(initial=np.inf) >= SHORTEST_S:
+                dt[~(dt >= SHORTEST_S)] = np.nan
+            delta /= dt
+            self.rates[grows:grown, rows] = delta
+        self.counters[first:end, rows] = counters[first:end]
+        self.clocks[group, rows] = clocks
         return reset

@@ -79,29 +79,34 @@ class Moment:
 def domain_values(
     track: Track, sums: Mapping[Kind, NDArray[np.float64]], moment: Moment
 ) -> NDArray[np.float64]:
-    """Return the values of domains; `sums` are those of their disks and interfaces."""
+    """Return the values of domains ``[series, rows]``; `sums` are of their disks and interfaces."""
     at, rates, counters = _AT["domain"], track.rates, track.counters
-    ages = moment.now - track.clocks
-    out = np.full((len(track.subjects), len(at)), np.nan)
-    vcpus = np.where(track.notes[:, 0] > 0, track.notes[:, 0], np.nan)
-    out[:, at["cpu_percent"]] = rates[:, _CPU] / vcpus * 1e-7
-    out[:, at["cpu_host_percent"]] = rates[:, _CPU] / moment.host_cpus * 1e-7
-    out[:, at["memory_bytes"]] = counters[:, _MEMORY]
-    out[:, at["memory_host_percent"]] = counters[:, _MEMORY] / moment.host_memory * 100
-    out[~(ages[:, _MAIN] <= moment.main_s)] = np.nan
-    steal = rates[:, _WAIT] / vcpus * 1e-7
-    out[:, at["cpu_steal_percent"]] = np.where(ages[:, _STEAL] <= moment.slow_s, steal, np.nan)
-    renewed = np.isnan(counters[:, _UPDATED]) | (moment.now - track.notes[:, 1] <= moment.balloon_s)
-    said = renewed & (ages[:, _BALLOON] <= moment.slow_s) & ~among(track.subjects, moment.stalled)
-    used = np.maximum(counters[:, _CURRENT] - counters[:, _USABLE], 0.0)
-    out[:, at["memory_used_bytes"]] = np.where(said, used, np.nan)
+    out = np.full((len(at), len(track.subjects)), np.nan)
+    vcpus = track.notes[0]
+    np.divide(rates[_CPU] * 1e-7, vcpus, out=out[at["cpu_percent"]])
+    np.multiply(rates[_CPU], 1e-7 / moment.host_cpus, out=out[at["cpu_host_percent"]])
+    out[at["memory_bytes"]] = counters[_MEMORY]
+    np.multiply(counters[_MEMORY], 100 / moment.host_memory, out=out[at["memory_host_percent"]])
+    age = moment.now - track.clocks[_MAIN]
+    if not age.max(initial=0.0) <= moment.main_s:
+        out[:, ~(age <= moment.main_s)] = np.nan
+    if _STEAL in track.groups:
+        fresh = moment.now - track.clocks[_STEAL] <= moment.slow_s
+        out[at["cpu_steal_percent"]] = np.where(fresh, rates[_WAIT] * 1e-7 / vcpus, np.nan)
+    if _BALLOON in track.groups:
+        said = np.isnan(counters[_UPDATED]) | (moment.now - track.notes[1] <= moment.balloon_s)
+        said &= moment.now - track.clocks[_BALLOON] <= moment.slow_s
+        if moment.stalled:
+            said &= ~among(track.subjects, moment.stalled)
+        used = np.maximum(counters[_CURRENT] - counters[_USABLE], 0.0)
+        out[at["memory_used_bytes"]] = np.where(said, used, np.nan)
     if "disk" in sums:
         first, total = at["disk_read_bytes_s"], sums["disk"]
-        out[:, first : first + 4] = total[:, :4]
-        out[:, first + 4 : first + 6] = _latency(total[:, 4:], total[:, 2:4])
+        out[first : first + 4] = total[:4]
+        out[first + 4 : first + 6] = _latency(total[4:], total[2:4])
     if "interface" in sums:
         first = at["net_rx_bytes_s"]
-        out[:, first : first + 4] = sums["interface"]
+        out[first : first + 4] = sums["interface"]
     return out
 
 
@@ -113,10 +118,10 @@ def among(subjects: Sequence[Subject], uuids: Mapping[str, float]) -> NDArray[np
 
 
 def fill_guests(row: NDArray[np.float64], domains: NDArray[np.float64]) -> None:
-    """Fill the host's row with the sums of its domains."""
+    """Fill the host's row with the sums of its domains ``[series, rows]``."""
     at, columns = _AT["host"], _AT["domain"]
-    memory = domains[:, columns["memory_bytes"]]
-    row[at["guests_cpu_percent"]] = _known_sum(domains[:, columns["cpu_host_percent"]])
+    memory = domains[columns["memory_bytes"]]
+    row[at["guests_cpu_percent"]] = _known_sum(domains[columns["cpu_host_percent"]])
     row[at["guests_memory_bytes"]] = _known_sum(memory)
     row[at["guests_active"]] = np.count_nonzero(~np.isnan(memory))
 
@@ -133,15 +138,15 @@ def _latency(ns_s: NDArray[np.float64], ops_s: NDArray[np.float64]) -> NDArray[n
 
 
 def device_values(track: Track, rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values of vCPUs, disks or interfaces, from the growth of their counters."""
+    """Return the values ``[series, rows]`` of vCPUs, disks or interfaces, from their growth."""
     if track.kind == "interface":
-        return rates[:, _NET]
+        return rates[_NET]
     if track.kind == "vcpu":
-        return rates[:, 1:2] * 1e-7
-    out = np.empty((len(rates), 9))
-    out[:, :5] = rates[:, _DISK]
-    out[:, 5:7] = _latency(rates[:, _DISK_NS], rates[:, _DISK[2:4]])
-    out[:, 7:] = track.counters[:, _DISK_LEVEL]
+        return rates[1:2] * 1e-7
+    out = np.empty((9, rates.shape[1]))
+    out[:5] = rates[_DISK]
+    out[5:7] = _latency(rates[_DISK_NS], rates[_DISK[2:4]])
+    out[7:] = track.counters[_DISK_LEVEL]
     return out
 
 
@@ -154,7 +159,7 @@ def fill_host(row: NDArray[np.float64], track: Track | None, memory: float) -> N
     row[at["memory_bytes"]] = memory
     if track is None:
         return
-    rates, counters = track.rates[0], track.counters[0]
+    rates, counters = track.rates[:, 0], track.counters[:, 0]
     grown = np.where(rates < 0, np.nan, rates)
     user, kernel, idle = (grown[_HOST[name]] for name in ("user_ns", "kernel_ns", "idle_ns"))
     waiting = np.nan_to_num(np.maximum(rates[_HOST["iowait_ns"]], 0.0))

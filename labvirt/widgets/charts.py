@@ -126,7 +126,7 @@ class Charts:
             return {"text/plain": repr(self)}
         widget = self.widget
         # A cell that keeps the kernel at work may follow: all that a view needs goes out now.
-        widget.send_code()
+        widget.offer_code()
         self.feed.expect()
         made = widget._repr_mimebundle_(**options)
         return made[0] if isinstance(made, tuple) else made

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from labvirt.history.merged import Merged
 from labvirt.widgets.boards import Known
 from labvirt.widgets.feed import Tick
-from labvirt.widgets.joined import Joined
 from labvirt.widgets.lacking import notes_of
 from labvirt.widgets.picking import Picker, lines_of, window_of
 
@@ -88,6 +89,7 @@ class LiveDriver:
         self._panels: tuple[Panel, ...] | None = None
         self._picker = Picker(())
         self._told: set[Mark] = set()
+        self._watched: tuple[Any, ...] = ()
         self._lock = threading.RLock()
         self._names: dict[str, str] = {}
         self.started_at = clock()
@@ -176,7 +178,7 @@ class LiveDriver:
         """What the samplers of all its hosts have read."""
         if len(self.hosts) == 1:
             return self.hosts[0].history
-        return Joined({host.name: host.history for host in self.hosts})
+        return Merged(host.history for host in self.hosts)
 
     def since(self, seconds: float) -> float:
         """Return the time that was so many seconds ago."""
@@ -236,6 +238,9 @@ class LiveDriver:
                 changed |= any(each not in seen for each in table.subjects)
                 seen |= dict.fromkeys(table.subjects, sample.at)
         changed |= self._expire(sample)
+        alerts = self._alerts()
+        changed |= alerts != self._watched
+        self._watched = alerts
         if not changed and self._panels is not None:
             return False
         before = self._panels
@@ -269,8 +274,23 @@ class LiveDriver:
             for kind, seen in self._seen.items()
         }
         known = Known(subjects, self._names, frozenset(self.groups))
-        self._panels = self._layout(known)
+        self._panels = self._with_levels(self._layout(known))
         self._picker = Picker(lines_of(self._panels))
+
+    def _alerts(self) -> tuple[Any, ...]:
+        return tuple(each for host in self.hosts for each in getattr(host, "alerts", ()))
+
+    def _with_levels(self, panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
+        """Return panels with the levels of the alerts that watch what they show."""
+        alerts = self._watched = self._alerts()
+        if not alerts:
+            return panels
+        from labvirt.widgets.thresholds import thresholds_of
+
+        return tuple(
+            replace(panel, thresholds=thresholds_of(alerts, (line.series for line in panel.lines)))
+            for panel in panels
+        )
 
     def _recall(self) -> None:
         """Ask the histories who there was lately, before the first sample comes."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import LabvirtError, NotFoundError, SpecError
 from labvirt.widgets import overview_html
+from labvirt.widgets.batch import is_batch
 from labvirt.widgets.registry import registry
 from labvirt.widgets.row_feed import RowFeed
 from labvirt.widgets.row_look import Look, row_driver_of
@@ -30,7 +31,16 @@ _log = logging.getLogger("labvirt")
 def overview(
     target: Any,
     *,
-    columns: Sequence[str] = ("id", "state", "vcpus", "cpu", "memory", "memory_host", "disk", "net"),
+    columns: Sequence[str] = (
+        "id",
+        "state",
+        "vcpus",
+        "cpu",
+        "memory",
+        "memory_host",
+        "disk",
+        "net",
+    ),
     sort: str = "name",
     descending: bool = False,
     inactive: bool = False,
@@ -119,11 +129,19 @@ class Overview:
             return self._view
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Return the widget for a front end, and a table for everything else."""
+        """Return the widget for a front end, and a table for everything else.
+
+        Where a program runs the notebook there is the table only; its hosts are read once for it.
+        """
         if self._is_closed:
             return {"text/plain": repr(self)}
+        if is_batch():
+            return self.freeze()
         widget = self.widget
-        widget.send_code()
+        if not self.driver.rows.rows:
+            # What is saved with the notebook says at least who is there.
+            self.driver.prepare()
+        widget.offer_code()
         self.feed.expect()
         data, *rest = _pair(widget._repr_mimebundle_(**options))
         return ({**data, **self._static()}, *rest)
@@ -155,7 +173,9 @@ class Overview:
 
     def _more(self) -> dict[str, Any]:
         look = self._look
+        at = self.driver.rows.at
         return {
+            "moment": at if at == at else None,  # noqa: PLR0124 - NaN has no JSON
             "look": look.for_view(),
             "selected": list(self._selected),
             "top": look.top,

@@ -39,7 +39,7 @@ _UNITS: Final = {
 }
 _LEFT: Final = {"name", "state", "host", "tags"}
 _COLOURS: Final = {"cpu": "#0072b2", "memory": "#a34a7d", "disk": "#b36b00", "net": "#00805f"}
-_WIDE, _HIGH = 80, 16
+_WIDE, _HIGH, _FINE = 80, 16, 32
 
 
 def amount(number: float, unit: str) -> str:
@@ -87,11 +87,11 @@ def _spark(points: NDArray[np.float32], top: float, colour: str) -> str:
         if not math.isfinite(point):
             runs.append([])
             continue
-        high = min(1.0, point / top) if top > 0 else 0.0
-        runs[-1].append(f"{place * _WIDE / (POINTS - 1):.1f},{_HIGH - 1 - high * (_HIGH - 2):.1f}")
+        share = min(1.0, point / top) if top > 0 else 0.0
+        runs[-1].append(f"{place},{_FINE - 1 - round(share * (_FINE - 2))}")
     lines = "".join(
-        "<polyline fill='none' stroke='{}' stroke-width='1.2' points='{}'/>".format(
-            colour, " ".join(run if len(run) > 1 else run * 2)
+        "<polyline vector-effect='non-scaling-stroke' points='{}'/>".format(
+            " ".join(run if len(run) > 1 else run * 2)
         )
         for run in runs
         if run
@@ -99,7 +99,9 @@ def _spark(points: NDArray[np.float32], top: float, colour: str) -> str:
     if not lines:
         return ""
     picture = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDE}' height='{_HIGH}'>{lines}</svg>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_WIDE}' height='{_HIGH}' "
+        f"viewBox='0 0 {POINTS - 1} {_FINE}' preserveAspectRatio='none' fill='none' "
+        f"stroke='{colour}' stroke-width='1.2'>{lines}</svg>"
     )
     return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 

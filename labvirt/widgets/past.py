@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labvirt.status.sample import Subject
 from labvirt.widgets.rows import DOMAIN_FIELDS, HOST_FIELDS, POINTS
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labvirt.history.source import Source, Window
+    from labvirt.status.sample import Subject
+    from labvirt.status.series import Kind
 
 __all__ = ["past_of"]
 
@@ -39,9 +40,11 @@ def past_of(
     found: dict[tuple[str, str], NDArray[Any]] = {}
     first = POINTS
     for subject in subjects:
-        kind, fields = ("domain", DOMAIN_FIELDS) if subject.uuid else ("host", HOST_FIELDS)
+        kind: Kind = "domain" if subject.uuid else "host"
+        fields = DOMAIN_FIELDS if subject.uuid else HOST_FIELDS
         asked = tuple(dict.fromkeys(fields))
-        window = source.window(kind, subject, asked, start=grid[0] - interval_s, end=end + interval_s)  # type: ignore[arg-type]
+        start, until = grid[0] - interval_s, end + interval_s
+        window = source.window(kind, subject, asked, start=start, end=until)
         values = _on(grid, window, interval_s)[[asked.index(name) for name in fields]]
         known = np.flatnonzero(np.isfinite(values).any(axis=0))
         if len(known):

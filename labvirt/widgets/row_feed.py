@@ -75,7 +75,15 @@ class RowDriver(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Ask who is there."""
+        """Ask who is there.
+
+        Raises:
+            LabvirtError: nobody gives an answer.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Know who is there, and what was kept of them, as far as that is possible."""
         ...
 
     def once(self) -> None:

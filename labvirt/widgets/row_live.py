@@ -92,13 +92,15 @@ class LiveRows:
                 self._ends.append(listening.close)
 
     def _begin(self, tell: Callable[[RowTick], None]) -> None:
-        try:
-            self.refresh()
-            self._recall()
-        except LabvirtError:
-            pass
+        self.prepare()
         if self._tell is tell:
             tell(RowTick(anew=True))
+
+    def prepare(self) -> None:
+        """Know who is there, and what histories kept of them."""
+        with contextlib.suppress(LabvirtError):
+            self.refresh()
+            self._recall()
 
     def stop(self) -> None:
         """Follow nobody. The ending goes on aside: a listener may wait for who stops it."""

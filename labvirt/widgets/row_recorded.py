@@ -10,13 +10,13 @@ import numpy as np
 from labvirt.errors import NotFoundError
 from labvirt.status.sample import Subject
 from labvirt.widgets.past import past_of
-from labvirt.widgets.row_feed import RowTick
 from labvirt.widgets.rows import Row, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from labvirt.history.source import Source
+    from labvirt.widgets.row_feed import RowTick
 
 __all__ = ["RecordedRows"]
 
@@ -118,6 +118,9 @@ class RecordedRows:
         """Everything is there already."""
 
     def once(self) -> None:
+        """Everything is there already."""
+
+    def prepare(self) -> None:
         """Everything is there already."""
 
     def refresh(self) -> None:

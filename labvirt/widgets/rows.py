@@ -224,7 +224,7 @@ class Rows:
                     self.put([replace(row, stalled_since=since, name=name)])
             elif machine is not None and machine.subjects:
                 memory = machine.values[0, _HOST_MEMORY]
-                if np.isfinite(memory) and int(memory) != row.memory_bytes:
+                if np.isfinite(memory) and not row.memory_bytes:
                     self.put([replace(row, memory_bytes=int(memory))])
 
     def _slots_of(self, host: str, subjects: tuple[Subject, ...]) -> NDArray[np.intp]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from labvirt.history.source import Source
 from labvirt.model.arguments import checked
 from labvirt.model.spec import Spec
 from labvirt.status.sample import Subject
-from labvirt.status.series import Group
+from labvirt.status.series import GROUPS, Group
 from labvirt.widgets.boards import PANELS, domain_panels, domains_panels, host_panels
 from labvirt.widgets.live import LiveDriver
 from labvirt.widgets.replaying import ReplayDriver
@@ -183,7 +183,8 @@ def _recorded(source: Source, members: Sequence[Any], options: _Options) -> tupl
         "domains": lambda known: domains_panels(whom, known),
         "host": lambda known: host_panels(hosts, _domains(known), known),
     }
-    groups = options.groups or get_args(Group)
+    # Steal is seldom known: a line of it is drawn when it is asked for.
+    groups = options.groups or tuple(each for each in GROUPS if each != "steal")
     layout = _only(layouts[board], board, options.panels)
     driver = ReplayDriver(title, source, layout, groups, domains=[each.uuid for each in whom])
     return driver, f"replay {board} {id(source)} {title}"

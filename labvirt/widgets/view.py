@@ -54,6 +54,15 @@ class LiveView(anywidget.AnyWidget):
         """Send the widget's code to the page."""
         self.send_all({"t": "code", "key": bundle_key(self._lv_name)}, [bundle(self._lv_name)])
 
+    def offer_code(self) -> None:
+        """Send the code when this kernel has not done so yet; pages without it ask."""
+        key = bundle_key(self._lv_name)
+        with _watching:
+            known = key in _offered
+            _offered.add(key)
+        if not known:
+            self.send_code()
+
     def send_all(self, message: dict[str, Any], buffers: list[bytes]) -> None:
         """Send a message to every page that shows the widget; from any thread."""
         with self._lv_lock:
@@ -98,6 +107,7 @@ class LiveView(anywidget.AnyWidget):
 _busy = threading.Event()
 _watching = threading.Lock()
 _watched: list[Any] = []
+_offered: set[str] = set()
 
 
 def kernel_is_busy() -> bool:
@@ -116,7 +126,11 @@ def watch_kernel() -> None:
         _watched.append(shell)
     shell.events.register("pre_run_cell", _began)
     shell.events.register("post_run_cell", _ended)
-    _busy.set()
+    kernel = getattr(shell, "kernel", None)
+    parent = kernel.get_parent() if kernel is not None else {}
+    # Made by a button and not by a cell: nothing would tell when it ends.
+    if (parent or {}).get("header", {}).get("msg_type") == "execute_request":
+        _busy.set()
 
 
 def _began(_info: object = None) -> None:

@@ -14,6 +14,7 @@ from tests.bench import (
     images,
     imports,
     networks,
+    overview,
     rates,
     recording,
     runbooks,
@@ -45,6 +46,7 @@ ALL = {
     "stalled": (stalled.run,),
     "sampling": (sampling.wall, sampling.cpu, sampling.simulated),
     "rates": (rates.run, rates.history),
+    "overview": (overview.browser, overview.kernel, overview.volume),
     "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
     "recording": (recording.run,),
 }

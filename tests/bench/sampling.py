@@ -305,8 +305,17 @@ class FakeRaw:
 
     def __init__(self, count: int) -> None:
         self._domains = [FakeDomain(number) for number in range(count)]
-        net = {f"net.0.{name}": 7 for name in sampling._NET} | {"net.count": 1, "net.0.name": "t0"}
-        block = {f"block.0.{name}": 7 for name in sampling._BLOCK}
+        net = {
+            f"net.0.{way}.{what}": 7
+            for way in ("rx", "tx")
+            for what in ("bytes", "pkts", "errs", "drop")
+        }
+        net |= {"net.count": 1, "net.0.name": "t0"}
+        block = {
+            f"block.0.{way}.{what}": 7
+            for way in ("rd", "wr", "fl")
+            for what in ("bytes", "reqs", "times")
+        }
         self._few = {"state.state": 1, "state.reason": 1, **net}
         self._many = {
             **self._few, **block, "block.count": 1, "block.0.name": "vda", "cpu.time": 7,

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -211,6 +213,38 @@ def test_many_lines_on_one_axis():
     assert np.isnan(grid.values[3:]).all()
 
 
+@pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("field", ["seconds", "interval_s", "budget_bytes"])
+def test_what_cannot_be_is_refused(field, bad):
+    with pytest.raises(SpecError, match=field):
+        History(**{field: bad})
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_an_hour_of_a_thousand_domains_takes_at_most_300_mb():
+    values = {
+        kind: np.ones((1000, len(series_of(kind)))) for kind in ("domain", "disk", "interface")
+    }
+    tables = {
+        kind: Table(kind, tuple(Subject("h", f"d{n}", kind[:-6]) for n in range(1000)), its)
+        for kind, its in values.items()
+    }
+    history, before = History(), resident()
+    for at in range(3650):
+        history.take(Sample("h", at, float(at), 1.0, tables, {}, {}))
+    assert history.nbytes <= 300e6
+    assert 250e6 < resident() - before <= 310e6  # really written, and nothing more
+    assert history.span() == (50.0, 3649.0)
+    assert not np.isnan(
+        history.window("domain", Subject("h", "d999"), ["cpu_percent"]).values
+    ).any()
+    disk = history.window("disk", tables["disk"].subjects[0], ["read_bytes_s"])
+    assert 800 < disk.times.size < 1000
+
+
 # Tables ----------------------------------------------------------------------------------------
 
 
@@ -308,6 +342,12 @@ def test_it_is_what_a_plain_list_would_say(ticks, budget):
         rows = {f"d{n}": {"cpu_percent": at + n} for n in present}
         history.take(sample(at, rows, interval_s=interval))
         kept.append((at, {uuid: row["cpu_percent"] for uuid, row in rows.items()}))
+    there = [*history.subjects("domain"), Subject("h", "nobody")]
+    fields = ["memory_bytes", "cpu_percent"]
+    for subject, window in zip(there, history.windows("domain", there, fields), strict=True):
+        alone = history.window("domain", subject, fields)
+        np.testing.assert_array_equal(window.times, alone.times)
+        np.testing.assert_array_equal(window.values, alone.values)
     for subject in history.subjects("domain"):
         for time, value in cpu(history, subject.uuid).items():
             told = dict(kept)[time].get(subject.uuid, math.nan)

@@ -1,6 +1,5 @@
 """Several sources as one; a domain that moved is one line."""
 
-
 from __future__ import annotations
 
 import numpy as np

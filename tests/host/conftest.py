@@ -115,6 +115,37 @@ def tiny(lab):
     return domain
 
 
+@pytest.fixture(scope="session")
+def disked(lab):
+    """A running tiny guest with two processors and a disk; tests leave it running."""
+    spec = lv.DomainSpec(
+        name="disked",
+        memory="128 MiB",
+        source=lv.TinyGuest(),
+        vcpus=2,
+        disks=(lv.DiskSpec(size="64 MiB"),),
+    )
+    domain = lab["alpha"].plan(spec).apply()
+    domain.wait_for("agent", timeout_s=90)
+    return domain
+
+
+@pytest.fixture(scope="session")
+def burning():
+    """Let a guest burn CPU while a ``with`` block lasts."""
+
+    @contextlib.contextmanager
+    def burn(domain):
+        loop = "while :; do :; done"
+        pid = domain.agent("guest-exec", path="/bin/sh", arg=["-c", loop])["pid"]
+        try:
+            yield
+        finally:
+            domain.run(["/bin/sh", "-c", f"kill {pid}"], timeout_s=60)
+
+    return burn
+
+
 @pytest.fixture
 def eventually():
     """Wait until a claim holds, and return what it gave."""

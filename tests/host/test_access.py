@@ -11,10 +11,10 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import LabvirtError, NotFoundError, SpecError, UnsupportedError
-from labvirt.host.acl import EXECUTE, READ, WRITE, Acl
 from labvirt.host.hostfiles import HostFiles
-from labvirt.host.qemuuser import QemuUser
-from labvirt.host.security import security_notes
+from labvirt.host.storage.acl import EXECUTE, READ, WRITE, Acl
+from labvirt.host.storage.qemuuser import QemuUser
+from labvirt.host.storage.security import security_notes
 from labvirt.model import FileSource, VolumeSpec
 
 pytestmark = pytest.mark.lab

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labvirt.errors import HostError
-from labvirt.host.addressing import _told, reachable
+from labvirt.host.networks.addressing import _told, reachable
 from labvirt.status import AddressRecord
 
 TOLD = {

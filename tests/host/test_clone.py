@@ -206,6 +206,7 @@ def test_the_shell_lines_of_the_plan_do_the_same(off, name):
         plan.apply()
 
 
+@pytest.mark.slow(seconds=12)
 def test_a_running_domain_is_cloned_as_it_is_and_goes_on_as_before(source, name):
     before, paths, listed = sums(source), disks(source), disks(source, inactive=True)
     source.ask(
@@ -296,7 +297,7 @@ def test_a_clone_that_fails_leaves_the_running_source_whole(source, name, how):
     assert sums(source) == before
 
 
-@pytest.mark.parametrize("step", ["copying._move", "domain_layers.pivot"])
+@pytest.mark.parametrize("step", ["copying._move", "layers._pivoted"])
 def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(
     source, name, lab, step
 ):
@@ -306,7 +307,7 @@ def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(
     code = textwrap.dedent(f"""
         import os, signal
         import labvirt as lv
-        from labvirt.connection import domain_layers
+        from labvirt.host.keeping import layers
         from labvirt.images import copying
         def stop(*args):
             print("middle", flush=True)
@@ -433,7 +434,7 @@ def test_an_image_that_a_running_domain_uses_is_not_changed(source, tmp_path, mo
 def test_a_source_that_is_shut_down_in_the_middle_is_put_back_on_its_disks(source):
     host, origin = source.host, source
     paths = disks(origin)
-    from labvirt.host.layers import LayDisks, settle
+    from labvirt.host.keeping.layers import LayDisks, settle
 
     layers = {target: f"{path}.while-cloned-x.qcow2" for target, path in paths.items()}
     forms = {"vda": "qcow2", "vdb": "raw"}

@@ -10,7 +10,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import LabError
-from labvirt.host import clone_copies
+from labvirt.host.clones import clone_copies
 from labvirt.images import Image
 from labvirt.model.xml.domain import DomainXml
 

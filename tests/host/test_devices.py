@@ -21,7 +21,7 @@ from labvirt.errors import (
     WaitTimeoutError,
 )
 from labvirt.host.actions import ACTIONS
-from labvirt.host.device_actions import AttachDevice, ChangeDefinition
+from labvirt.host.devices.device_actions import AttachDevice, ChangeDefinition
 from labvirt.model import (
     CdromSpec,
     ChannelSpec,

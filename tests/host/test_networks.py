@@ -214,7 +214,7 @@ def test_a_plan_that_fails_leaves_nothing(host):
 
 def test_a_network_that_another_process_left_half_made_is_removed(host, tmp_path):
     from labvirt.connection import network as calls
-    from labvirt.host.network_actions import DefineNetwork
+    from labvirt.host.networks.network_actions import DefineNetwork
     from labvirt.plan import Crash
 
     plan = host.plan(NetworkSpec(name="torn", ips=["10.49.0.1/24"]))
@@ -821,7 +821,7 @@ def test_the_network_of_this_machine_is_read_but_not_that_of_another_or_of_a_soc
     from types import SimpleNamespace
 
     from labvirt.host import HostFacts
-    from labvirt.host.hostnet import HostNet, missing_limits, neighbours
+    from labvirt.host.networks.hostnet import HostNet, missing_limits, neighbours
     from labvirt.model import Uri
 
     def stub(uri, *, is_local=True):
@@ -842,7 +842,7 @@ def test_the_network_of_this_machine_is_read_but_not_that_of_another_or_of_a_soc
 
 
 def test_routes_are_read_as_the_kernel_prints_them():
-    from labvirt.host.hostnet import _routes4, _routes6
+    from labvirt.host.networks.hostnet import _routes4, _routes6
 
     four = """eth0 00000000 010010AC 0003 0 0 0 00000000 0 0 0
 eth0 000010AC 00000000 0001 0 0 0 00F0FFFF 0 0 0

@@ -58,9 +58,7 @@ def test_rows_of_a_lab_follow_its_domains(lab, alpha, guests):
     two.destroy(confirm=True)
     off.start()
     wanted = {two.uuid: False, off.uuid: True}
-    until(
-        lambda: all(rows.rows["alpha", uuid].active is active for uuid, active in wanted.items())
-    )
+    until(lambda: all(rows.rows["alpha", uuid].active is active for uuid, active in wanted.items()))
     html = shown.freeze()["text/html"]
     assert one.name in html
     shown._receive({"t": "bye", "view": "v"})

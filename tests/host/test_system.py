@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 
 import pytest
 
@@ -47,12 +49,52 @@ def test_the_web_server_inside_answers_from_outside(guest):
     assert "answers 200" in evidence.text
 
 
+@pytest.mark.skipif(not shutil.which("virsh"), reason="virsh is not installed")
+def test_interface_stats_are_virsh_s_numbers(guest):
+    guest.wait_for("network", timeout_s=60)
+    (before,) = guest.interface_stats()
+    ping = ["-c", "4", "-W", "1", "-s", "1000", "192.168.122.1"]
+    guest.agent("guest-exec", path="/bin/ping", arg=ping)
+    evidence = guest.wait_for("net_tx > 200 B/s", timeout_s=30)
+    assert "B/s now" in evidence.text
+    guest.wait_for("net_tx < 200 B/s", timeout_s=30)
+    for _ in range(10):
+        record = guest.interface_stats(before.mac)
+        done = subprocess.run(
+            ["virsh", "-c", guest.host.uri, "domifstat", "net1", before.device],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        told = {line.split()[1]: int(line.split()[2]) for line in done.stdout.splitlines() if line}
+        theirs = {
+            f"{way}_{what}": told[f"{way}_{short}"]
+            for way in ("rx", "tx")
+            for what, short in (
+                ("bytes", "bytes"),
+                ("packets", "packets"),
+                ("errors", "errs"),
+                ("drops", "drop"),
+            )
+        }
+        mine = {name: getattr(record, name) for name in theirs}
+        if mine == theirs:
+            break
+    assert mine == theirs
+    assert record.tx_bytes - before.tx_bytes >= 4 * 1042
+    assert record.tx_packets - before.tx_packets >= 4
+    assert guest.interface_stats(before.device).mac == before.mac
+    assert guest.interface_stats().df.loc[0, "tx_bytes"] >= record.tx_bytes
+
+
 def test_the_serial_console_works(guest):
     with guest.console() as console:
         console.send("\n")
         assert console.run("hostname") == "net1"
 
 
+@pytest.mark.slow(seconds=12)
 def test_without_agent_and_serial_a_lease_is_enough(wide):
     spec = lv.DomainSpec(
         name="bare", memory="128 MiB", source=lv.TinyGuest(), agent=False, serial=None

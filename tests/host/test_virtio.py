@@ -6,7 +6,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import ConflictError, PreconditionError, SpecError
-from labvirt.host.guest_drivers import DriverReport, Finding, _read
+from labvirt.host.devices.guest_drivers import DriverReport, Finding, _read
 from labvirt.model import DiskSpec, DomainXml
 
 pytestmark = pytest.mark.lab
@@ -33,6 +33,7 @@ def blocks(domain):
     return domain.ask("sleep 1; ls /sys/block; ls /sys/class/net").text.split()
 
 
+@pytest.mark.slow(seconds=20)
 def test_the_guide_s_conversion_and_the_way_back(old):
     assert old.not_virtio[0] == "hda"
     old.ask("echo '/dev/sda1 / ext4 defaults 0 1' > /etc/fstab")

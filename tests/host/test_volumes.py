@@ -632,7 +632,7 @@ def test_a_part_of_something_else_is_not_built_upon(shelf, data, tmp_path):
 
 
 def test_a_changed_volume_is_told_by_the_comparison(shelf, data):
-    from labvirt.host.transfer import compare
+    from labvirt.host.storage.transfer import compare
     from labvirt.plan import JobControl
 
     volume = shelf.upload(data, "f")

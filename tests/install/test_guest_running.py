@@ -260,6 +260,7 @@ def test_live_migration_does_not_restart_the_guest(boot, warm):
     )
 
 
+@pytest.mark.slow(seconds=20)
 def test_the_disk_variant_boots_reboots_by_the_agent_and_powers_off_by_acpi(boot, warm):
     media = build_media(TinyGuest(boot="disk"), warm)
     machine = boot(media, options="hostname=web2")

@@ -456,6 +456,7 @@ def mutate(root, rng, names):
         node.text = rng.choice(["", "1", "no", "words", "/a"])
 
 
+@pytest.mark.slow(seconds=20)
 def test_the_explainer_agrees_with_libxml2_on_a_thousand_mutants(schema, data):
     grammar = schema._grammar("domain")
     rng = random.Random(20)

@@ -306,6 +306,7 @@ def wish(lab, name, **more):
     return {"host": f"lab:{lab.name}/alpha", "name": name, "memory": "128 MiB", **more}
 
 
+@pytest.mark.slow(seconds=16)
 @pytest.mark.lab
 def test_a_kernel_killed_after_any_step_changes_nothing_in_the_end(lab, alpha):
     """One guest through five kernels: each ends after a step more, one of them amid a plan."""
@@ -378,6 +379,7 @@ def test_an_image_that_was_given_outlives_the_undo(lab, alpha):
     lab.run("alpha", ["rm", image])
 
 
+@pytest.mark.slow(seconds=15)
 @pytest.mark.lab
 def test_a_cancelled_install_leaves_nothing(lab, alpha, tmp_path):
     before = volumes(alpha)
@@ -456,6 +458,7 @@ def test_there_by_papermill_and_back_by_labvirt(alpha, beta, route, guest, tmp_p
     assert "--live" not in text
 
 
+@pytest.mark.slow(seconds=14)
 @pytest.mark.lab
 def test_a_run_killed_during_the_copy_goes_on_and_can_be_undone(
     alpha, beta, route, guest, tmp_path
@@ -501,6 +504,7 @@ def test_a_cancelled_migration_leaves_the_guest_where_it_was(alpha, beta, route,
     assert boot_of(alpha.domains[guest]) == boot
 
 
+@pytest.mark.slow(seconds=21)
 @pytest.mark.lab
 def test_a_caller_that_dies_before_the_last_call_leaves_one_guest_in_the_end(
     alpha, beta, route, guest

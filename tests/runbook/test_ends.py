@@ -65,6 +65,7 @@ def test_cancelling_interrupts_undoes_and_cleans(
     wait_until(lambda: not kernels_of(home), "the kernel to end")
 
 
+@pytest.mark.slow(seconds=12)
 def test_a_cell_that_does_not_obey_is_ended_and_undone_in_a_new_kernel(
     make, tmp_path, home, wait_until, verdicts
 ):

@@ -68,6 +68,7 @@ def test_a_guest_with_a_disk_is_installed_and_proved(lab, tmp_path):
     assert domain.is_active
 
 
+@pytest.mark.slow(seconds=10)
 def test_the_tiny_disk_boots_too(lab, tmp_path):
     record = lv.run(
         "install",

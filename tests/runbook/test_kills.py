@@ -162,6 +162,7 @@ def install(lab, installed, tmp_path):
     return one
 
 
+@pytest.mark.slow(seconds=26)
 def test_one_kill_of_each_kind(lab, install):
     """One step for each; the slow tests take all of them."""
     define, begin = INSTALL[1], INSTALL[2]

@@ -91,7 +91,10 @@ class Server:
                 urllib.request.urlopen(
                     f"http://127.0.0.1:{self.port}/api/status?token={self.token}", timeout=5
                 ).close()
-            except (urllib.error.URLError, OSError):
+            except urllib.error.HTTPError as error:
+                error.close()  # not ready yet
+                time.sleep(0.1)
+            except OSError:
                 assert self.process.poll() is None, (self.folder / "server.log").read_text()
                 time.sleep(0.1)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from itertools import pairwise
 
@@ -57,6 +58,11 @@ def state(book, wanted, timeout_s=20):
 
 def extent(board):
     return board.evaluate("el => el.lvShell.extent")
+
+
+def length(board):
+    start, end = extent(board)
+    return end - start
 
 
 def grows(book, board):
@@ -130,11 +136,11 @@ def test_the_pointer_shows_values_with_their_unit(book, board):
 
 
 def test_a_wider_window_is_fetched_once(book, board):
-    assert extent(board)[1] - extent(board)[0] == pytest.approx(60)
+    assert length(board) == pytest.approx(60)
     before = board.evaluate("el => el.lvShell.stream.meta.version")
     board.locator("[data-do=window-300]").click()
     book.wait(f"() => {STREAM}.meta.window_s === 300")
-    assert extent(board)[1] - extent(board)[0] == pytest.approx(300)
+    assert length(board) == pytest.approx(300)
     assert board.evaluate("el => el.lvShell.stream.meta.version") == before
     assert rows(board) >= 480
     state(book, "live")
@@ -244,15 +250,21 @@ def test_a_lost_message_is_asked_for_again(book, board):
 def test_bytes_of_a_tick_are_flat_in_the_window(book, board, jupyter):
     def bytes_per_tick(window):
         board.locator(f"[data-do=window-{window}]").click()
-        time.sleep(0.5)
-        seq, at = int(board.get_attribute("data-seq")), len(jupyter.frames)
-        time.sleep(1.2)
-        ticks = int(board.get_attribute("data-seq")) - seq
-        return sum(size for size, _ in jupyter.frames[at:]) / ticks
+        book.wait(f"() => {STREAM}.meta.window_s >= {window}")
+        at = len(jupyter.frames)
+        before = board.evaluate("el => [el.lvShell.stream.seq, el.lvShell.stream.meta.version]")
+        book.wait(f"() => {STREAM}.seq >= {before[0] + 6}")
+        after = board.evaluate("el => [el.lvShell.stream.seq, el.lvShell.stream.meta.version]")
+        assert after[1] == before[1]
+        sizes = [size for size, _ in jupyter.frames[at:]]
+        # Beside the ticks there are the signs of life, every five seconds.
+        assert len(sizes) < 3 * (after[0] - before[0])
+        return statistics.median(sizes)
 
     narrow, wide = bytes_per_tick(60), bytes_per_tick(900)
-    assert narrow < 1500
-    assert wide < 1.3 * narrow + 100
+    print(f"{narrow:.0f} bytes a tick with a window of 1 min, {wide:.0f} with one of 15 min")
+    assert narrow < 1000
+    assert wide < 1.2 * narrow
 
 
 def test_a_hidden_page_rests_and_comes_back(book, board):
@@ -280,11 +292,20 @@ def test_a_hidden_page_rests_and_comes_back(book, board):
     book.ask("charts.feed._clock = __import__('time').monotonic")
 
 
+def later(board, seconds):
+    """Let the view believe that it is so much later."""
+    board.evaluate(
+        "(el, s) => { el.lvShell.stream.now = () => performance.now() + 1000 * s; }", seconds
+    )
+
+
 def test_no_new_values_are_a_grey_picture_with_its_time(book, board, jupyter):
     book.ask("host.silent = True")
+    later(board, 5.2)
     state(book, "stale")
     assert "No new values since" in board.locator(".lv-overlay").inner_text()
     jupyter.picture("charts-stale", board)
+    later(board, 0)
     book.ask("host.silent = False")
     state(book, "live")
     assert board.locator(".lv-overlay").is_hidden()
@@ -316,6 +337,30 @@ def test_names_are_never_markup(book, board, jupyter):
     book.ask("host.disks.pop()")
 
 
+def test_a_cleared_output_ends_reading_and_a_new_view_goes_on(book, board):
+    """Nobody says that the widget is closed: it lives on in the kernel and can be shown again."""
+
+    def running(wanted):
+        for _ in range(50):
+            if book.ask("print(host.sampler.is_running)").strip() == str(wanted):
+                return True
+            time.sleep(0.1)
+        return False
+
+    book.page.evaluate(
+        """() => {
+          jupyterapp.shell.currentWidget.content.activeCellIndex = 1;
+          return jupyterapp.commands.execute('notebook:clear-cell-output').then(() => true);
+        }"""
+    )
+    assert running(wanted=False)
+    assert book.ask("print(charts.feed.views)").strip() == "0"
+    book.run_cell(1)
+    book.wait("() => document.querySelectorAll('[data-lv=ready]').length === 1")
+    ready(book)
+    assert running(wanted=True)
+
+
 def test_a_cell_run_again_closes_what_it_made_before(book, board):
     book.ask("first = charts")
     book.run_cell(1)
@@ -327,7 +372,10 @@ def test_a_cell_run_again_closes_what_it_made_before(book, board):
     assert book.ask("print(len(host.sampler.listeners))").strip() == "1"
 
 
-def test_a_second_tab_and_a_reload_are_live(book, board, jupyter):
+@pytest.mark.parametrize(
+    "reload", [False, pytest.param(True, marks=pytest.mark.slow(seconds=25))], ids=["tab", "reload"]
+)
+def test_a_second_tab_and_a_reload_are_live(book, board, jupyter, reload):
     book.page.evaluate("() => jupyterapp.commands.execute('docmanager:save').then(() => true)")
     tab = jupyter.context.new_page()
     tab.goto(jupyter.url(book.name).replace("auto-", "auto-second-"))
@@ -338,10 +386,12 @@ def test_a_second_tab_and_a_reload_are_live(book, board, jupyter):
         tab.wait_for_function(f"() => +document.querySelector('[data-lv]').dataset.seq > {seq + 1}")
 
     is_live()
-    assert book.ask("print(charts.feed.views)").strip() == "2"
+    # A tab that was closed before may still be waited for.
+    assert int(book.ask("print(charts.feed.views)")) >= 2
     grows(book, board)
-    tab.reload()
-    is_live()
+    if reload:
+        tab.reload()
+        is_live()
     tab.close()
 
 
@@ -362,12 +412,11 @@ def test_a_cell_that_keeps_the_kernel_busy_stops_no_chart(book, board):
 
 
 def test_a_kernel_that_restarts_leaves_a_board_that_says_so(book, board, jupyter):
-    began = time.monotonic()
     book.page.evaluate(
         "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
         ".then(() => true)"
     )
-    state(book, "lost", 12)
-    assert time.monotonic() - began < 10
+    later(board, 6.6)
+    state(book, "lost", 2)
     assert "Disconnected" in board.locator(".lv-overlay").inner_text()
     jupyter.picture("charts-lost", board)

@@ -199,6 +199,19 @@ def test_who_uses_most_and_dark(book, jupyter):
     book.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
+def test_axe_finds_nothing_serious(book):
+    from axe_playwright_python.sync_playwright import Axe
+
+    book.boards.first.get_by_role("searchbox").fill("vm12")
+    book.boards.first.locator("[data-do=table]").click()
+    settled(book)
+    found = Axe().run(book.page, context="[data-lv]").response["violations"]
+    book.boards.first.locator("[data-do=table]").click()
+    book.boards.first.get_by_role("searchbox").fill("")
+    serious = [each for each in found if each["impact"] in {"serious", "critical"}]
+    assert not serious, [(each["id"], [n["html"] for n in each["nodes"]][:3]) for each in serious]
+
+
 def test_trouble_is_said_in_words(book, jupyter):
     book.ask("host.machine.stalled[crowd.making.uuid_of(2)] = 1.79e9")
     notice = book.boards.first.get_by_role("alert")
@@ -233,16 +246,27 @@ def test_what_nobody_has_and_a_cell_that_runs_again(book, jupyter):
     book.cell("empty = lv.ui.overview(crowd.Host('void', 0, runs=True)); empty")
     book.wait("() => document.querySelectorAll('[data-lv]')[1]?.dataset.state === 'empty'")
     jupyter.picture("overview-empty", book.boards.nth(1))
+    book.cell("late = crowd.Host('late', 2); lv.ui.overview(late)")
+    book.wait("() => document.querySelectorAll('[data-lv]')[2]?.dataset.state === 'loading'")
+    jupyter.picture("overview-loading", book.boards.nth(2))
+    book.ask("late.sampler.tick()")
+    book.wait("() => document.querySelectorAll('[data-lv]')[2]?.dataset.state === 'live'")
     book.ask("first = overview")
     book.run_cell(1)
     book.wait("() => document.querySelector('[data-lv]')?.dataset.state === 'live'")
     assert book.ask("print(first, len(host.sampler.listeners))").strip().endswith("closed> 1")
 
 
-def test_axe_finds_nothing_serious(book):
-    from axe_playwright_python.sync_playwright import Axe
-
-    book.boards.first.locator("[data-do=table]").click()
-    found = Axe().run(book.page, context="[data-lv]").response["violations"]
-    serious = [each for each in found if each["impact"] in {"serious", "critical"}]
-    assert not serious, [(each["id"], [n["html"] for n in each["nodes"]][:3]) for each in serious]
+def test_a_recording_goes_to_any_moment(book, jupyter):
+    book.cell("played = lv.ui.overview(crowd.Host('kept', 8).fill(70).history); played")
+    book.wait("() => document.querySelector('[data-lv][data-state=replay]')")
+    board = book.page.locator("[data-lv][data-state=replay]")
+    first = board.locator(".lv-status").inner_text()
+    where = board.get_by_role("slider")
+    where.focus()
+    press(book, "Home")
+    book.wait(
+        f"() => document.querySelector('[data-state=replay] .lv-status').innerText !== {first!r}"
+    )
+    jupyter.picture("overview-recording", board)
+    assert where.evaluate("el => el === document.activeElement")

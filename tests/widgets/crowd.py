@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import making
 
 from labvirt.history import History
-from labvirt.status.domain import DomainRecord, DomainState
 from labvirt.model.units import Size
+from labvirt.status.domain import DomainRecord, DomainState
 
 
 class Listening:
@@ -52,7 +52,9 @@ class Sampler:
 
     def tick(self, at=None, **numbers):
         at = time.time() if at is None else at
-        sample = self.host.machine.sample(at, **numbers)
+        asked = frozenset().union(*(each.groups for each in self.listeners))
+        disk = bool(not self.listeners or "disk" in asked)
+        sample = self.host.machine.sample(at, with_disk=disk, **numbers)
         self.made += 1
         self.host.history.take(sample)
         for listening in list(self.listeners):

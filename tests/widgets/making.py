@@ -54,7 +54,7 @@ class Machine:
         ]  # fmt: skip
         return [own, *domains, *off]
 
-    def sample(self, at=None, *, cpu=None, disk=None):
+    def sample(self, at=None, *, cpu=None, disk=None, with_disk=True):
         self.number += 1
         if cpu is None:
             # Most are nearly idle, a few are not.
@@ -65,7 +65,9 @@ class Machine:
         domains = table(
             "domain", self.subjects,
             cpu_percent=cpu, cpu_host_percent=cpu * self.vcpus / self.host_cpus,
-            memory_bytes=256 << 20, disk_read_bytes_s=disk, disk_write_bytes_s=disk / 2,
+            memory_bytes=256 << 20,
+            disk_read_bytes_s=disk if with_disk else np.nan,
+            disk_write_bytes_s=disk / 2 if with_disk else np.nan,
             net_rx_bytes_s=2 * disk, net_tx_bytes_s=disk,
         )  # fmt: skip
         host = table(

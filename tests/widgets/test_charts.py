@@ -16,6 +16,8 @@ from synthetic import Host, lab
 
 import labvirt as lv
 from labvirt.errors import LabvirtError, NotFoundError, SpecError
+from labvirt.history.history import History
+from labvirt.history.recorder import Recorder
 from labvirt.widgets import registry as registries
 from labvirt.widgets.code import STATIC, bundle, stub
 from labvirt.widgets.panels import COLOURS
@@ -155,6 +157,35 @@ def test_a_recording_is_played_in_real_time_by_a_thread_that_ends():
     assert times.tolist() == list(range(9881, 10000))
     board.stop()
     assert not [t for t in threading.enumerate() if t.name == "labvirt-replay"]
+
+
+def test_what_a_recorder_wrote_is_played_with_its_marks(tmp_path):
+    host = Host(interval_s=1.0)
+    with Recorder(tmp_path / "run.sqlite") as recorder:
+        recorder.follow(host.sampler)
+        for n in range(60):
+            host.sampler.tick(at=10_000.0 + n)
+    source = lv.history.open(tmp_path / "run.sqlite")
+    board = driver(source)
+    assert [panel.key for panel in board.panels()][:2] == ["cpu", "vcpu"]
+    block = board.window(30)
+    assert block[0].tolist() == [10_000.0 + n for n in range(29, 60)]
+    cpu = [sample.tables["domain"].values[0, 0] for sample in host.history.samples]
+    assert block[1].tolist() == pytest.approx(cpu[29:], rel=1e-6)
+
+
+def test_the_ring_of_a_host_feeds_its_charts():
+    host = Host(interval_s=1.0)
+    host.history = History()
+    host.fill(40)
+    host.mark("moved", ago=3)
+    board = driver(host["web1"])
+    block = board.window(60)
+    assert block.shape == (1 + len(lines_of(board.panels())), 40)
+    assert not np.isnan(block).any()
+    assert [mark.text for mark in board.marks(60)] == ["moved"]
+    charts = lv.ui.charts([host["web1"]], engine="light")
+    assert set(charts.df()["domain"]) == {"web1"}
 
 
 def test_a_recording_of_several_shows_who_used_what_or_the_chosen_ones():

@@ -9,6 +9,7 @@ import pytest
 from synthetic import Host, lab
 
 from labvirt.errors import ConnectionLostError
+from labvirt.status.condition import Condition
 from labvirt.widgets.feed import BEAT_LIMIT_S, Feed
 from labvirt.widgets.panels import Threshold
 from labvirt.widgets.targets import driver_of
@@ -330,6 +331,23 @@ def test_thresholds_are_passed_on_and_kept_for_the_next_view(board):
     assert board.take() == [(told, [])]
     meta = board.say("hello", "b")[0][0]["meta"]
     assert meta["panels"][0]["thresholds"] == told["thresholds"]
+
+
+def test_levels_of_alerts_come_and_go(board, host):
+    board.say("hello")
+    host.sampler.tick()
+    board.take()
+    host.alerts = [Condition.parse("cpu > 90 % for 30 s")]
+    host.sampler.tick()
+    [(snap, _)] = board.take()
+    [level] = snap["meta"]["panels"][0]["thresholds"]
+    assert level["value"] == 90
+    assert "cpu" in level["label"]
+    host.alerts = []
+    host.sampler.tick()
+    assert board.take()[0][0]["meta"]["panels"][0]["thresholds"] == []
+    host.sampler.tick()
+    assert board.kinds() == ["d"]
 
 
 def test_a_closed_feed_reads_nothing_and_says_so(board, host):

@@ -94,7 +94,7 @@ def test_nothing_is_read_until_somebody_looks(host, shown):
 
 def test_one_message_a_tick_with_rows_and_numbers(host, shown):
     page = Page(shown).say("hello")
-    snap, [block] = page.wait("snap", 2)
+    snap, [_block] = page.wait("snap", 2)
     assert {row.get("name") for _, row in snap["meta"]["rows"]} >= {"alpha", "vm0", "z-off1"}
     host.sampler.tick()
     first, buffers = page.wait("d")
@@ -160,7 +160,7 @@ def test_two_hosts_share_one_message(shown):
 def test_what_was_kept_before_anybody_looked_is_shown(host, shown):
     host.fill(30)
     page = Page(shown).say("hello")
-    snap, [block] = page.wait("snap", 2)
+    snap, [_block] = page.wait("snap", 2)
     assert 28 <= snap["meta"]["points"] <= 31
     row = shown.driver.rows.slots["alpha", uuid_of(3)]
     assert np.isfinite(shown.driver.rows.past[-20:, 0, row]).all()
@@ -224,15 +224,23 @@ def test_df_and_freeze_work_without_a_view(host, shown):
 
 def test_what_is_displayed_is_readable_without_a_kernel(host, shown):
     host.fill(5)
-    shown.df  # noqa: B018 - it reads
     data, *_ = shown._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "<table" in data["text/html"]
     assert "vm3" in data["text/plain"]
+    assert "data:image/svg+xml" in data["text/html"]
     shown.close()
     assert shown._repr_mimebundle_() == {"text/plain": "<Overview of alpha: closed>"}
     page = Page(shown).say("hello")
     assert page.told[0][0] == {"t": "state", "closed": True}
+
+
+def test_where_a_program_runs_the_notebook_there_is_a_table(host, shown, monkeypatch):
+    monkeypatch.setenv("LABVIRT_STATIC", "1")
+    made = shown._repr_mimebundle_()
+    assert set(made) == {"text/html", "text/plain"}
+    assert "%" in made["text/html"].partition("<tbody>")[2]
+    assert not host.sampler.listeners
 
 
 def test_a_recording_stands_at_its_end_and_goes_to_any_moment(host):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from labvirt.connection import sampling
 from labvirt.connection.stats_link import Line
-from labvirt.errors import WaitTimeoutError
+from labvirt.errors import NotFoundError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,9 +80,12 @@ class Asker:
         """Ask one guest something; None when it hangs or gives no answer in time.
 
         Raises:
+            NotFoundError: it is not active any more.
             ConnectionLostError: the link broke.
             HostError: libvirt refused.
         """
+        if uuid not in self.stalled and self._control([uuid])[uuid] is None:
+            raise NotFoundError("ask a domain", libvirt_text=f"{uuid} is not active")
         return self._ask([uuid], lambda link, _: fn(link))
 
     def read(self, uuids: Sequence[str], groups: AbstractSet[Group]) -> Slow | None:

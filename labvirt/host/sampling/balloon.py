@@ -12,11 +12,11 @@ import fcntl
 import json
 import os
 import uuid as uuids
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from labvirt import places
 from labvirt.connection import sampling
-from labvirt.errors import HostError
+from labvirt.errors import ConnectionLostError, HostError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,12 +44,14 @@ PERIOD_S = 2
 #: Somebody else may have switched it off, or the guest was started anew: look again, seconds.
 _LOOK_AGAIN_S = 30.0
 _MOST_A_TURN = 10
-#: Of the slow tier's counters of a domain, the one that says when a balloon told last.
-_UPDATED = 3
 
 _READONLY = "its memory statistics are off, and a read-only connection cannot switch them on"
 _NO_DEVICE = "it has no virtio balloon"
 _SILENT = "its guest has told nothing of its memory: no balloon driver, or not yet"
+
+
+#: Domains that left their host switched on by us: another host may have them now, with the period.
+_moved_away: set[str] = set()
 
 
 class _Orphan(NamedTuple):
@@ -87,11 +89,11 @@ class Balloons:
 
     def note_all(self, slow: Slow) -> None:
         """Note who has told of his memory."""
-        for row in slow.domains:
-            if not row.counters[_UPDATED] > 0:
-                self.reasons.setdefault(row.uuid, _SILENT)
-            elif self.reasons.get(row.uuid) == _SILENT:
-                del self.reasons[row.uuid]
+        for uuid, told in slow.records:
+            if not told.get("balloon.last-update"):
+                self.reasons.setdefault(uuid, _SILENT)
+            elif self.reasons.get(uuid) == _SILENT:
+                del self.reasons[uuid]
 
     def prepare(self, ask: Ask, wanted: AbstractSet[str], *, at_once: bool = False) -> None:
         """Switch on what is wanted and off what no longer is; a part of it at each turn.
@@ -110,7 +112,8 @@ class Balloons:
         due = [uuid for uuid in wanted if self._looked.get(uuid, -1e9) < now - _LOOK_AGAIN_S]
         for uuid in sorted(due)[: None if at_once else _MOST_A_TURN]:
             self._looked[uuid] = now
-            self._look(ask, uuid)
+            with contextlib.suppress(NotFoundError):  # it has just ended
+                self._look(ask, uuid)
 
     def leave(self, ask: Ask) -> None:
         """Switch everything back that can be; the rest stays written down for the next one."""
@@ -133,6 +136,10 @@ class Balloons:
             self.reasons[uuid] = _NO_DEVICE
         elif not period_s and self._conn.readonly:
             self.reasons[uuid] = _READONLY
+        elif period_s == PERIOD_S and uuid in _moved_away and not self._conn.readonly:
+            self._write({*self._ours, uuid})
+            self._ours.add(uuid)
+            _moved_away.discard(uuid)
         elif not period_s:
             self._write({*self._ours, uuid})
             self._ours.add(uuid)
@@ -140,8 +147,11 @@ class Balloons:
                 ask(uuid, lambda link: sampling.set_balloon_period(link, uuid, PERIOD_S))
 
     def _switch_back(self, ask: Ask, uuid: str) -> None:
-        if not _reset(ask, uuid, PERIOD_S):
+        outcome = _reset(ask, uuid, PERIOD_S)
+        if outcome == "silent":
             return
+        if outcome == "gone":
+            _moved_away.add(uuid)
         self._ours.discard(uuid)
         self._write(self._ours)
 
@@ -185,7 +195,7 @@ class Balloons:
         for orphan in self._orphans():
             try:
                 done = [
-                    uuid in self._ours or _reset(ask, uuid, orphan.period_s)
+                    uuid in self._ours or _reset(ask, uuid, orphan.period_s) != "silent"
                     for uuid in orphan.domains
                 ]
                 if all(done):
@@ -213,15 +223,17 @@ class Balloons:
             os.close(number)
 
 
-def _reset(ask: Ask, uuid: str, period_s: int) -> bool:
-    """Switch statistics off if they are as we left them; False when the guest did not answer."""
+def _reset(ask: Ask, uuid: str, period_s: int) -> Literal["done", "gone", "silent"]:
+    """Switch statistics off if they are as we left them."""
     try:
         facts = ask(uuid, lambda link: sampling.balloon_facts(link, uuid))
         if facts is None:
-            return False
+            return "silent"
         if facts[1] != period_s:
-            return True
+            return "done"
         done = ask(uuid, lambda link: sampling.set_balloon_period(link, uuid, 0))
+    except ConnectionLostError:
+        raise
     except HostError:
-        return True  # the domain is gone, or not active any more
-    return done is not None
+        return "gone"  # or not active any more
+    return "silent" if done is None else "done"

@@ -23,9 +23,14 @@ _Row = tuple[float, "NDArray[np.float64]"]
 
 
 class Newest:
-    """Keeps the newest reading of each kind; those that come in slices are put together."""
+    """Keeps the newest reading of each kind; those that come in slices are put together.
 
-    def __init__(self) -> None:
+    Args:
+        hold_s: figures of slices that are so much older than a main tick do not join it.
+    """
+
+    def __init__(self, hold_s: float) -> None:
+        self.hold_s = hold_s
         self._lock = threading.Lock()
         self._whole: dict[Kind, Reading] = {}
         self._parts: dict[Kind, dict[Subject, _Row]] = {}
@@ -70,6 +75,6 @@ class Newest:
         counters = whole.counters.copy()
         for place, subject in enumerate(whole.subjects):
             row = parts.get(subject)
-            if row is not None:
+            if row is not None and whole.clocks[place] - row[0] <= self.hold_s:
                 counters[place] = np.where(np.isnan(counters[place]), row[1], counters[place])
         return Reading(kind, whole.subjects, whole.clocks, counters)

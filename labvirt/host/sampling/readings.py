@@ -1,4 +1,4 @@
-"""Readings: rows of tuples made into the arrays that rates are computed from."""
+"""Readings: what libvirt told, made into the arrays that rates are computed from."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labvirt.status.sample import COUNTERS, Reading, Subject
+from labvirt.status.gather import Gather
+from labvirt.status.sample import Reading, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container
 
-    from labvirt.connection.sampling import Fast, Row, Slow
+    from labvirt.connection.sampling import Fast, Slow, Vcpu
     from labvirt.status.series import Kind
 
 __all__ = ["Maker"]
 
-_NAN = math.nan
 #: Columns of a domain that its main tick knows; the others are the slow tier's.
 _FAST_COLUMNS = 5
 
@@ -33,8 +33,10 @@ class Maker:
     def __init__(self, host: str, cpus: int) -> None:
         self._host = host
         self._cpus = float(cpus)
-        self._kept: dict[Kind, tuple[list[tuple[str, str]], tuple[Subject, ...]]] = {}
         self._of_host = (Subject(host),)
+        self._gathers: dict[bool, Gather] = {}
+        self._slices = Gather(host, ("domain", "disk"))
+        self._vcpus: tuple[list[tuple[str, int]], tuple[Subject, ...]] = ([], ())
 
     def fast(
         self, fast: Fast, *, network: bool, vcpu: bool, machine: tuple[float, ...]
@@ -47,57 +49,33 @@ class Maker:
             vcpu: with vCPUs.
             machine: bytes read and written by disks, received and sent by cards of this machine.
         """
-        made = [self._reading("domain", fast.domains)]
-        if network:
-            made.append(self._reading("interface", fast.interfaces))
+        gather = self._gathers.get(network)
+        if gather is None:
+            kinds: tuple[Kind, ...] = ("domain", "interface") if network else ("domain",)
+            gather = self._gathers[network] = Gather(self._host, kinds, info=True)
+        made = gather.take(fast.records, fast.clock, infos=fast.infos, clocks=fast.clocks)
         if vcpu:
-            made.append(self._reading("vcpu", fast.vcpus))
+            made.append(self._of_vcpus(fast.vcpus))
         if fast.node is not None:
             clock, *figures = fast.node
-            made.append(
-                Reading(
-                    "host",
-                    self._of_host,
-                    np.array([clock]),
-                    np.array([(self._cpus, *figures, *machine)]),
-                )
-            )
+            row = np.array([(self._cpus, *figures, *machine)])
+            made.append(Reading("host", self._of_host, np.array([clock]), row))
         return made
 
     def slow(self, slow: Slow, known: Container[str]) -> list[Reading]:
         """Return the readings of a slice, without domains that the main tick does not know."""
-        made = []
-        disks = [row for row in slow.disks if row.uuid in known]
-        domains = [row for row in slow.domains if row.uuid in known]
-        if disks:
-            made.append(self._slice("disk", disks, 0))
-        if domains:
-            made.append(self._slice("domain", domains, _FAST_COLUMNS))
-        return made
+        records = [record for record in slow.records if record[0] in known]
+        made = self._slices.take(records, slow.clock, complete=False)
+        for reading in made:
+            if reading.kind == "domain":  # what the main tick knows, it knows better
+                reading.counters[:, :_FAST_COLUMNS] = math.nan
+        return [reading for reading in made if reading.subjects]
 
-    def _reading(self, kind: Kind, rows: list[Row]) -> Reading:
-        keys = [row[:2] for row in rows]
-        kept = self._kept.get(kind)
-        if kept is None or kept[0] != keys:
-            kept = self._kept[kind] = (keys, self._subjects(rows))
-        clocks = np.array([row.clock for row in rows])
-        return Reading(kind, kept[1], clocks, _counters(kind, rows, 0))
-
-    def _slice(self, kind: Kind, rows: list[Row], first: int) -> Reading:
-        clocks = np.array([row.clock for row in rows])
-        subjects = self._subjects(rows)
-        return Reading(kind, subjects, clocks, _counters(kind, rows, first), complete=False)
-
-    def _subjects(self, rows: Sequence[Row]) -> tuple[Subject, ...]:
-        return tuple(Subject(self._host, row.uuid, row.device) for row in rows)
-
-
-def _counters(
-    kind: Kind, rows: Sequence[Row], first: int
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    columns = len(COUNTERS[kind])
-    out = np.full((len(rows), columns), _NAN)
-    if rows:
-        figures = np.array([row.counters for row in rows])
-        out[:, first : first + figures.shape[1]] = figures
-    return out
+    def _of_vcpus(self, vcpus: list[Vcpu]) -> Reading:
+        keys = [vcpu[:2] for vcpu in vcpus]
+        if keys != self._vcpus[0]:
+            subjects = tuple(Subject(self._host, uuid, str(number)) for uuid, number in keys)
+            self._vcpus = (keys, subjects)
+        clocks = np.array([vcpu.clock for vcpu in vcpus])
+        counters = np.array([vcpu[3:] for vcpu in vcpus], dtype=np.float64).reshape(-1, 2)
+        return Reading("vcpu", self._vcpus[1], clocks, counters)

@@ -257,8 +257,12 @@ class Sampler:
 
     def _on_event(self, event: Event) -> None:
         ticker = self._ticker
-        if ticker is not None and event.kind == "link":
-            ticker.wake()
+        if event.kind == "link":
+            if event.detail.get("state") == "closed":
+                self.close()
+                return
+            if ticker is not None:
+                ticker.wake()
         mark = mark_of(event, self._name(), self._axis.now())
         if mark is not None:
             self._history().mark(mark)

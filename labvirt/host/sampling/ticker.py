@@ -69,7 +69,7 @@ class Ticker:
         balloons: Balloons,
         is_local: bool,
     ) -> None:
-        self.newest = Newest()
+        self.newest = Newest(3 * round_s)
         #: UUID to the time (as `Sample.at`) since when a guest gives no answer.
         self.stalled: dict[str, float] = {}
         self.schedule = Schedule(interval_s, sampling.clock_s())
@@ -106,6 +106,7 @@ class Ticker:
             self._changed.notify()
         if self.slow is not None:
             self.slow.rota.round_s = round_s
+        self.newest.hold_s = 3 * round_s
         if self._rates is not None:
             self._rates.hold_s = 3 * round_s
 
@@ -149,8 +150,11 @@ class Ticker:
         """Sleep until the next tick; False when it is over."""
         with self._changed:
             while not self._stop:
-                left = self.schedule.next_at - sampling.clock_s()
-                if left <= 0 or (self._in_gap and self._woken):
+                now = sampling.clock_s()
+                if self._in_gap and self._woken:
+                    self.schedule.next_at = min(self.schedule.next_at, now)
+                left = self.schedule.next_at - now
+                if left <= 0:
                     break
                 self._changed.wait(min(left, _LOOK_S) if self._in_gap else left)
             self._woken = False
@@ -182,9 +186,7 @@ class Ticker:
                 self._begin(*self.line.run("read the machine", sampling.node_facts, _DEADLINE_S))
             fast = self._read(network=network, vcpus_of=vcpus_of, node=node)
         except LabvirtError as error:
-            if not self._in_gap:
-                _log.debug("no sample of %s: %s", self._host, error.what)
-            self._in_gap = True
+            self._begin_gap(error)
             return
         self._in_gap = False
         readings = self._maker.fast(
@@ -196,6 +198,13 @@ class Ticker:
         self._names = fast.names
         readings += self._slow_readings(needs, fast)
         self._hand_on(readings, fast)
+
+    def _begin_gap(self, error: LabvirtError) -> None:
+        # The end of the connection's own link is told by its event.
+        if not self._in_gap and self._conn.state is LinkState.CONNECTED:
+            _log.debug("no sample of %s: %s", self._host, error.what)
+            self._mark("gap", "", f"no numbers of {self._host}: {error.what.splitlines()[0]}")
+        self._in_gap = True
 
     def _read(self, *, network: bool, vcpus_of: frozenset[str] | None, node: bool) -> Fast:
         def read(link: StatsLink) -> Fast:

@@ -6,14 +6,13 @@ import json
 
 import pytest
 
-from labvirt.errors import HostError, NotFoundError
-from labvirt.host.backup_files import (
+from labvirt.errors import NotFoundError
+from labvirt.host.keeping.backup_files import (
     Backup,
     BackupImage,
     backups_in,
     chain_to,
     merged_source,
-    qemu_img,
     unfinished_in,
 )
 
@@ -71,15 +70,3 @@ def test_a_chain_that_bites_its_tail_is_refused(tmp_path):
     two = backup(tmp_path, "two", since="one")
     with pytest.raises(NotFoundError, match="laid"):
         chain_to(two)
-
-
-def test_qemu_img_says_why(tmp_path):
-    with pytest.raises(HostError, match="No such file"):
-        qemu_img("look", "info", str(tmp_path / "nothing"))
-    told = []
-    source = tmp_path / "a.raw"
-    source.write_bytes(bytes(2**20))
-    qemu_img(
-        "copy", "convert", "-p", "-O", "qcow2", str(source), str(tmp_path / "b"), told=told.append
-    )
-    assert told[-1] == 1.0

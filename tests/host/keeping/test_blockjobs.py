@@ -227,8 +227,8 @@ def test_a_file_that_another_domain_needs_is_not_changed(guest, host, fill):
 
 
 def test_an_encrypted_disk_is_not_copied_in_clear(guest, monkeypatch):
-    from labvirt.host import backup, blockjobs, judging, moving_disks
-    from labvirt.host.chain import chains_of
+    from labvirt.host.keeping import backup, blockjobs, judging, moving_disks
+    from labvirt.host.storage.chain import chains_of
     from labvirt.model import DomainXml
 
     secret = "<encryption format='luks'><secret type='passphrase' uuid='{0}'/></encryption>"

@@ -72,6 +72,7 @@ def made(host, size_mib):
     return guest
 
 
+@pytest.mark.slow(seconds=21)
 def test_32_mib_come_through_whole(host, folder, fill, checksum):
     walk(host, made(host, 32), fill, checksum, folder, 32, 60)
     host.domains["walker"].destroy(confirm=True)

@@ -84,6 +84,7 @@ def test_what_somebody_else_has_switched_on_stays_on(alpha, tiny, kept, until, p
         link.close()
 
 
+@pytest.mark.slow(seconds=8)
 def test_what_a_killed_process_left_on_is_switched_off_by_the_next(
     alpha, tiny, kept, until, period
 ):
@@ -139,6 +140,25 @@ def test_a_guest_without_a_balloon_says_so(alpha, spec, kept, until):
     with alpha.sampler.listen(kept, groups=("balloon",), domains=[domain.uuid]):
         until(lambda: alpha.sampler.reasons.get(domain.uuid), "the reason")
         assert alpha.sampler.reasons[domain.uuid] == "it has no virtio balloon"
+
+
+def test_a_guest_that_ends_or_moves_leaves_nothing_behind(lab, alpha, beta, spec, kept, until):
+    alpha.sampler.interval_s = beta.sampler.interval_s = 0.25
+    domain = alpha.plan(spec).apply()
+    there = StatsLink.open(beta.connection)
+    try:
+        with alpha.sampler.listen(kept, groups=("balloon",)):
+            until(lambda: files() and domain.uuid in files()[0].read_text(), "it to be on")
+            domain.migrate(beta)
+            until(lambda: not files() or domain.uuid not in files()[0].read_text(), "its end")
+            assert balloon_facts(there, domain.uuid)[1] == PERIOD_S, "it took it along"
+            with beta.sampler.listen(kept, groups=("balloon",)):
+                until(lambda: any(domain.uuid in path.read_text() for path in files()), "adoption")
+        assert balloon_facts(there, domain.uuid)[1] == 0
+        assert files() == []
+    finally:
+        there.close()
+        alpha.sampler.interval_s = beta.sampler.interval_s = 1.0
 
 
 def test_garbage_in_the_folder_stops_nobody(alpha, tiny, kept):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+import labvirt as lv
 from labvirt.status.series import find_series
 
 
@@ -31,9 +32,15 @@ def gaps(kept, since):
     return [later - earlier for earlier, later in itertools.pairwise(times)]
 
 
+def silent_ones(sample):
+    """Return of whose disks nothing is known."""
+    table, read = sample.tables["domain"], find_series("domain", "disk_read_bytes_s")
+    rows = zip(table.subjects, table.values, strict=True)
+    return {subject.uuid for subject, values in rows if np.isnan(values[read])}
+
+
 def test_one_hung_guest_of_six_holds_up_nobody(alpha, herd, kept, hung, until):
     uuid = herd["herd2"]
-    read = find_series("domain", "disk_read_bytes_s")
     alpha.sampler.interval_s = 0.5
     with alpha.sampler.listen(kept, groups=("cpu", "memory", "network", "disk", "balloon")):
         kept.wait(3)
@@ -42,33 +49,20 @@ def test_one_hung_guest_of_six_holds_up_nobody(alpha, herd, kept, hung, until):
         until(lambda: uuid in alpha.sampler.stalled, "the hung guest to be marked", 8)
         noticed_s = time.monotonic() - began
         seen = len(kept.samples)
-        kept.wait(seen + 6)
+        kept.wait(seen + 4)
         assert max(gaps(kept, began)) < 2 * 0.5
         sample = kept.samples[-1]
         assert list(sample.stalled) == [uuid]
         assert abs(sample.stalled[uuid] - (sample.at - (time.monotonic() - began))) < 3.0
-        table = sample.tables["domain"]
-        silent = {
-            subject.uuid
-            for subject, values in zip(table.subjects, table.values, strict=True)
-            if np.isnan(values[read]) and subject.uuid in herd.values()
-        }
+        silent = silent_ones(sample) & set(herd.values())
         assert silent == {uuid}, "the others' disks are still read"
         assert alpha.domains["herd3"].info().is_active, "and buttons work"
         os.kill(pid, signal.SIGCONT)
         until(lambda: not alpha.sampler.stalled, "the guest to be free again", 3)
-        seen = len(kept.samples)
-        kept.wait(seen + 6)
+        until(lambda: not silent_ones(kept.samples[-1]) & set(herd.values()), "its disk", 5)
         assert not kept.samples[-1].stalled
     assert noticed_s < 3.0
-    assert kinds(alpha, uuid) == ["stalled", "note"]
-    table = kept.samples[-1].tables["domain"]
-    known = {
-        subject.uuid
-        for subject, values in zip(table.subjects, table.values, strict=True)
-        if not np.isnan(values[read])
-    }
-    assert known >= set(herd.values())
+    assert kinds(alpha, uuid)[:2] == ["stalled", "note"]
 
 
 @pytest.mark.slow(seconds=20)
@@ -149,6 +143,7 @@ def daemon_of(lab, name):
     return next(host.daemon_pid for host in lab.status().hosts if host.name == name)
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_daemon_that_dies_leaves_a_gap_and_no_thread(lab, alpha, herd, kept, until):
     alpha.sampler.interval_s = 0.5
     with alpha.sampler.listen(kept, groups=("cpu", "disk")):
@@ -185,6 +180,7 @@ def test_closing_does_not_wait_for_a_daemon_that_hangs(lab, alpha, herd, kept, u
         kept.wait(len(kept.samples) + 2)
 
 
+@pytest.mark.slow(seconds=12)
 def test_a_daemon_that_hangs_is_read_less_often_or_waited_for(lab, alpha, herd, kept, until):
     """Stopped for a moment: late samples, no burst after it, and the axis rises."""
     alpha.sampler.interval_s = 0.5
@@ -203,3 +199,18 @@ def test_a_daemon_that_hangs_is_read_less_often_or_waited_for(lab, alpha, herd, 
     notes = [mark.text for mark in alpha.history.marks() if mark.kind == "note"]
     assert any("slow" in text for text in notes)
     assert any("again" in text for text in notes)
+
+
+def test_a_snapshot_stands_on_the_axis(alpha, spec, kept):
+    disk = lv.DiskSpec(source=lv.model.NewVolume(size="1 MiB"))
+    domain = alpha.plan(spec.model_copy(update={"disks": (disk,)}), paused=True).apply()
+    with alpha.sampler.listen(kept):
+        kept.wait(1)
+        domain.snapshot("before")
+    marks = [mark for mark in alpha.history.marks() if mark.kind == "snapshot"]
+    assert [(mark.uuid, mark.text) for mark in marks] == [
+        (domain.uuid, f"{domain.name}: snapshot before")
+    ]
+    domain.snapshots["before"].delete(confirm=True)
+    alpha.mark("note", "", "nobody listens: this is kept nowhere")
+    assert not [mark for mark in alpha.history.marks() if mark.kind == "note"]

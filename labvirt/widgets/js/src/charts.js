@@ -9,10 +9,18 @@ import { plotlyRenderer } from "./plot_plotly.js";
 
 export function render({ model, el, inbox }) {
   const stream = streamOf(model, inbox);
-  const engine = model.get("_engine");
   const style = document.createElement("style");
   style.textContent = uplotStyle + shellStyle;
   el.append(style);
+  const end = shellOf(el, stream, model.get("_engine"));
+  const leave = stream.enter();
+  return () => {
+    end();
+    leave();
+  };
+}
+
+function shellOf(el, stream, engine) {
   if (engine !== "plotly") return createShell(el, stream, light);
   const here = plotlyNow();
   if (here) return createShell(el, stream, plotlyRenderer(here));

@@ -34,3 +34,9 @@ export function format(value, unit) {
 export function clock(seconds) {
   return Number.isFinite(seconds) ? new Date(seconds * 1000).toISOString().slice(11, 19) : "–";
 }
+
+/** Day and time in UTC. */
+export function moment(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
+}

@@ -10,5 +10,9 @@ export function render({ model, el, inbox }) {
   const stream = streamOf(model, inbox, { store: () => new Rows() });
   el.append(make("style", {}, shellStyle + style));
   const overview = new Overview(el, stream);
-  return () => overview.end();
+  const leave = stream.enter();
+  return () => {
+    overview.end();
+    leave();
+  };
 }

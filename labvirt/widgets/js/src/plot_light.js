@@ -244,12 +244,14 @@ class Chart {
     const labels = (_, values) => values.map((value) => format(Math.abs(value), unit));
     const incrs = unit === "B" ? { incrs: BYTES } : {};
     return [
-      { ...common, size: 26, space: 62, values: (_, at) => at.map((time) => this.time(time)) },
+      { ...common, size: 26, space: 62, values: (plot, at) => at.map((time) => this.time(plot, time)) },
       { ...common, ...incrs, size: 74, space: 24, values: labels },
     ];
   }
 
-  time(seconds) {
+  /** Time of day; nothing where it would be cut off at the end. */
+  time(plot, seconds) {
+    if (plot.valToPos(seconds, "x") > plot.bbox.width / devicePixelRatio - 16) return "";
     const text = new Date(seconds * 1000).toISOString();
     const [from, to] = [this.plot.scales.x.min, this.plot.scales.x.max];
     return to - from > 15 * MINUTE ? text.slice(11, 16) : text.slice(11, 19);

@@ -1,6 +1,6 @@
 // Controls of a recording: play, speed, and where in time.
 import { make, press, say } from "./dom.js";
-import { clock } from "./format.js";
+import { moment } from "./format.js";
 
 const SPEEDS = [1, 10, 60, 600];
 
@@ -24,7 +24,7 @@ export function replayBar(shell) {
     on: { change: () => stream.send({ t: "seek", at: +where.value }) },
   });
   const shown = make("output");
-  where.addEventListener("input", () => say(shown, `${clock(+where.value)} UTC`));
+  where.addEventListener("input", () => say(shown, `${moment(+where.value)} UTC`));
   const el = make("div", { class: "lv-replay" }, play, speed, where, shown);
   return {
     el,
@@ -36,7 +36,7 @@ export function replayBar(shell) {
       if (state.speed) speed.value = String(state.speed);
       const at = shell.stream.ring.newest;
       if (document.activeElement !== where) where.value = Number.isFinite(at) ? at : first;
-      say(shown, `${clock(+where.value)} UTC`);
+      say(shown, `${moment(+where.value)} UTC`);
     },
   };
 }

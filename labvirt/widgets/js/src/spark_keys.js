@@ -1,5 +1,6 @@
 // Keyboard and pointer of the overview's table.
 
+import { fill } from "./dom.js";
 import { ROW, UNITS } from "./spark_grid.js";
 import { cellText } from "./spark_table.js";
 import { format } from "./format.js";
@@ -131,7 +132,9 @@ function tipText(view, row, column) {
   const { words, rows } = view;
   const [title, definition] = words.columns[column];
   const part = (key) => `${words.parts[key]} ${format(rows.value(row.slot, key), UNITS[key])}`;
-  if (column === "name") return row.uuid ? `${row.name}\n${row.uuid}` : row.name;
+  if (column === "name") {
+    return `${row.name}\n${row.uuid || fill(words.counts, rows.counts(row.host))}`;
+  }
   if (column === "state") {
     const why = row.reason && row.reason !== "unknown" ? `\n${row.reason}` : "";
     return cellText(rows, row, column, words) + why;

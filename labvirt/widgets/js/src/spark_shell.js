@@ -73,7 +73,7 @@ export class Overview {
     this.root.setAttribute("aria-label", meta.title);
     this.root.replaceChildren(
       make("h3", { class: "lv-title" }, meta.title),
-      this.toolbar(), this.status, this.notice, this.stage, this.detail, this.stack.el,
+      this.toolbar(), ...this.moments(), this.status, this.notice, this.stage, this.detail, this.stack.el,
       this.all.el, make("p", { class: "lv-help" }, this.words.overview_help),
     );
     this.unbind?.();
@@ -84,6 +84,8 @@ export class Overview {
     this.arrange();
     this.scroller.scrollTop = scrolled;
     if (hadFocus) this.reader.focus({ preventScroll: true });
+    if (this.refocus) this.root.querySelector("[data-do=seek]")?.focus({ preventScroll: true });
+    this.refocus = false;
     this.host.dataset.lv = "ready";
     this.tell();
   }
@@ -132,6 +134,27 @@ export class Overview {
       },
     } }, make("summary", {}, this.words.choose), make("div", {}, ...boxes));
     return menu;
+  }
+
+  // Of a recording: the moment that is shown.
+  moments() {
+    const { meta, words } = this;
+    if (!meta.replay) return [];
+    const [min, max] = meta.replay.span;
+    const shown = make("output", {}, `${clock(meta.moment)} UTC`);
+    const where = make("input", {
+      type: "range", min, max, step: "any", value: meta.moment, "aria-label": words.moment,
+      "data-do": "seek",
+      on: {
+        input: () => say(shown, `${clock(+where.value)} UTC`),
+        change: () => {
+          this.refocus = true;
+          this.stream.send({ t: "seek", at: +where.value });
+        },
+        keydown: (event) => event.stopPropagation(),
+      },
+    });
+    return [make("div", { class: "lv-replay" }, where, shown)];
   }
 
   metrics() {
@@ -281,6 +304,8 @@ export class Overview {
     }
     this.soon();
     this.tell();
+    const row = this.rows.rows.get(this.current);
+    if (row && this.order.includes(this.current)) say(this.detail, this.describe(row));
     if (!this.all.el.hidden) this.all.show(this.order, this.columns, this.chosen, 2000);
   }
 
@@ -397,7 +422,7 @@ export class Overview {
     if (meta.replay) return ["replay", fill(words.at, { at: clock(rows.at) })];
     if (!rows.filled) return ["loading", words.loading];
     this.moved ??= performance.now();
-    if (performance.now() - this.moved > 1000 * Math.max(5, 3.5 * meta.interval_s)) {
+    if (performance.now() - this.moved > 3500 * Math.max(1, meta.interval_s)) {
       return ["stale", fill(words.stale, { at: clock(rows.at) })];
     }
     return ["live", words.live_now];

@@ -67,6 +67,7 @@ const name = () => Math.random().toString(36).slice(2, 10);
 export class Stream {
   constructor(model, { keys = keysOf, now = () => performance.now(), store } = {}) {
     Object.assign(this, { model, keysOf: keys, now, view: name(), seq: null, meta: null });
+    this.views = 0; // that are shown in this page
     this.ring = new Ring([], 2);
     this.store = store?.();
     this.state = {};
@@ -109,13 +110,27 @@ export class Stream {
   }
 
   visible(on) {
+    if (!this.views) return;
     this.send({ t: "pause", on: !on });
     if (on) this.hello();
+  }
+
+  /** A view is shown: hello, unless another one is shown already. Returns what ends it. */
+  enter() {
+    if ((this.views += 1) === 1) this.hello();
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      // Its output was cleared or its cell deleted: nobody looks any more.
+      if ((this.views -= 1) === 0) this.left();
+    };
   }
 
   /** Say once a second whether the kernel is heard; send a sign of life every five. */
   watch() {
     const now = this.now();
+    if (!this.views) return;
     if (now - this.beaten >= 5000) {
       this.beaten = now;
       this.send({ t: "beat" });
@@ -217,7 +232,7 @@ export class Stream {
 
   #lost() {
     this.seq = null;
-    this.hello();
+    if (this.views) this.hello();
   }
 
   end() {
@@ -235,7 +250,6 @@ export function streamOf(model, inbox, options) {
     inbox.take = (message, buffers) => stream.take(message, buffers);
     inbox.end = () => stream.end();
     for (const [message, buffers] of inbox.messages.splice(0)) inbox.take(message, buffers);
-    stream.hello();
   }
   return inbox.stream;
 }

@@ -1,0 +1,1 @@
+"""Clones: copies of a domain that are systems of their own."""

@@ -1,0 +1,1 @@
+"""Moments kept: snapshots, checkpoints, backups, and the block jobs beneath them."""

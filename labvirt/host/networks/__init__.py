@@ -1,0 +1,1 @@
+"""Networks of a host: virtual networks, filters, and the addresses of guests."""

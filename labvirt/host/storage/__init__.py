@@ -1,0 +1,1 @@
+"""Storage of a host: pools, volumes, secrets, and who may open an image."""

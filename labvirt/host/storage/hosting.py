@@ -1,0 +1,120 @@
+"""The part of a host that is about storage: types of pools, their sources, secrets, access."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labvirt.host.actions import ACTIONS
+from labvirt.host.storage.access import explain_access
+from labvirt.host.storage.access_actions import GrantAccess
+from labvirt.host.storage.pool_actions import POOL_ACTIONS
+from labvirt.host.storage.pool_sources import discover_sources
+from labvirt.host.storage.pool_types import pool_types
+from labvirt.host.storage.secret import plan_secret, secrets_of
+from labvirt.host.storage.secret_actions import DefineSecret
+from labvirt.host.storage.volume_actions import (
+    CloneVolume,
+    CreateEncrypted,
+    CreatePreallocated,
+    UploadFile,
+)
+from labvirt.plan import verb
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from labvirt.connection import Connection
+    from labvirt.host.collection import Collection
+    from labvirt.host.host import Host
+    from labvirt.host.storage.access import Access
+    from labvirt.host.storage.secret import Secret
+    from labvirt.model.secret import SecretSpec
+    from labvirt.plan import Plan
+    from labvirt.status import PoolTypeRecord, SourceRecord
+
+__all__ = ["StorageHost"]
+
+ACTIONS.update(
+    {
+        kind.kind: kind
+        for kind in (
+            *POOL_ACTIONS,
+            CloneVolume,
+            CreateEncrypted,
+            CreatePreallocated,
+            DefineSecret,
+            GrantAccess,
+            UploadFile,
+        )
+    }
+)
+
+
+class StorageHost:
+    """What `Host` has about storage."""
+
+    connection: Connection
+
+    @property
+    def secrets(self: Host) -> Collection[Secret]:  # type: ignore[misc]  # a part of Host only
+        """The secret objects, by usage or UUID: passphrases, passwords and keys for storage."""
+        return secrets_of(self)
+
+    @verb
+    def make_secret(
+        self: Host,
+        spec: SecretSpec,
+        value: bytes | str | os.PathLike[str] | Callable[[], bytes] | None = None,
+    ) -> Plan[Secret]:
+        """Make a secret object and give it its value, which no plan, journal or error shows.
+
+        Args:
+            spec: what it is for.
+            value: the bytes, a text, a file that only its owner may read, or a function that
+                returns the bytes; None: later, by `Secret.set_value`.
+
+        Raises:
+            ConflictError: another one has that usage or UUID.
+            SpecError: the value is empty, or others can read the file.
+        """
+        return plan_secret(self, spec, value)
+
+    def pool_types(self: Host) -> tuple[PoolTypeRecord, ...]:  # type: ignore[misc]
+        """Return every type of storage pool: does libvirt have it, what does the host lack."""
+        return pool_types(self)
+
+    def discover_sources(  # type: ignore[misc]  # a part of Host only
+        self: Host, kind: str, *, host: str | None = None, initiator: str | None = None
+    ) -> tuple[SourceRecord, ...]:
+        """Look for sources of which pools can be made (``virsh find-storage-pool-sources``).
+
+        Args:
+            kind: ``netfs``, ``gluster``, ``iscsi``, ``iscsi-direct``: what `host` offers;
+                ``logical``: volume groups; ``disk``, ``fs``: block devices of this machine.
+            host: the server, ``name`` or ``name:port``.
+            initiator: name of this host as iSCSI initiator.
+
+        Raises:
+            SpecError: a server is needed and none is given, or nobody can look for this kind.
+            UnsupportedError: the host lacks what is needed to look.
+        """
+        return discover_sources(self, kind, server=host, initiator=initiator)
+
+    def explain_access(self: Host, path: str, *, write: bool = True) -> Access:  # type: ignore[misc]
+        """Walk a path as QEMU's user: may it open the file, and what is in the way if not.
+
+        Mode and access list of each folder, the mount, AppArmor and SELinux are looked at. The
+        answer names the fix as shell lines, and as a plan that can be undone.
+
+        Args:
+            path: of an image, a device or a folder, as the host sees it.
+            write: whether QEMU is to write it.
+
+        Raises:
+            UnsupportedError: the host is another machine.
+            NotFoundError: nothing is there; names the first component that is missing.
+            AccessDeniedError: this process may not look there itself.
+            SpecError: symbolic links go round in circles.
+        """
+        return explain_access(self, path, write=write)
