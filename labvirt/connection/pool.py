@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import libvirt
@@ -9,6 +10,7 @@ import libvirt
 from labvirt.connection.failures import is_code
 from labvirt.connection.handles import SLOW_S, bits, find_uuid, flag, on_pool, size_of
 from labvirt.connection.xmlfacts import element_text
+from labvirt.errors import HostError
 from labvirt.status.pool import PoolRecord, PoolState
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ __all__ = [
     "undefine",
     "xml",
 ]
+
+#: Volumes are made in less, unless they are written in full; then a refresh has to wait anyhow.
+_PATIENCE_S = 20.0
 
 
 def list_all(conn: Connection) -> tuple[PoolRecord, ...]:
@@ -238,8 +243,23 @@ def undefine(conn: Connection, uuid: str) -> None:
 
 
 def refresh(conn: Connection, uuid: str) -> None:
-    """Look at a pool's place again, for volumes made or removed without libvirt."""
-    on_pool(conn, uuid, "refresh", lambda pool: pool.refresh(0))
+    """Look at a pool's place again, for volumes made or removed without libvirt.
+
+    While somebody makes a volume there libvirt refuses, so it is tried again for a while.
+
+    Raises:
+        HostError: libvirt refused; also when volumes were made all the time.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            on_pool(conn, uuid, "refresh", lambda pool: pool.refresh(0))
+        except HostError as error:
+            if "asynchronous jobs" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def set_autostart(conn: Connection, uuid: str, on: bool) -> None:  # noqa: FBT001 - the value itself

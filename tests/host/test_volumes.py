@@ -692,3 +692,16 @@ def test_a_qcow2_image_is_known_as_one_after_its_upload(shelf, tmp_path):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "5G"], check=True, timeout=30)
     record = shelf.upload(path).info()
     assert (record.format, record.capacity) == ("qcow2", 5 << 30)
+
+
+def test_a_refresh_waits_for_work_in_the_pool(shelf):
+    """Libvirt refuses it meanwhile; plans refresh pools, so two at once met that now and then."""
+    volume = shelf.plan(VolumeSpec(name="busy.raw", capacity="400 MiB", format="raw")).apply()
+    job = volume.wipe.job(confirm=True)
+    refreshed = 0
+    while not job.done():
+        shelf.refresh()
+        refreshed += 1
+    job.result(60)
+    assert refreshed
+    volume.delete(confirm=True)
