@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from labvirt.connection import Connection, node
-from labvirt.connection import domain as domains
-from labvirt.errors import AccessDeniedError, LabvirtError, NotFoundError
+from labvirt.errors import AccessDeniedError, LabvirtError
 from labvirt.host.actions import ACTIONS
 from labvirt.host.create import plan_domain
 from labvirt.host.devices.nodedev import node_devices_of
 from labvirt.host.facts import HostFacts
-from labvirt.host.files import files_of
-from labvirt.host.hostfiles import HostFiles
 from labvirt.host.keeping.verbs import KeepingVerbs
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
@@ -30,7 +25,6 @@ from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.uri import Uri
 from labvirt.model.xml.capabilities import Capabilities
-from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Journal, verb
 
 if TYPE_CHECKING:
@@ -365,35 +359,3 @@ class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost, MeasuredHost):
             A function that ends the listening.
         """
         return self.news.listen(listener)
-
-    # -- what plans need to know ------------------------------------------------------------
-
-    def overwritten(self, path: str) -> tuple[str, ...]:
-        """Return the loss that writing to `path` on the host would be, as far as it can be seen."""
-        return (f"the file {path}",) if self.is_local and os.path.lexists(path) else ()
-
-    def users_of(self, path: str) -> tuple[str, ...]:
-        """Return the names of the domains that have a file as disk, kernel or backing file."""
-        wanted = self._same_file(path)
-        found = []
-        for record in domains.list_all(self.connection):
-            try:
-                document = DomainXml.parse(domains.xml(self.connection, record.uuid))
-            except NotFoundError:
-                continue
-            if wanted in map(self._same_file, files_of(document)):
-                found.append(record.name)
-        return tuple(found)
-
-    def _same_file(self, path: str) -> object:
-        """Return what two paths of one file have in common: where links lead is seen here only."""
-        files = HostFiles.of(self)
-        return files.same(path) if files else os.path.normpath(path)
-
-    def mark_serial(self, uuid: str, log: str) -> None:
-        """Remember where the next boot begins in the transcript of a serial console."""
-        if not (log and self.is_local):
-            self.serial_marks.pop(uuid, None)
-            return
-        path = Path(log)
-        self.serial_marks[uuid] = path.stat().st_size if path.exists() else 0

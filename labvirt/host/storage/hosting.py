@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labvirt.connection import domain as domains
+from labvirt.errors import NotFoundError
 from labvirt.host.actions import ACTIONS
+from labvirt.host.files import files_of
+from labvirt.host.hostfiles import HostFiles
 from labvirt.host.storage.access import explain_access
 from labvirt.host.storage.access_actions import GrantAccess
 from labvirt.host.storage.pool_actions import POOL_ACTIONS
@@ -18,10 +24,10 @@ from labvirt.host.storage.volume_actions import (
     CreatePreallocated,
     UploadFile,
 )
+from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import verb
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     from labvirt.connection import Connection
@@ -118,3 +124,35 @@ class StorageHost:
             SpecError: symbolic links go round in circles.
         """
         return explain_access(self, path, write=write)
+
+    # -- what plans need to know ------------------------------------------------------------
+
+    def overwritten(self: Host, path: str) -> tuple[str, ...]:  # type: ignore[misc]  # as above
+        """Return the loss that writing to `path` on the host would be, as far as it can be seen."""
+        return (f"the file {path}",) if self.is_local and os.path.lexists(path) else ()
+
+    def users_of(self: Host, path: str) -> tuple[str, ...]:  # type: ignore[misc]  # as above
+        """Return the names of the domains that have a file as disk, kernel or backing file."""
+        wanted = self._same_file(path)
+        found = []
+        for record in domains.list_all(self.connection):
+            try:
+                document = DomainXml.parse(domains.xml(self.connection, record.uuid))
+            except NotFoundError:
+                continue
+            if wanted in map(self._same_file, files_of(document)):
+                found.append(record.name)
+        return tuple(found)
+
+    def _same_file(self: Host, path: str) -> object:  # type: ignore[misc]  # as above
+        """Return what two paths of one file have in common: where links lead is seen here only."""
+        files = HostFiles.of(self)
+        return files.same(path) if files else os.path.normpath(path)
+
+    def mark_serial(self: Host, uuid: str, log: str) -> None:  # type: ignore[misc]  # as above
+        """Remember where the next boot begins in the transcript of a serial console."""
+        if not (log and self.is_local):
+            self.serial_marks.pop(uuid, None)
+            return
+        path = Path(log)
+        self.serial_marks[uuid] = path.stat().st_size if path.exists() else 0
