@@ -46,12 +46,13 @@ def test_python_blocks_run_in_order():
     assert done.returncode == 0, done.stderr
     assert "would destroy" in done.stdout
     assert "alpha -> beta" in done.stdout
+    assert "cpu > 20 % for 1 s" in done.stdout
     assert "create domain web1" in done.stdout
     assert "512 MiB" in done.stdout or "524288" in done.stdout
 
 
 @pytest.mark.lab
-def test_shell_blocks_run_in_order():
+def test_shell_blocks_run_in_order(tmp_path):
     """Those of the command line; the scripts of binder/ have their own test."""
     (block,) = [block for block in blocks("sh") if "labvirt lab start" in block]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -63,6 +64,7 @@ def test_shell_blocks_run_in_order():
                 text=True,
                 timeout=120,
                 check=False,
+                cwd=tmp_path,
                 env={**os.environ, "PATH": path},
             )
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
