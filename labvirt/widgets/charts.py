@@ -10,6 +10,7 @@ from labvirt.errors import LabvirtError
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.feed import Feed
 from labvirt.widgets.registry import registry
+from labvirt.widgets.shown import Shown
 from labvirt.widgets.targets import driver_of
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def charts(
     return made
 
 
-class Charts:
+class Charts(Shown):
     """Charts of one board; see `charts`. Shown by being the last line of a cell.
 
     Every display of it is one more view of the same stream.
@@ -76,8 +77,8 @@ class Charts:
         self._view: LiveView | None = None
         self._lock = threading.Lock()
         self._is_closed = False
-        #: Handles of displays: of live views, and of pictures where nobody looks on.
-        self._views: list[Any] = []
+        super().__init__()
+        #: Handles of pictures that are shown where nobody looks on.
         self._pictures: list[Any] = []
         self.feed = Feed(driver, self._send, window_s=window_s, busy=_busy)
 
@@ -105,20 +106,16 @@ class Charts:
 
     def _ipython_display_(self) -> None:
         """Show the widget; where no front end is, a picture that is drawn again at `close`."""
-        from IPython.display import display
-
         if self._is_closed:
-            display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
-            return
-        pictures = self._views
-        made = self._repr_mimebundle_() | self._still() if not is_batch() else {}
-        if not made:
+            self._show(self._repr_mimebundle_())
+        elif not is_batch():
+            self._show_live(self._repr_mimebundle_() | self._still())
+        else:
             self.feed.keep()
             _wait_for_samples(self.driver)
-            pictures, made = self._pictures, self.bundle()
-        handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None:
-            pictures.append(handle)
+            handle = self._show(self.bundle())
+            if handle is not None:
+                self._pictures.append(handle)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end."""
@@ -171,20 +168,10 @@ class Charts:
         return bundle(self.feed.panels(), self.driver.source, **self._shown)
 
     def freeze(self) -> None:
-        """Put what is shown now in the place of the live views, for good, and close them.
-
-        A live view is gone from a notebook that is read without its kernel; this stays. Where no
-        view was shown it comes below the running cell.
-        """
-        from IPython.display import display
-
-        made = self.bundle()
-        shown, self._views, self._pictures = [*self._views, *self._pictures], [], []
-        for handle in shown:
-            handle.update(made, raw=True)
-        if not shown:
-            display(made, raw=True)  # type: ignore[no-untyped-call]
-        self.close()
+        """Put a picture in the place of the live views, for good, and close them."""
+        self._views += self._pictures
+        self._pictures = []
+        super().freeze()
 
     def _still(self) -> dict[str, str]:
         """Return what a reader without the kernel sees in the place of a live view."""

@@ -13,6 +13,7 @@ from labvirt.widgets.registry import registry
 from labvirt.widgets.row_feed import RowFeed
 from labvirt.widgets.row_look import Look, row_driver_of
 from labvirt.widgets.row_order import frame, ordered
+from labvirt.widgets.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,7 +86,7 @@ def overview(
     return made
 
 
-class Overview:
+class Overview(Shown):
     """A table of domains; see `overview`. Shown by being the last line of a cell.
 
     Every display of it is one more view; all of them share what is selected.
@@ -99,6 +100,7 @@ class Overview:
         self._view: LiveView | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        super().__init__()
         self.feed = RowFeed(driver, self._send, more=self._more, window_s=60.0, busy=_busy)
 
     def __repr__(self) -> str:
@@ -128,6 +130,14 @@ class Overview:
                 self._view = LiveView("overview", self._receive)
             return self._view
 
+    def _ipython_display_(self) -> None:
+        """Show the widget; where no front end is, a table."""
+        made = _pair(self._repr_mimebundle_())[0]
+        if self._is_closed or is_batch():
+            self._show(made)
+        else:
+            self._show_live(made)
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end, and a table for everything else.
 
@@ -136,7 +146,7 @@ class Overview:
         if self._is_closed:
             return {"text/plain": repr(self)}
         if is_batch():
-            return self.freeze()
+            return self.bundle()
         widget = self.widget
         if not self.driver.rows.rows:
             # What is saved with the notebook says at least who is there.
@@ -146,7 +156,7 @@ class Overview:
         data, *rest = _pair(widget._repr_mimebundle_(**options))
         return ({**data, **self._static()}, *rest)
 
-    def _static(self) -> dict[str, str]:
+    def _static(self) -> dict[str, Any]:
         look, rows = self._look, self.driver.rows
         with self.driver.lock:
             shown = ordered(rows, sort=look.sort, descending=look.down, inactive=look.inactive)
@@ -155,7 +165,7 @@ class Overview:
                 "text/plain": overview_html.plain(rows, self.driver.title),
             }
 
-    def freeze(self) -> dict[str, str]:
+    def bundle(self) -> dict[str, Any]:
         """Return what it shows now by MIME type, as every reader of a notebook shows it.
 
         When no view is open, the hosts are read once; that takes a second.

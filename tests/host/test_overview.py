@@ -59,7 +59,7 @@ def test_rows_of_a_lab_follow_its_domains(lab, alpha, guests):
     off.start()
     wanted = {two.uuid: False, off.uuid: True}
     until(lambda: all(rows.rows["alpha", uuid].active is active for uuid, active in wanted.items()))
-    html = shown.freeze()["text/html"]
+    html = shown.bundle()["text/html"]
     assert one.name in html
     shown._receive({"t": "bye", "view": "v"})
     until(lambda: not alpha.sampler.is_running)
