@@ -223,13 +223,15 @@ def test_df_and_freeze_work_without_a_view(host, shown):
     assert len(found) == 8
     assert found["cpu_percent"].notna().sum() == 6
     assert found["active"].sum() == 6
-    frozen = shown.freeze()
+    frozen = shown.bundle()
     assert set(frozen) == {"text/html", "text/plain"}
     pictures = re.findall(r"base64,([^']+)", frozen["text/html"])
     assert len(pictures) == 7 * 3
     points = re.findall(r"points='([^']+)'", base64.b64decode(pictures[-1]).decode())
     assert len(points[0].split()) >= 20, "what the history kept is in the picture"
     assert "vm3" in frozen["text/plain"]
+    shown.freeze()
+    assert "closed" in repr(shown)
 
 
 def test_what_is_displayed_is_readable_without_a_kernel(host, shown):
