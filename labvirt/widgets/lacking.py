@@ -18,6 +18,11 @@ __all__ = ["notes_of"]
 
 #: What is read seldom may take so long to come.
 _PATIENCE_S = 12.0
+_ABSENT = {
+    "disk": "It has no disk.",
+    "latency": "It has no disk.",
+    "network": "It has no network card whose traffic libvirt counts: user-mode cards have none.",
+}
 
 
 def notes_of(driver: LiveDriver, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -49,9 +54,8 @@ def notes_of(driver: LiveDriver, samples: Sequence[Sample]) -> dict[str, Any]:
 
 def _reasons(driver: LiveDriver, panel: Panel, *, waited: bool) -> Iterator[str]:
     if not panel.lines:
-        what = {"disk": "disk", "latency": "disk", "network": "network card"}.get(panel.key)
-        if what is not None:
-            yield f"It has no {what}." if waited else "Not read yet."
+        if panel.key in _ABSENT:
+            yield _ABSENT[panel.key] if waited else "Not read yet."
         return
     if not waited:
         return

@@ -307,7 +307,7 @@ def test_kill_9_in_the_middle_of_a_live_clone_is_cleaned_by_the_next_opening(
     code = textwrap.dedent(f"""
         import os, signal
         import labvirt as lv
-        from labvirt.host.keeping.verbs import layers
+        from labvirt.host.keeping import layers
         from labvirt.images import copying
         def stop(*args):
             print("middle", flush=True)

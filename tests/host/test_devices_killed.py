@@ -16,7 +16,7 @@ pytestmark = pytest.mark.lab
 
 HEAD = """
 import labvirt as lv, os, signal
-from labvirt.host.devices.verbs import device_actions
+from labvirt.host.devices import device_actions
 from labvirt.model import DiskSpec
 host = lv.connect(uri)
 kind = getattr(device_actions, kind)

@@ -15,7 +15,7 @@ from labvirt.errors import (
     NotFoundError,
     UnsupportedError,
 )
-from labvirt.host.devices.verbs import nodedev
+from labvirt.host.devices import nodedev
 from labvirt.model import HostUsbSpec
 from labvirt.status.nodedev import node_device_record
 

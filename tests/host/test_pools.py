@@ -98,7 +98,7 @@ def test_a_pool_is_made_used_and_deleted(alpha, folder, name):
 
 
 def test_a_plan_that_fails_leaves_nothing(alpha, folder, name, monkeypatch):
-    from labvirt.host.storage.hosting import pool_plan
+    from labvirt.host.storage import pool_plan
 
     def broken(self, host, control):
         raise ConflictError("look behind the pool", libvirt_text="nothing there")
@@ -113,7 +113,7 @@ def test_a_plan_that_fails_leaves_nothing(alpha, folder, name, monkeypatch):
 
 
 def test_a_folder_with_files_is_never_removed_by_the_undo(alpha, folder, name, monkeypatch):
-    from labvirt.host.storage.hosting import pool_plan
+    from labvirt.host.storage import pool_plan
 
     place = folder / name
     place.mkdir()

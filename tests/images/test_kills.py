@@ -68,9 +68,16 @@ def begun(line, *, when, home):
         except psutil.Error:
             return None
 
-    until(lambda: tool() or asker.poll() is not None, "qemu-img to be in the middle")
-    assert asker.poll() is None, "it was over before it could be killed"
-    return asker, tool()
+    found = None
+
+    def in_the_middle():
+        nonlocal found
+        found = tool()
+        return found or asker.poll() is not None
+
+    until(in_the_middle, "qemu-img to be in the middle")
+    assert found is not None, "it was over before it could be killed"
+    return asker, found
 
 
 def killed(asker, tool):

@@ -32,8 +32,6 @@ SETTINGS = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 
-pytest_plugins: list[str] = []
-
 
 def pytest_collection_modifyitems(items):
     skip = pytest.mark.skip(reason="no chromium (Debian package chromium)")

@@ -125,7 +125,7 @@ def test_a_pull_backup_is_read_through_nbd(guest, place, fill, checksum):
 
 
 def test_a_cancelled_backup_leaves_nothing(guest, place, fill, monkeypatch):
-    from labvirt.host.keeping.verbs import backup_actions
+    from labvirt.host.keeping import backup_actions
 
     fill(guest)
 

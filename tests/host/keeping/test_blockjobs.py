@@ -227,7 +227,7 @@ def test_a_file_that_another_domain_needs_is_not_changed(guest, host, fill):
 
 
 def test_an_encrypted_disk_is_not_copied_in_clear(guest, monkeypatch):
-    from labvirt.host.keeping.verbs import backup, blockjobs, judging, moving_disks
+    from labvirt.host.keeping import backup, blockjobs, judging, moving_disks
     from labvirt.host.storage.chain import chains_of
     from labvirt.model import DomainXml
 

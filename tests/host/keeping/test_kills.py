@@ -126,7 +126,7 @@ def test_labvirt_killed_after_the_pivot_the_move_is_told_finished(guest, host, f
     killed(
         host,
         """
-        from labvirt.host.keeping.verbs import blockjob_actions
+        from labvirt.host.keeping import blockjob_actions
         blockjob_actions.CopyDisk._settle = die
         guest.move_disk("vda", pool, volume="moved.qcow2")
         """,
@@ -146,7 +146,7 @@ def test_labvirt_killed_in_a_backup_nothing_half_is_left(guest, host, folder, fi
     killed(
         host,
         f"""
-        from labvirt.host.keeping.verbs import backup_actions, backup_files
+        from labvirt.host.keeping import backup_actions, backup_files
         if {where!r} == "write":
             backup_files.Backup.write = die
         else:
@@ -175,7 +175,7 @@ def test_labvirt_killed_with_a_frozen_guest_it_is_thawed(guest, host, said, when
     killed(
         host,
         f"""
-        from labvirt.host.keeping.verbs import snapshot_actions
+        from labvirt.host.keeping import snapshot_actions
         kind = snapshot_actions.MakeSnapshot if {when!r} == "before" else snapshot_actions.ThawGuest
         kind.do = die
         guest.snapshot("cut", disks="external", quiesce=True)
@@ -203,7 +203,7 @@ def test_labvirt_killed_in_an_external_revert_it_is_taken_back(guest, host, mark
     killed(
         host,
         """
-        from labvirt.host.keeping.verbs import snapshot_text_actions
+        from labvirt.host.keeping import snapshot_text_actions
         plain = snapshot_text_actions.PointSnapshot.do
         def late(self, *args):
             plain(self, *args)
@@ -231,7 +231,7 @@ def test_qemu_killed_in_the_middle_the_definition_still_names_whole_data(
     paths = guest.chain("vda").paths
     pid = qemu_of(guest)
     if what == "backup":
-        from labvirt.host.keeping.verbs import backup_actions
+        from labvirt.host.keeping import backup_actions
 
         plain = backup_actions.PushBackup._follow
 
@@ -286,7 +286,7 @@ def test_libvirtd_killed_in_the_middle_the_job_goes_on_to_its_end(
 def test_libvirtd_killed_in_a_backup_tells_exactly_and_leaves_no_half_file(
     guests, guest, host, folder, fill, monkeypatch
 ):
-    from labvirt.host.keeping.verbs import backup_actions
+    from labvirt.host.keeping import backup_actions
 
     before = fill(guest)
     plain = backup_actions.PushBackup._follow
