@@ -19,7 +19,7 @@ device or a key comes or goes. While they are the same, the readings carry the s
 from __future__ import annotations
 
 import struct
-from itertools import chain
+from itertools import chain, starmap
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +69,14 @@ def _getter(keys: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...
 
 
 def _floats(rows: Iterable[Iterable[Any]], count: int, width: int) -> NDArray[np.float64]:
-    """Return rows of numbers as ``[width, count]``: one C call, quickest for whole numbers."""
-    figures = tuple(chain.from_iterable(rows))
+    """Return rows of numbers as ``[width, count]``: all in C, quickest for whole numbers."""
+    rows = list(rows)
     try:
-        packed = np.frombuffer(struct.pack(f"{len(figures)}q", *figures), np.int64)
+        pack = struct.Struct(f"{width}q").pack
+        packed = np.frombuffer(b"".join(starmap(pack, rows)), np.int64)
     except struct.error:  # a fraction, or above 2**63
-        packed = np.array(figures, dtype=np.float64)
-    return np.ascontiguousarray(packed.reshape(count, width).T, dtype=np.float64)
+        packed = np.array(tuple(chain.from_iterable(rows)), dtype=np.float64)
+    return packed.reshape(count, width).T.astype(np.float64)
 
 
 class _Plan:
