@@ -80,5 +80,7 @@ class Choices:
         if self.offer is None:
             return ()
         place = (spec, _INDEX.sub("", path))
-        part = _OFFERED.get(place) or _BY_KIND.get(place, {}).get(kind() if place in _BY_KIND else "")
+        part = _OFFERED.get(place) or _BY_KIND.get(place, {}).get(
+            kind() if place in _BY_KIND else ""
+        )
         return tuple(getattr(self.offer, part)) if part else ()

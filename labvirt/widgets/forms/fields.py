@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FormField", "Kind", "fields_of"]
 
-Kind = Literal["text", "prose", "number", "size", "flag", "choice", "words", "secret", "group", "list"]
+Kind = Literal[
+    "text", "prose", "number", "size", "flag", "choice", "words", "secret", "group", "list"
+]
 _UNION: Final = (Union, types.UnionType)
 
 
