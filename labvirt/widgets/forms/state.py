@@ -15,7 +15,7 @@ from labvirt.widgets.i18n import _
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Checked", "Entry", "FormState", "Raw"]
+__all__ = ["Checked", "Entry", "FormState", "Raw", "unit_shown"]
 
 S = TypeVar("S", bound=Spec)
 Raw = str | bool
@@ -292,7 +292,7 @@ class FormState(Generic[S]):
                 else:
                     state = "missing" if field.required else "default"
                 text = MASK if field.kind == "secret" and value else _words(value)
-                unit = field.unit if is_leaf and _BARE.fullmatch(text) else ""
+                unit = unit_shown(field, text) if text else ""
                 yield Entry(path, field, state, f"{text} {unit}".strip())
             for inner, below in self.inner(field, path):
                 yield from self._entries(inner, below)
@@ -352,6 +352,11 @@ class FormState(Generic[S]):
                 self._load(field.of(str(self.raw[path])), f"{path}.", value or {}, left)
             elif value is not None:
                 self.raw[path] = _write(field, value)
+
+
+def unit_shown(field: FormField, text: str) -> str:
+    """Return the unit that stands beside a value; none where the value has its own."""
+    return field.unit if not text or _BARE.fullmatch(text) else ""
 
 
 def _read(field: FormField, raw: Raw) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from labvirt.widgets.forms.depends import ADVANCED
 from labvirt.widgets.forms.labels import CHOICE_LABELS
+from labvirt.widgets.forms.state import unit_shown
 from labvirt.widgets.i18n import _
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _node(
         "kind": field.kind,
         "label": _(field.label),
         "help": _help(field),
-        "unit": field.unit,
+        "unit": unit_shown(field, str(state.value(field, path))),
         "value": state.value(field, path),
         "given": path in state.raw,
         "required": field.required,

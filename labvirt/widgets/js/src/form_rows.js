@@ -1,6 +1,6 @@
 // Rows: one labelled control per field, groups and lists of them; updated in place, never rebuilt
 // under the hands of whoever types.
-import { fill, make, press, say } from "./dom.js";
+import { fill, make, say } from "./dom.js";
 
 let count = 0;
 
@@ -123,9 +123,12 @@ class Row {
     }
     arrange(this.box, node.nodes ?? [], this.form);
     this.box.hidden = !node.nodes?.length;
-    if (this.kind !== "group") {
+    if (this.kind !== "group" && node.nodes?.length) {
       this.box.setAttribute("role", "group");
       this.box.setAttribute("aria-label", named);
+    } else {
+      this.box.removeAttribute("role");
+      this.box.removeAttribute("aria-label");
     }
   }
 
@@ -268,5 +271,3 @@ export class Tabs {
     }
   }
 }
-
-export { press };
