@@ -364,7 +364,8 @@ def _parts(value: str, main: str) -> tuple[str, dict[str, str]]:
         words = list(lexer)
     except ValueError:
         words = value.split(",")
-    first, parts = "", {}
+    first = ""
+    parts: dict[str, str] = {}
     for number, word in enumerate(words):
         key, eq, text = word.partition("=")
         if number == 0 and not eq:

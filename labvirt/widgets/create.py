@@ -16,6 +16,7 @@ from labvirt.widgets.i18n import N_, _
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labvirt.widgets.forms.state import Raw
     from labvirt.widgets.forms.tree import Section
 
 __all__ = ["PRESETS", "Create", "create"]
@@ -175,7 +176,10 @@ class Create(PlanForm[DomainSpec]):
         if name not in PRESETS:
             raise SpecError(f"create: no preset {name!r:.60}", hint=", ".join(PRESETS))
         with self._lock:
-            kept = {key: self.state.raw[key] for key in ("name", "title") if key in self.state.raw}
+            names = ("name", "title")
+            kept: dict[str, Raw] = {
+                key: value for key, value in self.state.raw.items() if key in names
+            }
             self.state.load(PRESETS[name][2])
             self.state.raw |= kept
         self._notes = ()

@@ -178,7 +178,9 @@ def test_what_is_typed_is_never_interpreted(book, form):
 
 def test_lists_dependent_fields_and_choices_of_the_host(book, form):
     form.get_by_role("button", name="Add: Disks").click()
-    book.wait("() => document.activeElement.closest('[data-path]')?.dataset.path.startsWith('disks[0]')")
+    book.wait(
+        "() => document.activeElement.closest('[data-path]')?.dataset.path.startsWith('disks[0]')"
+    )
     control(form, "disks[0].source.size").fill("1")
     control(form, "disks[0].device").select_option("cdrom")
     offered = form.locator("[data-path='disks[0].source.pool'] option").evaluate_all(

@@ -15,7 +15,7 @@ from labvirt.errors import SpecError
 from labvirt.widgets.i18n import _, language, ngettext, set_language, told
 from labvirt.widgets.words import WORDS
 
-CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
+CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)  # noqa: RUF001
 #: Names and abbreviations that are the same in Russian.
 LATIN = 24
 

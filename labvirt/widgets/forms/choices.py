@@ -62,9 +62,10 @@ class Choices:
             self.state, self.error = "loading", ""
         try:
             offer = offer_of(self._host)
-        except LabvirtError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the form says it and goes on
+            text = str(error) if isinstance(error, LabvirtError) else repr(error)
             with self._lock:
-                self.state, self.error = "failed", str(error)
+                self.state, self.error = "failed", text
         else:
             with self._lock:
                 self.state, self.offer = "ready", offer

@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from labvirt.model.spec import Spec, is_secret
 from labvirt.model.units import Size
-from labvirt.widgets.forms.labels import label_of, unit_of
+from labvirt.widgets.forms.labels import help_of, label_of, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,10 +79,10 @@ def fields_of(spec: type[Spec], *, only: Sequence[str] = ()) -> tuple[FormField,
         only: names of the fields wanted, in the order wanted; all when empty.
     """
     names = only or tuple(spec.model_fields)
-    return tuple(_field(name, spec.model_fields[name]) for name in names)
+    return tuple(_field(name, spec.model_fields[name], spec.__name__) for name in names)
 
 
-def _field(name: str, info: FieldInfo) -> FormField:
+def _field(name: str, info: FieldInfo, spec: str) -> FormField:
     note, limits = _bare(info.annotation)
     limits += list(info.metadata)
     options = [each for each in _options(note) if each is not type(None)]
@@ -93,8 +93,8 @@ def _field(name: str, info: FieldInfo) -> FormField:
     examples = info.examples or _examples(info.annotation)
     return FormField(
         name=name,
-        label=label_of(name),
-        help=info.description or "",
+        label=label_of(name, spec),
+        help=help_of(name, spec, info.description or ""),
         unit=unit_of(name, shape["kind"]),
         default=_plain(default),
         required=required,
@@ -121,16 +121,19 @@ def _shape(name: str, options: list[Any], default: Any) -> dict[str, Any]:
         return {"kind": "words", "choices": _literals(inner)}
     if literals := _literals(options):
         return {"kind": "choice", "choices": literals}
-    if first is bool:
-        tri = default is None
-        return {"kind": "choice", "choices": ("yes", "no")} if tri else {"kind": "flag"}
-    if first is pydantic.SecretStr or is_secret(name):
-        return {"kind": "secret"}
-    if first is Size:
-        return {"kind": "size"}
-    if first in {int, float}:
-        return {"kind": "number"}
-    return {"kind": "prose" if name in {"description", "xml"} else "text"}
+    if first is bool and default is None:
+        return {"kind": "choice", "choices": ("yes", "no")}
+    return {"kind": _plain_kind(name, first)}
+
+
+def _plain_kind(name: str, note: Any) -> Kind:
+    """Return how one value is asked for that is neither chosen nor made of others."""
+    if note is pydantic.SecretStr or is_secret(name):
+        return "secret"
+    if name in {"description", "xml"}:
+        return "prose"
+    kinds: dict[Any, Kind] = {bool: "flag", Size: "size", int: "number", float: "number"}
+    return kinds.get(note, "text")
 
 
 def _group(specs: list[type[Spec]]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ class Form(Generic[S]):
         sections: Sequence[Section] = (),
         host: Any | None = None,
     ) -> None:
-        self.title, self.host = title, host
+        self.title = title
+        self.host: Any = host
         names = tuple(name for _key, _title, fields in sections for name in fields)
         self.state: FormState[S] = FormState(spec, only=names)
         every = tuple(field.name for field in self.state.fields)
@@ -163,7 +164,7 @@ class Form(Generic[S]):
             return self.freeze()
         widget = self.widget
         widget.send_code()
-        bundle = widget._repr_mimebundle_(**options)
+        bundle: Any = widget._repr_mimebundle_(**options)
         data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
         return ({**data, **self.freeze()}, *rest)
 
@@ -286,7 +287,7 @@ class Form(Generic[S]):
             parts.append(_("Everything needed is given"))
         text = ngettext("{count} value given", "{count} values given", given)
         parts.append(text.format(count=given))
-        return ". ".join(parts) + "."
+        return ". ".join(part[:1].upper() + part[1:] for part in parts) + "."
 
     def refresh(self) -> None:
         """Send the form to the pages that show it."""

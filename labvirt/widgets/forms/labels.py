@@ -9,7 +9,7 @@ from typing import Final
 
 from labvirt.widgets.i18n import N_
 
-__all__ = ["CHOICE_LABELS", "label_of", "unit_of"]
+__all__ = ["CHOICE_LABELS", "help_of", "label_of", "one_of", "unit_of"]
 
 #: By the name of the field, in whatever spec it stands.
 _LABELS: Final[dict[str, str]] = {
@@ -183,12 +183,47 @@ CHOICE_LABELS: Final[dict[str, str]] = {
     "auto": N_("KVM where it works"),
 }
 
+#: Where a name means something else in one spec.
+_OWN_LABELS: Final = {
+    ("DiskSpec", "serial"): N_("Serial number"),
+    ("TinyGuest", "boot"): N_("Boot from"),
+}
+
+#: Where the spec's own words are for Python.
+_HELP: Final = {
+    ("DomainSpec", "graphics"): N_("graphical console, VNC or SPICE"),
+    ("DomainSpec", "serial"): N_("first serial port, which is also the text console"),
+    ("DomainSpec", "interfaces"): N_("network interfaces"),
+    ("DiskSpec", "source"): N_("what is in it"),
+}
+
+#: One element of a list.
+_ONE: Final = {
+    "disks": N_("Disk"),
+    "interfaces": N_("Network interface"),
+    "ips": N_("Address"),
+    "timers": N_("Timer"),
+    "features": N_("Feature"),
+    "hosts": N_("Host"),
+}
+
 _UNITS: Final = {"vram_kib": "KiB", "mtu": "B", "lease_s": "s"}
 
 
-def label_of(name: str) -> str:
+def label_of(name: str, spec: str = "") -> str:
     """Return the label of a field, in English."""
-    return _LABELS.get(name) or name.replace("_", " ").capitalize()
+    own = _OWN_LABELS.get((spec, name)) or _LABELS.get(name)
+    return own or name.replace("_", " ").capitalize()
+
+
+def help_of(name: str, spec: str, description: str) -> str:
+    """Return what a field is, in English."""
+    return _HELP.get((spec, name), description)
+
+
+def one_of(name: str) -> str:
+    """Return what one element of a list is called, in English."""
+    return _ONE.get(name) or label_of(name)
 
 
 def unit_of(name: str, kind: str) -> str:

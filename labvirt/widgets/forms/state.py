@@ -10,6 +10,7 @@ from labvirt.errors import Problem, SpecError
 from labvirt.model.spec import MASK, Spec, did_you_mean, shorten
 from labvirt.widgets.forms.depends import RULES
 from labvirt.widgets.forms.fields import FormField, fields_of
+from labvirt.widgets.forms.reasons import reason
 from labvirt.widgets.i18n import _
 
 if TYPE_CHECKING:
@@ -247,7 +248,8 @@ class FormState(Generic[S]):
             path = problem.field
             while path and path not in order:
                 path = path[: -len(_tail(path))]
-            text = f"{problem.why} ({problem.hint})" if problem.hint else problem.why
+            why, hint = reason(problem.why), reason(problem.hint)
+            text = f"{why} ({hint})" if hint else why
             if path != problem.field:
                 text = f"{problem.field}: {text}"
             found[path] = f"{found[path]}; {text}" if path in found else text
@@ -308,20 +310,26 @@ class FormState(Generic[S]):
                     levels = self.inner(field, path)
                     data[field.name] = [self._data(inner, below, wrong) for inner, below in levels]
             elif field.kind == "group":
-                for inner, below in self.inner(field, path):
-                    found = self._data(inner, below, wrong)
-                    if field.variants:
-                        found["kind"] = str(self.raw[path])
-                    if found or given:
-                        data[field.name] = found
-                if given and not self.raw[path]:
-                    data[field.name] = None
+                data |= self._group(field, path, wrong)
             elif given:
                 try:
                     data[field.name] = _read(field, self.raw[path])
                 except ValueError as error:
                     wrong[path] = str(error)
         return data
+
+    def _group(self, field: FormField, path: str, wrong: dict[str, str]) -> dict[str, Any]:
+        """Return a group by its name; nothing when nothing was given of it."""
+        given = path in self.raw
+        if given and not self.raw[path]:
+            return {field.name: None}
+        for inner, below in self.inner(field, path):
+            found = self._data(inner, below, wrong)
+            if field.variants:
+                found["kind"] = str(self.raw[path])
+            if found or given:
+                return {field.name: found}
+        return {}
 
     def _grow(self, path: str) -> None:
         """Let the lists in a path have as many elements as it needs."""

@@ -38,7 +38,7 @@ def as_html(title: str, state: FormState[Any], errors: Mapping[str, str]) -> str
         etree.SubElement(row, "th", scope="row", style="text-align:left").text = plain(entry.path)
         wrong = errors.get(entry.path, "")
         said = f"{status_word(entry.state)}: {wrong}" if wrong else status_word(entry.state)
-        for text in (entry.value or "–", said, _(entry.field.help)):
+        for text in (entry.value or "-", said, _(entry.field.help)):
             etree.SubElement(row, "td", style="text-align:left").text = plain(text)
     return etree.tostring(root, encoding="unicode", method="html")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.widgets.forms.depends import ADVANCED
-from labvirt.widgets.forms.labels import CHOICE_LABELS
+from labvirt.widgets.forms.labels import CHOICE_LABELS, one_of
 from labvirt.widgets.forms.state import unit_shown
 from labvirt.widgets.i18n import _
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from labvirt.widgets.forms.state import FormState
 
 __all__ = ["Section", "nodes_of", "section_nodes"]
+
+_NAMES: Final = frozenset({"kvm", "utc", "kvm,", "off", "virtio"})
 
 #: Key, title, and the fields of one part of a form.
 Section = tuple[str, str, tuple[str, ...]]
@@ -84,10 +86,11 @@ def _node(
         node["kind"] = "switch" if field.optional else "group"
     levels = list(state.inner(field, path))
     if field.kind == "list":
+        node["one"] = _(one_of(field.name))
         node["elements"] = [
             {
                 "path": below[:-1],
-                "label": f"{_(field.label)} {number}",
+                "label": f"{node['one']} {number}",
                 "error": errors.get(below[:-1], ""),
                 "nodes": nodes_of(state, inner, below, choices, errors),
             }
@@ -119,7 +122,9 @@ def _choices(field: FormField, *, required: bool) -> list[list[str]]:
 def _help(field: FormField) -> str:
     """Return what a field is, its limits, and an example."""
     text = _(field.help)
-    parts = [text[:1].upper() + text[1:] if text else _(field.label)]
+    # Names such as kvm are written as they are.
+    is_name = text.split(" ", 1)[0].rstrip(":,;") in _NAMES
+    parts = [text if is_name else text[:1].upper() + text[1:] if text else _(field.label)]
     if field.low is not None and field.high is not None:
         parts.append(_("From {low} to {high}").format(low=field.low, high=field.high))
     elif field.low:

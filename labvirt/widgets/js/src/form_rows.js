@@ -170,8 +170,8 @@ class Row {
     const { words } = this.form;
     say(this.legend, node.label);
     this.legend.title = node.help;
-    const tip = fill(words.add_tip, { label: node.label });
-    say(this.add, `${words.add}: ${node.label}`);
+    const tip = fill(words.add_tip, { label: node.one });
+    say(this.add, `${words.add}: ${node.one}`);
     this.add.title = tip;
     this.add.dataset.do = `add-${node.path}`;
     say(this.none, node.elements.length ? "" : words.empty);

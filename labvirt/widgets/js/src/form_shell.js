@@ -71,7 +71,6 @@ export class FormShell {
       { class: "lv-end" },
       this.options,
       this.plan,
-      this.checklist,
     );
     this.buttons = make("div", { class: "lv-toolbar lv-buttons" }, this.back, this.next, this.verb, this.cancel);
     const top = make("div", { class: "lv-toolbar" }, this.paged, this.clear, this.reload);
@@ -79,7 +78,7 @@ export class FormShell {
       "section",
       { class: "lv-board lv-form" },
       ...[this.title, top, this.presets, this.sourceBox, this.loading, this.notes, this.pages],
-      ...[this.sections, this.end_, this.general, this.status, this.buttons, this.why],
+      ...[this.sections, this.end_, this.checklist, this.general, this.status, this.buttons, this.why],
       ...[this.bar, this.stage, this.outcome, this.lost],
     );
   }
@@ -267,7 +266,6 @@ export class FormShell {
     this.outcome.hidden = job?.phase !== "failed";
     this.plan.hidden = !preview;
     if (preview) this.drawPlan(preview, words);
-    this.checklist.hidden = !checklist;
     if (checklist) this.drawChecklist(checklist, words);
   }
 
@@ -340,6 +338,8 @@ export class FormShell {
     sections.forEach(({ key }, at) => (this.boxes.get(key).el.hidden = paged && at !== this.page));
     const isLast = !paged || this.page === this.last;
     this.end_.hidden = !isLast;
+    // The first page says what will be asked for (guide 2.2, step 4), the last what was given.
+    this.checklist.hidden = !this.form.checklist || (paged && this.page > 0 && !isLast);
     this.pages.hidden = this.back.hidden = this.next.hidden = !paged;
     this.label(this.back, words.back, words.back_tip);
     this.label(this.next, words.next, words.next_tip);
