@@ -70,6 +70,9 @@ def read_domain(xml: str) -> tuple[dict[str, Any], tuple[str, ...]]:
             cmdline=domain.cmdline or None,
         )
     data |= _devices(domain, left)
+    if not data["disks"]:
+        # Without disks hd means nothing; a spec refuses it.
+        data["boot"] = [word for word in data["boot"] if word != "hd"]
     plain = {name: value for name, value in data.items() if value not in (None, [])}
     plain["interfaces"] = data["interfaces"]
     return plain, tuple(dict.fromkeys(left))

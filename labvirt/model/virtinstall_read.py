@@ -136,6 +136,9 @@ class _Reader:
         found = dict(self.fields)
         if self.disks:
             found["disks"] = self.disks
+        elif "boot" in found:
+            # Without disks virt-install writes hd all the same; a spec refuses it.
+            found["boot"] = [word for word in found["boot"] if word != "hd"]
         if self.links or self.no_links:
             found["interfaces"] = self.links
         return found
