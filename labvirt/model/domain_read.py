@@ -75,6 +75,8 @@ def read_domain(xml: str) -> tuple[dict[str, Any], tuple[str, ...]]:
         data["boot"] = [word for word in data["boot"] if word != "hd"]
     plain = {name: value for name, value in data.items() if value not in (None, [])}
     plain["interfaces"] = data["interfaces"]
+    if "serial" in data:
+        plain["serial"] = data["serial"]
     return plain, tuple(dict.fromkeys(left))
 
 

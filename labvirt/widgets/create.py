@@ -16,7 +16,7 @@ from labvirt.widgets.i18n import N_, _
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labvirt.widgets.forms.state import Raw
+    from labvirt.widgets.forms.raw import Raw
     from labvirt.widgets.forms.tree import Section
 
 __all__ = ["PRESETS", "Create", "create"]

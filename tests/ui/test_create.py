@@ -177,7 +177,7 @@ def test_what_is_typed_is_never_interpreted(book, form):
 
 
 def test_lists_dependent_fields_and_choices_of_the_host(book, form):
-    form.get_by_role("button", name="Add: Disks").click()
+    form.get_by_role("button", name="Add: Disk").click()
     book.wait(
         "() => document.activeElement.closest('[data-path]')?.dataset.path.startsWith('disks[0]')"
     )
@@ -187,7 +187,7 @@ def test_lists_dependent_fields_and_choices_of_the_host(book, form):
         "all => all.map((el) => el.value)"
     )
     assert offered == ["default", "shared"]
-    form.get_by_role("button", name="Remove Disks 1").click()
+    form.get_by_role("button", name="Remove Disk 1").click()
     book.wait("() => !document.querySelector(\"[data-path='disks[0].device']\")")
     assert control(form, "secure_boot").count() == 0
     control(form, "firmware").select_option("efi")

@@ -292,7 +292,7 @@ def test_a_form_speaks_the_language_that_is_set_when_it_is_shown(form):
     set_language("ru")
     try:
         model = shown(form)
-        assert model["verb"]["label"] == "Создать ВМ"
+        assert model["verb"]["label"] == "Создать ВМ"  # noqa: RUF001
         form.set("name", "")
         form.start()
         name = shown(form)["sections"][0]["nodes"][0]
@@ -352,7 +352,7 @@ def test_what_is_no_host_is_refused(thing):
 def test_a_wait_has_a_limit(form, host):
     host.go.clear()
     form.start()
-    with pytest.raises(LabvirtError, match="running|planning"):
+    with pytest.raises(LabvirtError, match=r"running|planning"):
         form.wait(0.2)
     host.go.set()
     form.wait(10)

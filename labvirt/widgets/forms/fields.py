@@ -6,9 +6,7 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-import annotated_types
 import pydantic
-from pydantic_core import PydanticUndefined
 
 from labvirt.model.spec import Spec, is_secret
 from labvirt.model.units import Size
@@ -86,9 +84,8 @@ def _field(name: str, info: FieldInfo, spec: str) -> FormField:
     note, limits = _bare(info.annotation)
     limits += list(info.metadata)
     options = [each for each in _options(note) if each is not type(None)]
-    default = info.get_default(call_default_factory=True)
-    required = default is PydanticUndefined
-    default = None if required else default
+    required = info.is_required()
+    default = None if required else info.get_default(call_default_factory=True)
     shape = _shape(name, options, default)
     examples = info.examples or _examples(info.annotation)
     return FormField(
@@ -182,7 +179,7 @@ def _limit(limits: list[Any], *names: str) -> Any:
     for each in _flat(limits):
         for name in names:
             value = getattr(each, name, None)
-            if isinstance(each, annotated_types.BaseMetadata) and value is not None:
+            if value is not None:
                 return value
     return None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.widgets.forms.depends import ADVANCED
 from labvirt.widgets.forms.labels import CHOICE_LABELS, one_of
-from labvirt.widgets.forms.state import unit_shown
+from labvirt.widgets.forms.raw import unit_shown
 from labvirt.widgets.i18n import _
 
 if TYPE_CHECKING:
