@@ -22,6 +22,37 @@ _NETWORK: Final[tuple[Section, ...]] = (
     ("addresses", N_("Addresses"), ("ips", "domain")),
     ("more", N_("More settings"), ("nat", "stp", "mtu", "uuid")),
 )
+_POOL: Final[tuple[Section, ...]] = (
+    ("general", N_("General"), ("name", "kind", "path")),
+    (
+        "source",
+        N_("Source"),
+        (
+            *("device", "devices", "target", "hosts", "dir", "source_name", "format", "adapter"),
+            *("initiator", "auth"),
+        ),
+    ),
+    (
+        "more",
+        N_("More settings"),
+        (
+            *("mode", "owner", "group", "protocol_version", "mount_options", "part_separator"),
+            *("cow", "refresh_allocation", "uuid"),
+        ),
+    ),
+)
+_VOLUME: Final[tuple[Section, ...]] = (
+    ("general", N_("General"), ("name", "capacity", "format", "allocation")),
+    ("backing", N_("Backing image"), ("backing_path", "backing_format")),
+    (
+        "more",
+        N_("More settings"),
+        (
+            *("preallocation", "mode", "owner", "group", "compat", "cluster_size"),
+            *("lazy_refcounts", "extended_l2", "nocow"),
+        ),
+    ),
+)
 _AUTOSTART: Final = {
     "start": (N_("Start it when it is made"), N_("Off: it is only defined"), True),
     "autostart": (
@@ -57,6 +88,7 @@ def pool_form(host: Any) -> PlanForm[PoolSpec]:
         verb=N_("Create pool"),
         plan=host.plan,
         host=host,
+        sections=_POOL,
         options={**_AUTOSTART, "build": (N_("Build"), build, False)},
     )
 
@@ -126,6 +158,7 @@ class _VolumeForm(PlanForm[VolumeSpec]):
             verb=N_("Create volume"),
             plan=pool.plan,
             host=pool.host,
+            sections=_VOLUME,
         )
         self.pool = pool
         self._note: tuple[str, str] | None = None

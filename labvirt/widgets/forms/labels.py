@@ -181,6 +181,17 @@ CHOICE_LABELS: Final[dict[str, str]] = {
     "disk": N_("disk"),
     "floppy": N_("floppy drive"),
     "auto": N_("KVM where it works"),
+    "dir": N_("Folder"),
+    "fs": N_("File system on a device"),
+    "netfs": N_("Folder of a server (NFS and others)"),
+    "logical": N_("LVM volume group"),
+    "iscsi": "iSCSI",
+    "iscsi-direct": N_("iSCSI, by QEMU itself"),
+    "scsi": N_("SCSI host adapter"),
+    "mpath": N_("Multipath devices"),
+    "rbd": "Ceph RBD",
+    "gluster": "Gluster",
+    "zfs": N_("ZFS pool"),
 }
 
 #: Where a name means something else in one spec.
