@@ -321,6 +321,8 @@ def test_where_a_program_runs_the_notebook_a_form_is_a_table_of_parameters(form,
     parser.feed(bundle["text/html"])
     assert parser.tags <= {"div", "h4", "table", "thead", "tbody", "tr", "th", "td"}
     assert "512 MiB" in bundle["text/plain"]
+    assert form.spec().graphics.password.get_secret_value() == "geheim"
+    assert "geheim" not in json.dumps(shown(form))
     assert "geheim" not in str(bundle)
     assert form._view is None, "nobody would look at a widget"
 

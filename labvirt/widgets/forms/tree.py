@@ -71,7 +71,8 @@ def _node(
         "label": _(field.label),
         "help": _help(field),
         "unit": unit_shown(field, str(state.value(field, path))),
-        "value": state.value(field, path),
+        # A secret goes to the kernel and never back.
+        "value": "" if field.kind == "secret" else state.value(field, path),
         "given": path in state.raw,
         "required": field.required,
         "error": errors.get(path, ""),

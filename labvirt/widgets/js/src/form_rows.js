@@ -142,7 +142,7 @@ class Row {
     if (node.choices) this.choose(control, node);
     if (this.offers) this.offer(node.offered);
     if (node.example && control.type === "text") control.placeholder = node.example;
-    if (this.form.isAhead(this)) return;
+    if (this.form.isAhead(this) || (node.kind === "secret" && node.given)) return;
     if (control.type === "checkbox") control.checked = Boolean(node.value);
     else if (control.value !== String(node.value ?? "")) control.value = node.value ?? "";
   }
