@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from labvirt.widgets.i18n import told
 from labvirt.widgets.words import WORDS
 
 if TYPE_CHECKING:
@@ -78,5 +79,5 @@ def meta_of(
         "panels": [panel_of(each) for each in panels],
         "marks": [mark_of(each) for each in driver.marks(window_s)],
         "state": dict(state),
-        "words": WORDS,
+        "words": told(WORDS),
     }

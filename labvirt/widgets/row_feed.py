@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from labvirt.widgets.feed import Feed
+from labvirt.widgets.i18n import told
 from labvirt.widgets.row_words import ROW_WORDS
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class RowFeed(Feed):
             "replay": None if driver.span is None else {"span": list(driver.span)},
             "marks": [],
             "state": self._state(),
-            "words": ROW_WORDS,
+            "words": told(ROW_WORDS),
             **self._more(),
             **head,
         }

@@ -1,0 +1,152 @@
+"""Labels: what the fields of specs are called in forms, and in which unit bare numbers are meant.
+
+The texts are English; `i18n` looks them up when a form is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from labvirt.widgets.i18n import N_
+
+__all__ = ["CHOICE_LABELS", "label_of", "unit_of"]
+
+#: By the name of the field, in whatever spec it stands.
+_LABELS: Final[dict[str, str]] = {
+    "name": N_("Name"),
+    "title": N_("Title"),
+    "description": N_("Description"),
+    "tags": N_("Tags"),
+    "uuid": N_("UUID"),
+    "memory": N_("Memory"),
+    "current_memory": N_("Memory at start"),
+    "hugepages": N_("Huge pages"),
+    "shared_memory": N_("Shared memory"),
+    "vcpus": N_("Virtual CPUs"),
+    "max_vcpus": N_("Max virtual CPUs"),
+    "virt": N_("Virtualization"),
+    "arch": N_("Architecture"),
+    "machine": N_("Machine"),
+    "cpu": N_("CPU"),
+    "firmware": N_("Firmware"),
+    "secure_boot": N_("Secure Boot"),
+    "features": N_("Features"),
+    "clock": N_("Clock"),
+    "on_poweroff": N_("On shutdown"),
+    "on_reboot": N_("On reboot"),
+    "on_crash": N_("On crash"),
+    "boot": N_("Boot"),
+    "source": N_("Source"),
+    "disks": N_("Disks"),
+    "interfaces": N_("Network interfaces"),
+    "graphics": N_("Graphical console"),
+    "video": N_("Video"),
+    "serial": N_("Serial console"),
+    "agent": N_("Guest agent"),
+    "balloon": N_("Balloon"),
+    "rng": N_("Random numbers"),
+    "watchdog": N_("Watchdog"),
+    "kind": N_("Kind"),
+    "path": N_("Path"),
+    "pool": N_("Storage pool"),
+    "volume": N_("Volume"),
+    "format": N_("Format"),
+    "bus": N_("Bus"),
+    "kernel": N_("Kernel"),
+    "initrd": N_("Initial RAM disk"),
+    "cmdline": N_("Command line"),
+    "ssh": N_("SSH server"),
+    "size": N_("Size"),
+    "allocation": N_("Allocated now"),
+    "backing_path": N_("Backing image"),
+    "backing_format": N_("Backing format"),
+    "device": N_("Device"),
+    "target": N_("Target"),
+    "readonly": N_("Read only"),
+    "shareable": N_("Shareable"),
+    "cache": N_("Cache"),
+    "io": N_("I/O mode"),
+    "discard": N_("Discard"),
+    "bytes_per_s": N_("Limit per second"),
+    "iops": N_("Limit of operations"),
+    "boot_order": N_("Boot order"),
+    "model": N_("Model"),
+    "mac": N_("MAC address"),
+    "address": N_("Address"),
+    "port": N_("Port"),
+    "mode": N_("Mode"),
+    "filter": N_("Filter"),
+    "link_up": N_("Cable plugged in"),
+    "mtu": N_("MTU"),
+    "inbound": N_("Inbound rate"),
+    "outbound": N_("Outbound rate"),
+    "topology": N_("Topology"),
+    "sockets": N_("Sockets"),
+    "cores": N_("Cores"),
+    "threads": N_("Threads"),
+    "listen": N_("Listen on"),
+    "password": N_("Password"),
+    "keymap": N_("Keyboard layout"),
+    "heads": N_("Screens"),
+    "vram_kib": N_("Video memory"),
+    "log_path": N_("Transcript"),
+    "host": N_("Host"),
+    "action": N_("Action"),
+    "capacity": N_("Capacity"),
+    "forward": N_("Forwarding"),
+    "forward_dev": N_("Forward through"),
+    "bridge": N_("Bridge"),
+    "domain": N_("DNS domain"),
+    "ips": N_("Addresses"),
+    "dhcp": N_("DHCP range"),
+    "start": N_("First address"),
+    "end": N_("Last address"),
+}
+
+#: Choices that have a name for people; the others are technical words and stay.
+CHOICE_LABELS: Final[dict[str, str]] = {
+    "": N_("(left open)"),
+    "yes": N_("yes"),
+    "no": N_("no"),
+    "tiny-guest": N_("Tiny guest of labvirt (boots in seconds)"),
+    "import-image": N_("Existing image, used in place"),
+    "iso-install": N_("Installation CD (ISO image)"),
+    "kernel-boot": N_("Kernel and RAM disk, booted directly"),
+    "network-boot": N_("Network boot (PXE)"),
+    "new-volume": N_("New volume"),
+    "volume": N_("Existing volume"),
+    "file": N_("Image file"),
+    "block": N_("Block device"),
+    "default": N_("default"),
+    "network": N_("Virtual network"),
+    "user": N_("QEMU's own NAT (user)"),
+    "direct": N_("Device of the host (macvtap)"),
+    "mcast": N_("Multicast group of VMs"),
+    "none": N_("none"),
+    "isolated": N_("Isolated"),
+    "route": N_("Routed"),
+    "open": N_("Open"),
+    "nat": "NAT",
+    "bios": "BIOS",
+    "efi": "EFI",
+    "vnc": "VNC",
+    "spice": "SPICE",
+    "cdrom": N_("CD drive"),
+    "disk": N_("disk"),
+    "floppy": N_("floppy drive"),
+    "auto": N_("KVM where it works"),
+}
+
+_UNITS: Final = {"vram_kib": "KiB", "mtu": "B", "lease_s": "s"}
+
+
+def label_of(name: str) -> str:
+    """Return the label of a field, in English."""
+    return _LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+def unit_of(name: str, kind: str) -> str:
+    """Return the unit in which a bare number is meant; empty when it has none."""
+    if kind == "size":
+        return "GiB" if name in {"size", "capacity", "allocation"} else "MiB"
+    return _UNITS.get(name, "")
