@@ -8,14 +8,16 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.managing.manager import Manager, manager
     from labvirt.widgets.overview import Overview, overview
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
+    "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.overview": ("Overview", "overview"),
 }
 
-__all__ = ["Charts", "Overview", "charts", "overview"]
+__all__ = ["Charts", "Manager", "Overview", "charts", "manager", "overview"]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 
