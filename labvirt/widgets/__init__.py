@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from labvirt.lazy import lazily
@@ -25,3 +27,18 @@ _load, __dir__ = lazily(__name__, _HOMES)
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
     return _load(name)
+
+
+class _Views(ModuleType):
+    """A package in which a view keeps its name though a module is called like it.
+
+    Importing ``labvirt.widgets.overview`` from inside would otherwise put the module in the place of
+    the function ``overview``.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Views
