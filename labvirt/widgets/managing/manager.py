@@ -412,12 +412,12 @@ class Manager:
         static: dict[str, str] = {"text/plain": repr(self)}
         if self.overview is not None:
             with contextlib.suppress(LabvirtError):
-                data = self.overview._repr_mimebundle_(**options)  # noqa: SLF001 - its static form
-                shown = data[0] if isinstance(data, tuple) else data
+                bundle = self.overview._repr_mimebundle_(**options)  # noqa: SLF001 - its static form
+                shown = bundle[0] if isinstance(bundle, tuple) else bundle
                 static |= {key: shown[key] for key in ("text/html", "text/plain") if key in shown}
         made = self.box._repr_mimebundle_(**options)  # noqa: SLF001 - IPython's protocol
-        pair = made if isinstance(made, tuple) else (made,)
-        return ({**pair[0], **static}, *pair[1:])
+        data, metadata = made if isinstance(made, tuple) else (made, {})
+        return {**data, **static}, metadata
 
     def freeze(self) -> dict[str, str]:
         """Return the VMs as they are now by MIME type, as every reader of a notebook shows them.

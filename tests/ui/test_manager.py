@@ -1,0 +1,92 @@
+"""The manager in a real JupyterLab, on a real lab: by mouse, by keyboard, in both themes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+MAKE = f"""
+import labvirt as lv, time
+lab = lv.Lab.start("mng-{os.getpid()}", hosts=1, backend="session", ephemeral=True)
+alpha = lab.hosts[0]
+plain = dict(memory="32 MiB", interfaces=(), agent=False, rng=False)
+web1 = alpha.plan(lv.DomainSpec(name="web1", **plain), start=False).apply()
+odd = alpha.plan(lv.DomainSpec(name="db1", title="<script>window.hurt = 1</script>", **plain),
+                 start=False).apply()
+sys1 = alpha.plan(lv.DomainSpec(name="sys1", memory="128 MiB", source=lv.TinyGuest())).apply()
+"""
+SHOW = "manager = lv.ui.manager(lab); manager"
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def book(jupyter):
+    book = jupyter.open("manager", MAKE, SHOW)
+    try:
+        book.wait("() => document.querySelector('.labvirt-manager [data-lv=ready]')", 20)
+    except Exception:
+        jupyter.picture("failed-open-manager")
+        print(book.errors, jupyter.faults)
+        book.ask("manager.close(); lab.stop()", timeout_s=60)
+        raise
+    try:
+        yield book
+        assert book.errors == []
+        assert jupyter.faults == []
+    finally:
+        book.ask("manager.close(); lab.stop()", timeout_s=60)
+        book.close()
+
+
+def area(book):
+    return book.page.locator(".labvirt-manager")
+
+
+def knob(book, name):
+    return area(book).get_by_role("button", name=name, exact=True)
+
+
+def select(book, *names):
+    book.ask(f"manager.select({', '.join(map(repr, names))})")
+
+
+def enabled(book, name):
+    book.wait(
+        "() => [...document.querySelectorAll('.labvirt-toolbar button')]"
+        f".some((el) => el.innerText.trim() === {name!r} && !el.disabled)"
+    )
+    return knob(book, name)
+
+
+def said(book, text):
+    area(book).locator(".labvirt-deed").get_by_text(text).first.wait_for()
+
+
+def state(book, name):
+    return book.ask(f"print(alpha.domains[{name!r}].state.value)").strip()
+
+
+def test_a_vm_is_started_paused_and_forced_off_by_mouse(book, jupyter):
+    assert knob(book, "Run").is_disabled()
+    board = area(book).locator("[data-lv]")
+    board.locator(".lv-scroller").scroll_into_view_if_needed()
+    select(book, "web1")
+    jupyter.picture("manager-light", area(book))
+    enabled(book, "Run").dblclick()
+    enabled(book, "Pause").click()
+    enabled(book, "Resume")
+    assert state(book, "web1") == "paused"
+    said(book, "Done")
+    titles = book.ask("print([e['title'] for e in alpha.journal.entries()])")
+    assert titles.count("start domain web1") == 1, "two clicks make one action"
+    enabled(book, "Force off").click()
+    said(book, "what web1 has in memory")
+    area(book).get_by_text("Show me the command", exact=True).click()
+    said(book, f"virsh -c")
+    jupyter.picture("manager-force-off", area(book))
+    assert state(book, "web1") == "paused", "nothing is done before Apply"
+    knob(book, "Apply").click()
+    enabled(book, "Run")
+    assert state(book, "web1") == "shutoff"
