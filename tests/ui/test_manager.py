@@ -84,7 +84,7 @@ def test_a_vm_is_started_paused_and_forced_off_by_mouse(book, jupyter):
     enabled(book, "Force off").click()
     said(book, "what web1 has in memory")
     area(book).get_by_text("Show me the command", exact=True).click()
-    said(book, f"virsh -c")
+    said(book, "virsh -c")
     jupyter.picture("manager-force-off", area(book))
     assert state(book, "web1") == "paused", "nothing is done before Apply"
     knob(book, "Apply").click()

@@ -8,7 +8,16 @@ import ipywidgets as w
 
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing.deleting import files_of
-from labvirt.widgets.managing.parts import alert, button, close_tree, heading, put, show, status, told
+from labvirt.widgets.managing.parts import (
+    alert,
+    button,
+    close_tree,
+    heading,
+    put,
+    show,
+    status,
+    told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +82,11 @@ class Ask:
         show(self.box, on=True)
 
     def _make(
-        self, field: Field, chosen: Sequence[Facts], domains: Sequence[Domain], hosts: Sequence[Host]
+        self,
+        field: Field,
+        chosen: Sequence[Facts],
+        domains: Sequence[Domain],
+        hosts: Sequence[Host],
     ) -> Any:
         label = _(field.label)
         first = chosen[0]

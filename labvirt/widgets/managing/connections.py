@@ -103,7 +103,10 @@ class ConnectionForm:
             **wide,
         )
         self.host = w.Text(
-            description=_("Host name"), placeholder="kvm7.example.com", continuous_update=True, **wide
+            description=_("Host name"),
+            placeholder="kvm7.example.com",
+            continuous_update=True,
+            **wide,
         )
         self.user = w.Text(description=_("User"), placeholder="root", **wide)
         self.path = w.Text(description=_("Path"), placeholder="/system", **wide)

@@ -9,7 +9,18 @@ import ipywidgets as w
 
 from labvirt.errors import CancelledError
 from labvirt.widgets.i18n import _
-from labvirt.widgets.managing.parts import Aside, alert, button, heading, pre, put, show, status, told
+from labvirt.widgets.managing.parts import (
+    Aside,
+    alert,
+    button,
+    heading,
+    pre,
+    put,
+    show,
+    status,
+    told,
+    unbind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,9 +58,7 @@ class Deed:
             min=0, max=1, description=_("Progress"), layout=w.Layout(width="24em")
         )
         self.command = w.HTML()
-        self.apply = button(
-            _("Apply"), _("Do what is said above"), self.confirm, kind="primary"
-        )
+        self.apply = button(_("Apply"), _("Do what is said above"), self.confirm, kind="primary")
         self.cancel = button(_("Cancel"), _("Change nothing, or stop what is under way"), self.stop)
         self.fields = w.VBox([])
         self.area = w.VBox(
@@ -128,6 +137,11 @@ class Deed:
         self._draw(_asked(plans, destroys), lossy=bool(destroys))
         if not destroys and not ask:
             self.confirm()
+            return
+        # The keyboard stands where the question is; on what loses nothing when pressed in haste.
+        focused = self.cancel if destroys else self.apply
+        focused.focus()
+        unbind(focused)
 
     def confirm(self) -> None:
         """Do what was asked; twice is once."""
@@ -202,7 +216,10 @@ class Deed:
             if self._state == "running":
                 put(self.progress, value=min(1.0, (number + part) / count))
                 if not self._cancelled and progress.stage:
-                    put(self.words, value=status(_("Under way: {title}").format(title=progress.stage)))
+                    put(
+                        self.words,
+                        value=status(_("Under way: {title}").format(title=progress.stage)),
+                    )
 
         if self._timer is None:
             self._timer = threading.Timer(_PROGRESS_S, tell)

@@ -39,7 +39,9 @@ class ListAct:
 
 
 NETWORK: Final[tuple[ListAct, ...]] = (
-    ListAct("start", N_("Start"), N_("Start the network"), lambda it: it.start.plan(), active=False),
+    ListAct(
+        "start", N_("Start"), N_("Start the network"), lambda it: it.start.plan(), active=False
+    ),
     ListAct(
         "stop",
         N_("Stop"),

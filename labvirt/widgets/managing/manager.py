@@ -11,6 +11,7 @@ import ipywidgets as w
 from labvirt.errors import LabvirtError, SpecError
 from labvirt.host.domain import Domain
 from labvirt.model.uri import Uri
+from labvirt.status import DomainState
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
@@ -371,7 +372,9 @@ class Manager:
             self.opened.view(act.needs, title, lambda: whom)
             return True
         if act.fields:
-            self.ask.open(act, chosen, domains, self.hosts, lambda told: self._do(act, domains, told))
+            self.ask.open(
+                act, chosen, domains, self.hosts, lambda told: self._do(act, domains, told)
+            )
             return True
         return self._do(act, domains, {})
 
@@ -412,10 +415,10 @@ class Manager:
         static: dict[str, str] = {"text/plain": repr(self)}
         if self.overview is not None:
             with contextlib.suppress(LabvirtError):
-                bundle = self.overview._repr_mimebundle_(**options)  # noqa: SLF001 - its static form
+                bundle = self.overview._repr_mimebundle_(**options)
                 shown = bundle[0] if isinstance(bundle, tuple) else bundle
                 static |= {key: shown[key] for key in ("text/html", "text/plain") if key in shown}
-        made = self.box._repr_mimebundle_(**options)  # noqa: SLF001 - IPython's protocol
+        made = self.box._repr_mimebundle_(**options)
         data, metadata = made if isinstance(made, tuple) else (made, {})
         return {**data, **static}, metadata
 
@@ -454,7 +457,7 @@ class Manager:
 def _selected(chosen: Sequence[Facts]) -> str:
     if not chosen:
         return _("No VM is selected. Space or a click selects one.")
-    shown = [f"{each.name} ({_(each.state)}, {each.host})" for each in chosen[:5]]
+    shown = [f"{each.name} ({_(DomainState(each.state).text)}, {each.host})" for each in chosen[:5]]
     more = _("and {count} more").format(count=len(chosen) - 5) if len(chosen) > 5 else ""
     return _("Selected: {names}").format(names=", ".join([*shown, more] if more else shown))
 

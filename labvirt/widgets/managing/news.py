@@ -69,7 +69,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, tuple):
-        return ", ".join(str(each) for each in value) or "–"
+        return ", ".join(str(each) for each in value) or "-"
     return str(getattr(value, "text", None) or getattr(value, "value", None) or value)
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "show",
     "status",
     "told",
+    "unbind",
 ]
 
 _log = logging.getLogger("labvirt")

@@ -167,7 +167,11 @@ class NetworkTab:
     def refresh(self) -> None:
         """Read the networks, aside."""
         self._aside.run(
-            "networks", lambda: _read(self._hosts(), "networks"), self._show, self._failed, latest=True
+            "networks",
+            lambda: _read(self._hosts(), "networks"),
+            self._show,
+            self._failed,
+            latest=True,
         )
 
     def _show(self, items: Sequence[_Item]) -> None:
