@@ -156,7 +156,8 @@ def _delete(domains: Sequence[Domain], options: Mapping[str, Any]) -> tuple[Plan
 
 
 def _clone(domains: Sequence[Domain], options: Mapping[str, Any]) -> tuple[Plan[Any], ...]:
-    return (domains[0].clone.plan(options["name"], linked=bool(options.get("linked"))),)
+    domain: Any = domains[0]
+    return (domain.clone.plan(options["name"], linked=bool(options.get("linked"))),)
 
 
 def _migrate(domains: Sequence[Domain], options: Mapping[str, Any]) -> tuple[Plan[Any], ...]:

@@ -61,7 +61,7 @@ class Ask:
     @property
     def is_open(self) -> bool:
         """Whether something is asked now."""
-        return self.box.layout.display != "none"
+        return bool(self.box.layout.display != "none")
 
     def open(
         self,

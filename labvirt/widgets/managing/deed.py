@@ -52,7 +52,7 @@ class Deed:
         self._state = "idle"
         self._outcome = ""
         self._timer: threading.Timer | None = None
-        self._cancelled = False
+        self._cancelled = threading.Event()
         self.words = w.HTML()
         self.progress = w.FloatProgress(
             min=0, max=1, description=_("Progress"), layout=w.Layout(width="24em")
@@ -116,7 +116,7 @@ class Deed:
             if self.is_busy:
                 return False
             self._state, self._outcome, self._plans, self._after = "planning", "", (), after
-            self._cancelled = False
+            self._cancelled.clear()
         self._draw(status(_("{title}: looking …").format(title=title)))
         self._aside.run(
             "plan",
@@ -156,7 +156,7 @@ class Deed:
         """Change nothing; of what is under way, stop it and have it undone."""
         with self._lock:
             state = self._state
-            self._cancelled = True
+            self._cancelled.set()
             if state in {"asking", "planning", "idle"}:
                 self._state = "idle"
             jobs = tuple(self._jobs)
@@ -180,12 +180,12 @@ class Deed:
     def _apply(self) -> None:
         """Apply plan after plan: those of different hosts too, so that the progress reads well."""
         for number, plan in enumerate(self._plans):
-            if self._cancelled:
+            if self._cancelled.is_set():
                 raise CancelledError(_("The rest was left out."))
             job = plan.start(confirm=True)
             with self._lock:
                 self._jobs = [job]
-            if self._cancelled:
+            if self._cancelled.is_set():
                 job.cancel()
             job.listen(lambda told_of, at=number: self._report(told_of, at))  # type: ignore[misc]
             try:
@@ -215,7 +215,7 @@ class Deed:
             self._timer = None
             if self._state == "running":
                 put(self.progress, value=min(1.0, (number + part) / count))
-                if not self._cancelled and progress.stage:
+                if not self._cancelled.is_set() and progress.stage:
                     put(
                         self.words,
                         value=status(_("Under way: {title}").format(title=progress.stage)),

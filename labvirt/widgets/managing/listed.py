@@ -135,14 +135,12 @@ def list_why_not(act: ListAct, record: Any, *, host: str, readonly: bool, link: 
         return _("the link to {host} is {link}").format(host=host, link=link)
     if readonly:
         return _("{host} is open read-only").format(host=host)
-    if act.active is True and not record.is_active:
-        return _("{name} is not started").format(name=record.name)
-    if act.active is False and record.is_active:
-        return _("{name} is started: stop it first").format(name=record.name)
-    if act.autostart is True and not record.autostart:
-        return _("autostart of {name} is off").format(name=record.name)
-    if act.autostart is False and record.autostart:
-        return _("autostart of {name} is on").format(name=record.name)
-    if act.autostart is not None and not record.persistent:
-        return _("{name} is transient").format(name=record.name)
-    return ""
+    autostart = act.autostart is not None
+    reasons = (
+        (act.active is True and not record.is_active, N_("{name} is not started")),
+        (act.active is False and record.is_active, N_("{name} is started: stop it first")),
+        (act.autostart is True and not record.autostart, N_("autostart of {name} is off")),
+        (act.autostart is False and record.autostart, N_("autostart of {name} is on")),
+        (autostart and not record.persistent, N_("{name} is transient")),
+    )
+    return next((_(text).format(name=record.name) for stops, text in reasons if stops), "")

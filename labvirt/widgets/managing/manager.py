@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from labvirt.errors import LabvirtError, SpecError
+from labvirt.errors import LabvirtError
 from labvirt.host.domain import Domain
 from labvirt.model.uri import Uri
-from labvirt.status import DomainState
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.actions import ACTIONS, Act, Facts, facts_of, plans_of, why_not
 from labvirt.widgets.managing.ask import Ask
-from labvirt.widgets.managing.connections import ConnectionForm, HostList, open_host
+from labvirt.widgets.managing.connections import ConnectionForm, HostList
 from labvirt.widgets.managing.deed import Deed
+from labvirt.widgets.managing.hosts import Hosts, targets_of
 from labvirt.widgets.managing.news import EventTab, JournalTab
 from labvirt.widgets.managing.opened import Opened, missing_views
 from labvirt.widgets.managing.parts import Aside, button, put
 from labvirt.widgets.managing.tabs import NetworkTab, StorageTab
+from labvirt.widgets.managing.telling import selected_text, why_list
 from labvirt.widgets.overview import Overview
 from labvirt.widgets.registry import registry
 from labvirt.widgets.row_look import Look, row_driver_of
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Manager", "manager"]
 
 _COLUMNS = ("id", "state", "vcpus", "cpu", "memory", "memory_host", "disk", "net", "tags")
-#: How often links are looked at; a lost one has no event that a page would get.
-_LOOK_S = 1.0
 
 
 def manager(target: Any, *, readonly: bool = False, height: int = 360) -> Manager:
@@ -54,7 +53,7 @@ def manager(target: Any, *, readonly: bool = False, height: int = 360) -> Manage
     Raises:
         SpecError: there is nothing to manage of such a target, or a URI has a fault.
     """
-    hosts, uris = _targets(target)
+    hosts, uris = targets_of(target)
     look = Look.checked(
         columns=_COLUMNS, sort="name", down=False, inactive=True, metric="", top=5, height=height
     )
@@ -66,43 +65,27 @@ def manager(target: Any, *, readonly: bool = False, height: int = 360) -> Manage
     return made
 
 
-def _targets(target: Any) -> tuple[tuple[Host, ...], tuple[Uri, ...]]:
-    """Return the hosts that are open and the URIs that are not yet."""
-    members = getattr(target, "hosts", None)
-    given = members if members is not None else target
-    listed = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
-    hosts, uris = [], []
-    for each in listed:
-        if isinstance(each, (str, Uri)):
-            uris.append(each if isinstance(each, Uri) else Uri.parse(each))
-        elif hasattr(each, "news") and hasattr(each, "sampler"):
-            hosts.append(each)
-        else:
-            raise SpecError(
-                f"manage: there is nothing to manage of {each!r:.200}",
-                hint="give a lab, a host, a list of hosts, or URIs such as qemu:///system",
-            )
-    return tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(uris))
-
-
 class Manager:
     """The manager; see `manager`. Shown by being the last line of a cell."""
 
     def __init__(self, hosts: Sequence[Host], look: Look) -> None:
-        self.hosts: tuple[Host, ...] = ()
         self._look = look
-        self._owned: set[Host] = set()
-        self._ends: dict[Host, Any] = {}
         self._lock = threading.RLock()
         self._over = threading.Event()
-        self._links: tuple[Any, ...] = ()
         self.aside = Aside("labvirt-manager")
         self.deed = Deed(self._enable)
         self.ask = Ask(self.aside)
         self.overview: Overview | None = None
+        self._hosts = Hosts(self.aside, changed=self._rehost, heard=self._hear, looked=self._looked)
         self._build()
-        self._take(tuple(hosts))
-        threading.Thread(target=self._watch, name="labvirt-manager-watch", daemon=True).start()
+        self._hosts.add(*hosts)
+        if not hosts:
+            self._rehost()
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts that are shown."""
+        return self._hosts.all
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -139,12 +122,11 @@ class Manager:
         self.form = ConnectionForm(self.aside, lambda host: self.add(host, owned=True))
         self.host_list = HostList(self.disconnect)
         machines = w.VBox([toolbar, self.selection, self.preview, self.reasons, self.holder])
-        links = w.VBox([self.host_list.box, self.form.box])
         pages = {
             _("Virtual machines"): machines,
             _("Networks"): self.networks.box,
             _("Storage"): self.storage.box,
-            _("Connections"): links,
+            _("Connections"): w.VBox([self.host_list.box, self.form.box]),
             _("Events"): self.events.box,
             _("Journal"): self.journal.box,
         }
@@ -191,23 +173,15 @@ class Manager:
             LabvirtError: nobody answers there (`wait` only).
         """
         parsed = uri if isinstance(uri, Uri) else Uri.parse(uri)
-        if wait:
-            self.add(open_host(parsed, readonly=readonly), owned=True)
-            return
-        words = _("Connecting to {uri} …").format(uri=parsed.redacted())
-        put(self.form.words, value=parts.status(words))
-        put(self.selection, value=parts.status(words))
+        words = parts.status(_("Connecting to {uri} …").format(uri=parsed.redacted()))
+        put(self.form.words, value=words)
+        put(self.selection, value=words)
 
         def failed(error: BaseException) -> None:
             put(self.form.words, value=parts.alert(parts.told(error)))
             put(self.selection, value=parts.alert(parts.told(error)))
 
-        self.aside.run(
-            f"open {parsed.redacted()}",
-            lambda: open_host(parsed, readonly=readonly),
-            lambda host: self.add(host, owned=True),
-            failed,
-        )
+        self._hosts.open(parsed, readonly=readonly, wait=wait, failed=failed)
 
     def add(self, host: Host, *, owned: bool = False) -> None:
         """Show one more host.
@@ -216,32 +190,14 @@ class Manager:
             host: the host, open.
             owned: close it with the view.
         """
-        with self._lock:
-            if self._over.is_set():
-                if owned:
-                    host.close()
-                return
-            if owned:
-                self._owned.add(host)
-            self._take((*self.hosts, host))
+        self._hosts.add(host, owned=owned)
 
     def disconnect(self, host: Host) -> None:
         """Take a host out of the view; one that the view opened is closed."""
-        with self._lock:
-            self._take(tuple(each for each in self.hosts if each != host))
-            owned = host in self._owned
-            self._owned.discard(host)
-        if owned:
-            self.aside.run(f"close {host.label}", host.close, lambda _none: None, parts.told)
+        self._hosts.drop(host)
 
-    def _take(self, hosts: tuple[Host, ...]) -> None:
-        """Show these hosts and no others; the view of the table is a new one."""
-        for host in set(self._ends) - set(hosts):
-            self._ends.pop(host)()
-        for host in hosts:
-            if host not in self._ends:
-                self._ends[host] = host.listen(lambda news, host=host: self._hear(host, news))
-        self.hosts = tuple(dict.fromkeys(hosts))
+    def _rehost(self) -> None:
+        """Show the hosts that are there now; the view of the table is a new one."""
         old = self.overview
         if old is not None:
             self._look = old.look
@@ -271,14 +227,9 @@ class Manager:
         if ("network" in kinds and at == 1) or ("pool" in kinds and at == 2):
             self._turned()
 
-    def _watch(self) -> None:
-        """Notice links that break and come back."""
-        while not self._over.wait(_LOOK_S):
-            links = tuple((host.state, host.stale_since) for host in self.hosts)
-            if links != self._links:
-                self._links = links
-                self.host_list.show(self.hosts)
-                self._enable()
+    def _looked(self) -> None:
+        self.host_list.show(self.hosts)
+        self._enable()
 
     def _turned(self) -> None:
         refresh = {
@@ -336,8 +287,8 @@ class Manager:
             put(self.buttons[act.key], disabled=bool(why), tooltip=tip)
         why = self._no_new()
         put(self.new, disabled=bool(why), tooltip=why or _("Make a VM"))
-        put(self.selection, value=parts.status(_selected(self.chosen)))
-        put(self.reasons, value=_why_list(reasons))
+        put(self.selection, value=parts.status(selected_text(self.chosen)))
+        put(self.reasons, value=why_list(reasons))
         self.networks.list.enable()
         self.storage.list.enable()
         self.storage.volumes.enable()
@@ -441,37 +392,9 @@ class Manager:
         self.aside.close()
         self.deed.close()
         self.events.close()
-        for end in self._ends.values():
-            end()
-        self._ends.clear()
         if self.overview is not None:
             self.overview.close()
         self.opened.close()
-        for host in self._owned:
-            with contextlib.suppress(LabvirtError):
-                host.close()
+        self._hosts.close()
         registry.forget(self)
         parts.close_tree(self.box)
-
-
-def _selected(chosen: Sequence[Facts]) -> str:
-    if not chosen:
-        return _("No VM is selected. Space or a click selects one.")
-    shown = [f"{each.name} ({_(DomainState(each.state).text)}, {each.host})" for each in chosen[:5]]
-    more = _("and {count} more").format(count=len(chosen) - 5) if len(chosen) > 5 else ""
-    return _("Selected: {names}").format(names=", ".join([*shown, more] if more else shown))
-
-
-def _why_list(reasons: dict[str, str]) -> str:
-    from html import escape
-
-    lines = [
-        f"<li>{escape(_(act.label))}: {escape(reasons[act.key])}</li>"
-        for act in ACTIONS
-        if reasons[act.key]
-    ]
-    if not lines:
-        return ""
-    title = escape(_("Why are some buttons off?"))
-    items = "".join(lines)
-    return f"<details><summary>{title}</summary><ul style='margin:2px 0 2px 1.5em'>{items}</ul></details>"
