@@ -90,3 +90,58 @@ def test_a_vm_is_started_paused_and_forced_off_by_mouse(book, jupyter):
     knob(book, "Apply").click()
     enabled(book, "Run")
     assert state(book, "web1") == "shutoff"
+
+
+def go_to(book, key, label):
+    """Move the keyboard on until it stands on something that is called so."""
+    for _ in range(60):
+        now = book.page.evaluate(
+            "() => document.activeElement.getAttribute('aria-label')"
+            " || document.activeElement.innerText || ''"
+        )
+        if now.strip().startswith(label):
+            return
+        book.page.keyboard.press(key)
+    raise AssertionError(f"the keyboard never came to {label!r}")
+
+
+def test_a_vm_is_shut_down_by_keyboard_only(book):
+    book.ask("sys1.wait_for('agent', timeout_s=60); manager.select()", timeout_s=70)
+    area(book).get_by_role("tab", name="Virtual machines").focus()
+    go_to(book, "Tab", "Filter")
+    book.page.keyboard.type("sys1")
+    for _ in range(12):
+        if book.page.evaluate("() => document.activeElement.getAttribute('role')") == "grid":
+            break
+        book.page.keyboard.press("Tab")
+    book.page.keyboard.press("Home")
+    book.page.keyboard.press("ArrowDown")
+    book.page.keyboard.press(" ")
+    enabled(book, "Shut down")
+    go_to(book, "Shift+Tab", "Shut down")
+    book.page.keyboard.press("Enter")
+    said(book, "Done: shut down domain sys1")
+    assert state(book, "sys1") == "shutoff"
+    area(book).get_by_role("searchbox").fill("")
+
+
+def test_every_tab_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
+    from axe_playwright_python.sync_playwright import Axe
+
+    jupyter.theme(dark=True)
+    serious = []
+    try:
+        for name in ("Networks", "Storage", "Connections", "Events", "Journal", "Virtual machines"):
+            area(book).get_by_role("tab", name=name).click()
+            book.page.wait_for_timeout(400)
+            jupyter.picture(f"manager-dark-{name.split()[0].lower()}", area(book))
+            found = Axe().run(book.page, context=".labvirt-manager").response["violations"]
+            serious += [
+                (name, each["id"], [n["html"][:200] for n in each["nodes"]][:3])
+                for each in found
+                if each["impact"] in {"serious", "critical"}
+            ]
+    finally:
+        jupyter.theme(dark=False)
+    assert serious == []
+    assert book.page.evaluate("() => window.hurt") is None
