@@ -10,16 +10,18 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.managing.details import Details, details
     from labvirt.widgets.managing.manager import Manager, manager
     from labvirt.widgets.overview import Overview, overview
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
+    "labvirt.widgets.managing.details": ("Details", "details"),
     "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.overview": ("Overview", "overview"),
 }
 
-__all__ = ["Charts", "Manager", "Overview", "charts", "manager", "overview"]
+__all__ = ["Charts", "Details", "Manager", "Overview", "charts", "details", "manager", "overview"]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 

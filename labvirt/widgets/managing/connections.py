@@ -217,7 +217,7 @@ class HostList:
 
 
 def _line(host: Host) -> str:
-    words = [host.name, host.label, _(host.state)]
+    words = [host.name, _(host.state)]
     if host.readonly:
         words.append(_("read-only"))
     try:
@@ -226,4 +226,4 @@ def _line(host: Host) -> str:
         stale = None
     if stale is not None:
         words.append(_("stale since {at} UTC").format(at=f"{stale:%H:%M:%S}"))
-    return " · ".join(words)
+    return " · ".join([*words, host.label])

@@ -219,8 +219,9 @@ class Manager:
         self._enable()
 
     def _hear(self, host: Host, changes: Sequence[Any]) -> None:
-        self.events.hear(host.name, changes)
         kinds = {each.kind for each in changes}
+        known = {kind: len(host.news.records(kind)) for kind in kinds}
+        self.events.hear(host.name, changes, known)
         if "domain" in kinds:
             self._enable()
         at = self.tab.selected_index

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -14,7 +14,7 @@ from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.parts import button, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from labvirt.host.host import Host
     from labvirt.status import Change
@@ -29,7 +29,10 @@ _ENTRIES = 100
 
 
 def words_of(change: Change) -> str:
-    """Return what happened in words: what is new, gone, or has another state."""
+    """Return what happened in words: what is new, gone, or has another state.
+
+    Of what changes all the time, such as the CPU time, nothing is said: the text is empty.
+    """
     before: Any = change.before
     after: Any = change.after
     known = after or before
@@ -61,7 +64,9 @@ def words_of(change: Change) -> str:
         reason = getattr(after, "reason", "")
         if told and reason and getattr(before, "state", None) != getattr(after, "state", None):
             told[0] += f" ({reason})"
-        what = ", ".join(told) or _("changed")
+        if not told:
+            return ""
+        what = ", ".join(told)
     return f"{kind} {name}: {what}"
 
 
@@ -81,17 +86,34 @@ class EventTab:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._over = False
+        self._read: set[tuple[str, str]] = set()
         self.shown = w.HTML()
         self.clear = button(_("Clear"), _("Forget the events that are shown"), self._clear)
         self.box = w.VBox([self.shown, self.clear])
         self._draw()
 
-    def hear(self, host: str, changes: Sequence[Change]) -> None:
-        """Note what a host tells; it is drawn a moment later, together with what comes then."""
+    def hear(self, host: str, changes: Sequence[Change], known: Mapping[str, int]) -> None:
+        """Note what a host tells; it is drawn a moment later, together with what comes then.
+
+        Args:
+            host: its name.
+            changes: what it tells.
+            known: how many records of each kind it has now. A first reading, in which all of them
+                are new, is no event.
+        """
+        fresh = Counter(each.kind for each in changes if each.before is None)
+        first = {
+            kind
+            for kind, count in fresh.items()
+            if count == known.get(kind) and (host, kind) not in self._read
+        }
+        self._read |= {(host, each.kind) for each in changes}
+        changes = [each for each in changes if each.before is not None or each.kind not in first]
         at = f"{dt.datetime.now(dt.UTC):%H:%M:%S}"
         with self._lock:
-            self.lines.extendleft((at, host, words_of(each)) for each in changes)
-            if self._timer is not None or self._over:
+            new = [(at, host, words) for each in changes if (words := words_of(each))]
+            self.lines.extendleft(new)
+            if not new or self._timer is not None or self._over:
                 return
             self._timer = threading.Timer(_DRAW_S, self._draw)
             self._timer.daemon = True

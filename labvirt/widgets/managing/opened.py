@@ -48,6 +48,8 @@ class Opened:
 
     def details(self, domain: Domain) -> None:
         """Open the details of a domain, or turn to them."""
+        title = f"{domain.name} · {domain.host.name}"
+        self._open(title, lambda: views.Details(domain))
 
     def _open(self, title: str, make: Callable[[], Any]) -> None:
         if title in self._pages:

@@ -19,6 +19,7 @@ __all__ = [
     "Aside",
     "alert",
     "button",
+    "cell",
     "close_tree",
     "facts",
     "grid",
@@ -73,7 +74,7 @@ def button(label: str, tip: str, click: Callable[[], object], *, kind: str = "")
         description=label,
         tooltip=tip,
         button_style=kind,
-        layout=w.Layout(width="auto", margin="2px"),
+        layout=w.Layout(width="auto", margin="2px", align_self="flex-start"),
     )
     made.on_click(lambda _button: click())
     return made
@@ -113,10 +114,10 @@ def grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], empt
     found = [list(row) for row in rows]
     if not found:
         return f"<p style='margin:6px 0'>{escape(empty)}</p>"
-    cell = "style='text-align:left;padding:2px 10px 2px 0;vertical-align:top'"
-    head = "".join(f"<th scope='col' {cell}>{escape(each)}</th>" for each in heads)
+    look = "style='text-align:left;padding:2px 10px 2px 0;vertical-align:top'"
+    head = "".join(f"<th scope='col' {look}>{escape(each)}</th>" for each in heads)
     body = "".join(
-        "<tr>" + "".join(f"<td {cell}>{escape(_cell(each))}</td>" for each in row) + "</tr>"
+        "<tr>" + "".join(f"<td {look}>{escape(cell(each))}</td>" for each in row) + "</tr>"
         for row in found
     )
     return (
@@ -132,13 +133,14 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> str:
     body = "".join(
         f"<tr><th scope='row' style='text-align:left;font-weight:normal;padding:1px 14px 1px 0;"
         f"vertical-align:top;white-space:nowrap'>{escape(name)}</th>"
-        f"<td style='overflow-wrap:anywhere'>{escape(_cell(value))}</td></tr>"
+        f"<td style='overflow-wrap:anywhere'>{escape(cell(value))}</td></tr>"
         for name, value in pairs
     )
     return f"<table style='border-collapse:collapse;line-height:1.4'>{body}</table>"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as text."""
     if value is None:
         return ""
     if isinstance(value, bool):
