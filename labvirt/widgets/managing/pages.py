@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from labvirt.errors import Problem, SpecError
 from labvirt.model.disk import DiskSpec
 from labvirt.model.interface import InterfaceSpec
 from labvirt.model.units import Size
@@ -266,20 +267,36 @@ class HardwarePage(Page):
         self.propose(_("Change"), lambda: self._plans(changed))
 
     def _plans(self, changed: dict[str, Any]) -> Sequence[Plan[Any]]:
-        """Return plans in an order in which each can be made: the maxima first."""
-        domain: Any = self.domain
-        made = {
-            "max_vcpus": lambda value: domain.set_vcpus.plan(value, maximum=True),
-            "vcpus": domain.set_vcpus.plan,
-            "max_memory": domain.set_max_memory.plan,
-            "memory": domain.set_memory.plan,
-            "boot": self._boot,
-        }
-        return [make(changed[name]) for name, make in made.items() if name in changed]
+        """Return one plan for the stored definition, and those for what runs.
 
-    def _boot(self, text: str) -> Plan[Any]:
+        They are all made before the first is applied: the definition comes first, as it would take
+        back what the others store.
+        """
+        domain: Any = self.domain
+        running = domain.is_active
+        live = {"vcpus", "memory"} if running else set()
+        stored = {name: value for name, value in changed.items() if name not in live}
+        plans = [self._define(stored)] if stored else []
+        if "vcpus" in changed and running:
+            plans.append(domain.set_vcpus.plan(changed["vcpus"]))
+        if "memory" in changed and running:
+            plans.append(domain.set_memory.plan(changed["memory"]))
+        return plans
+
+    def _define(self, changed: dict[str, Any]) -> Plan[Any]:
+        """Return the plan that stores other processors, memory and boot order."""
         document = DomainXml.parse(self.domain.xml(inactive=True, secure=True))
-        document.boot_order = tuple(text.replace(",", " ").split())
+        most = Size.of(changed.get("max_memory", document.memory or 0))
+        used = Size.of(changed.get("memory", document.current_memory or document.memory or most))
+        cpus = int(changed.get("max_vcpus", document.vcpus or 1))
+        online = int(changed.get("vcpus", document.current_vcpus or document.vcpus or cpus))
+        _fits("memory", used, most)
+        _fits("vcpus", online, cpus)
+        document.memory, document.current_memory = most, used
+        document.vcpus = cpus
+        document.current_vcpus = online if online != cpus else None
+        if "boot" in changed:
+            document.boot_order = tuple(changed["boot"].replace(",", " ").split())
         return self.domain.host.define.plan(document.text())
 
     def _remove(self) -> None:
@@ -300,6 +317,12 @@ class HardwarePage(Page):
             _("Add interface"),
             lambda: (self.domain.attach.plan(InterfaceSpec(kind=kind, source=source or None)),),
         )
+
+
+def _fits(field: str, used: int, most: int) -> None:
+    if used > most:
+        why = _("is more than at most: {most}").format(most=most)
+        raise SpecError(_("change the hardware"), [Problem(field, str(used), why)])
 
 
 def _device_line(record: Any) -> str:
