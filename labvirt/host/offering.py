@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HostOffer", "offer_of"]
 
 _DISCS = (".iso", ".img")
+_NONE = Size(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,9 @@ class HostOffer:
     cpu_models: tuple[str, ...] = ()
     firmwares: tuple[str, ...] = ("bios",)
     virt: str = "qemu"
-    memory: Size = Size(0)
-    free_memory: Size = Size(0)
-    given_memory: Size = Size(0)
+    memory: Size = _NONE
+    free_memory: Size = _NONE
+    given_memory: Size = _NONE
     cpus: int = 0
     given_vcpus: int = 0
     max_vcpus: int = 0

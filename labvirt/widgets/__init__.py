@@ -10,18 +10,38 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.create import create
+    from labvirt.widgets.i18n import set_language
+    from labvirt.widgets.making import network_form, pool_form, volume_form
     from labvirt.widgets.managing.details import Details, details
     from labvirt.widgets.managing.manager import Manager, manager
     from labvirt.widgets.overview import Overview, overview
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
+    "labvirt.widgets.create": ("create",),
+    "labvirt.widgets.i18n": ("set_language",),
+    "labvirt.widgets.making": ("network_form", "pool_form", "volume_form"),
     "labvirt.widgets.managing.details": ("Details", "details"),
     "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.overview": ("Overview", "overview"),
 }
 
-__all__ = ["Charts", "Details", "Manager", "Overview", "charts", "details", "manager", "overview"]
+__all__ = [
+    "Charts",
+    "Details",
+    "Manager",
+    "Overview",
+    "charts",
+    "create",
+    "details",
+    "manager",
+    "network_form",
+    "overview",
+    "pool_form",
+    "set_language",
+    "volume_form",
+]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 

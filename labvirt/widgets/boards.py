@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from labvirt.status.sample import Subject
 from labvirt.status.series import SERIES
+from labvirt.widgets.i18n import N_
 from labvirt.widgets.panels import COLOURS, Line, Panel
 
 if TYPE_CHECKING:
@@ -111,25 +112,25 @@ def _domain_panels(subject: Subject, known: Known) -> Iterator[Panel]:
         lines = [_line("cpu", "domain", subject, "cpu_percent", "guest", look[0])]
         if "steal" in groups:
             lines.append(_line("cpu", "domain", subject, "cpu_steal_percent", "steal", look[5]))
-        yield Panel("cpu", "CPU", "%", tuple(lines), top=100.0)
+        yield Panel("cpu", N_("CPU"), "%", tuple(lines), top=100.0)
     vcpus = known.of("vcpu", subject.uuid)
     if "vcpu" in groups and len(vcpus) > 1:
         lines = [
             _line("vcpu", "vcpu", each, "cpu_percent", f"vCPU {each.device}", chosen)
             for each, chosen in zip(vcpus, _looks(), strict=False)
         ]
-        yield Panel("vcpu", "CPU of each vCPU", "%", tuple(lines), top=100.0)
+        yield Panel("vcpu", N_("CPU of each vCPU"), "%", tuple(lines), top=100.0)
     if "memory" in groups:
         lines = [_line("memory", "domain", subject, "memory_bytes", "given", look[0])]
         if "balloon" in groups:
             lines.append(_line("memory", "domain", subject, "memory_used_bytes", "used", look[1]))
-        yield Panel("memory", "Memory", "B", tuple(lines))
+        yield Panel("memory", N_("Memory"), "B", tuple(lines))
     if "disk" in groups:
         disks = [(each, each.device) for each in known.of("disk", subject.uuid)]
         lines_ = _pairs(
             "disk", "disk", disks, ("read_bytes_s", "read"), ("write_bytes_s", "written")
         )
-        yield Panel("disk", "Disks: read up, written down", "B/s", lines_)
+        yield Panel("disk", N_("Disks: read up, written down"), "B/s", lines_)
         lines_ = _pairs(
             "latency",
             "disk",
@@ -138,7 +139,7 @@ def _domain_panels(subject: Subject, known: Known) -> Iterator[Panel]:
             ("write_latency_s", "write"),
             mirrored=False,
         )
-        yield Panel("latency", "Disk latency", "s", lines_)
+        yield Panel("latency", N_("Disk latency"), "s", lines_)
     if "network" in groups:
         cards = [(each, each.device) for each in known.of("interface", subject.uuid)]
         lines_ = _pairs(
@@ -148,7 +149,7 @@ def _domain_panels(subject: Subject, known: Known) -> Iterator[Panel]:
             ("rx_bytes_s", "received"),
             ("tx_bytes_s", "sent"),
         )
-        yield Panel("network", "Network: received up, sent down", "B/s", lines_)
+        yield Panel("network", N_("Network: received up, sent down"), "B/s", lines_)
 
 
 def domains_panels(subjects: Sequence[Subject], known: Known) -> tuple[Panel, ...]:
@@ -166,17 +167,17 @@ def _compared(subjects: Sequence[Subject], known: Known) -> Iterator[Panel]:
         )
 
     if "cpu" in known.groups:
-        yield Panel("cpu", "CPU", "%", one_each("cpu", "cpu_percent"), top=100.0)
+        yield Panel("cpu", N_("CPU"), "%", one_each("cpu", "cpu_percent"), top=100.0)
     if "memory" in known.groups:
-        yield Panel("memory", "Memory", "B", one_each("memory", "memory_bytes"))
+        yield Panel("memory", N_("Memory"), "B", one_each("memory", "memory_bytes"))
     if "disk" in known.groups:
         up, down = ("disk_read_bytes_s", "read"), ("disk_write_bytes_s", "written")
         lines = _pairs("disk", "domain", shown, up, down)
-        yield Panel("disk", "Disks: read up, written down", "B/s", lines)
+        yield Panel("disk", N_("Disks: read up, written down"), "B/s", lines)
     if "network" in known.groups:
         up, down = ("net_rx_bytes_s", "received"), ("net_tx_bytes_s", "sent")
         lines = _pairs("network", "domain", shown, up, down)
-        yield Panel("network", "Network: received up, sent down", "B/s", lines)
+        yield Panel("network", N_("Network: received up, sent down"), "B/s", lines)
 
 
 def host_panels(
@@ -195,16 +196,16 @@ def _host_panels(hosts: Sequence[str], domains: Sequence[Subject], known: Known)
 
     if "host" in known.groups:
         lines = both("host_cpu", ("cpu_percent", "host"), ("guests_cpu_percent", "its domains"))
-        yield Panel("host_cpu", "CPU of host", "%", lines, top=100.0)
+        yield Panel("host_cpu", N_("CPU of host"), "%", lines, top=100.0)
         lines = both(
             "host_memory",
             ("memory_used_bytes", "used"),
             ("guests_memory_bytes", "given to domains"),
         )
-        yield Panel("host_memory", "Memory of host", "B", lines)
+        yield Panel("host_memory", N_("Memory of host"), "B", lines)
     stacks = (
-        ("cpu", "cpu_by_domain", "cpu_host_percent", "CPU of host by domain", "%"),
-        ("memory", "memory_by_domain", "memory_bytes", "Memory by domain", "B"),
+        ("cpu", "cpu_by_domain", "cpu_host_percent", N_("CPU of host by domain"), "%"),
+        ("memory", "memory_by_domain", "memory_bytes", N_("Memory by domain"), "B"),
     )
     for group, key, name, title, unit in stacks:
         if group not in known.groups:
@@ -218,11 +219,11 @@ def _host_panels(hosts: Sequence[str], domains: Sequence[Subject], known: Known)
         lines = _pairs(
             "disk", "host", own, ("disk_read_bytes_s", "read"), ("disk_write_bytes_s", "written")
         )
-        yield Panel("disk", "Disks of host: read up, written down", "B/s", lines)
+        yield Panel("disk", N_("Disks of host: read up, written down"), "B/s", lines)
         lines = _pairs(
             "network", "host", own, ("net_rx_bytes_s", "received"), ("net_tx_bytes_s", "sent")
         )
-        yield Panel("network", "Network of host: received up, sent down", "B/s", lines)
+        yield Panel("network", N_("Network of host: received up, sent down"), "B/s", lines)
 
 
 def _called(subject: Subject, known: Known, *, several: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labvirt.widgets.i18n import told
+from labvirt.widgets.i18n import _, told
 from labvirt.widgets.words import WORDS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def panel_of(panel: Panel) -> dict[str, Any]:
     """Return what a view has to know of a panel."""
     return {
         "key": panel.key,
-        "title": panel.title,
+        "title": _(panel.title),
         "unit": panel.unit,
         "style": panel.style,
         "top": panel.top,

@@ -23,6 +23,7 @@ _load("synthetic", "synthetic.py")
 _load("making", "making.py")
 _load("crowd", "crowd.py")
 _load("guide16", "guide16.py")
+_load("catalogue", "catalogue.py")
 
 
 @pytest.fixture(scope="session")

@@ -101,9 +101,7 @@ def test_a_spec_comes_back_as_it_was(state, spec):
 
 
 def test_a_password_is_not_taken_over_and_never_shown(state):
-    spec = lv.DomainSpec(
-        name="a", memory="1 GiB", graphics={"kind": "vnc", "password": "geheim"}
-    )
+    spec = lv.DomainSpec(name="a", memory="1 GiB", graphics={"kind": "vnc", "password": "geheim"})
     assert state.load(spec) == ("graphics.password",)
     state.set("graphics.password", "geheim")
     shown = {entry.path: entry.value for entry in state.entries()}

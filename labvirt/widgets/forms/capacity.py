@@ -45,7 +45,7 @@ def advice(offer: HostOffer, memory: int, vcpus: int) -> tuple[str, ...]:
     if ratio > 0:
         text = _(
             "Memory overcommit: running VMs could have {wanted} together, {host} has {memory}. "
-            "It should then have {swap} of swap space (0.5 × memory + {ratio} × memory); without "
+            "It should then have {swap} of swap space (0.5 × memory + {ratio} × memory); without "  # noqa: RUF001
             "it processes are killed."
         )
         swap = swap_wanted(offer.memory, ratio)

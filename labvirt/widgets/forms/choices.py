@@ -62,9 +62,10 @@ class Choices:
             self.state, self.error = "loading", ""
         try:
             offer = offer_of(self._host)
-        except LabvirtError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the form says it and goes on
+            text = str(error) if isinstance(error, LabvirtError) else repr(error)
             with self._lock:
-                self.state, self.error = "failed", str(error)
+                self.state, self.error = "failed", text
         else:
             with self._lock:
                 self.state, self.offer = "ready", offer
@@ -80,5 +81,7 @@ class Choices:
         if self.offer is None:
             return ()
         place = (spec, _INDEX.sub("", path))
-        part = _OFFERED.get(place) or _BY_KIND.get(place, {}).get(kind() if place in _BY_KIND else "")
+        part = _OFFERED.get(place) or _BY_KIND.get(place, {}).get(
+            kind() if place in _BY_KIND else ""
+        )
         return tuple(getattr(self.offer, part)) if part else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from labvirt.model.network import MACVTAP, MAKES_BRIDGE
+from labvirt.model.pool_types import POOL_TYPES
 
 __all__ = ["ADVANCED", "RULES"]
 
@@ -32,6 +33,20 @@ RULES: Final[dict[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
     ("NetworkSpec", "stp"): ("forward", _OWN),
     ("NetworkSpec", "domain"): ("forward", _OWN),
     ("NetworkSpec", "bridge"): ("forward", ("bridge", *_OWN)),
+    ("NetworkSpec", "mtu"): ("forward", _OWN),
+    ("NetworkSpec", "pf"): ("forward", ("hostdev",)),
+    ("NetworkSpec", "pci"): ("forward", ("hostdev",)),
+    ("VolumeSpec", "lazy_refcounts"): ("format", ("qcow2",)),
+    ("VolumeSpec", "extended_l2"): ("format", ("qcow2",)),
+    ("VolumeSpec", "cluster_size"): ("format", ("qcow2",)),
+    ("VolumeSpec", "compat"): ("format", ("qcow2",)),
+    **{
+        ("PoolSpec", field): (
+            "kind",
+            tuple(kind for kind, known in POOL_TYPES.items() if field in known.fields),
+        )
+        for field in {field for known in POOL_TYPES.values() for field in known.fields}
+    },
 }
 
 #: Fields of groups and lists that few people need; they stand folded.

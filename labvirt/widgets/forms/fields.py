@@ -6,13 +6,11 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-import annotated_types
 import pydantic
-from pydantic_core import PydanticUndefined
 
 from labvirt.model.spec import Spec, is_secret
 from labvirt.model.units import Size
-from labvirt.widgets.forms.labels import label_of, unit_of
+from labvirt.widgets.forms.labels import help_of, label_of, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FormField", "Kind", "fields_of"]
 
-Kind = Literal["text", "prose", "number", "size", "flag", "choice", "words", "secret", "group", "list"]
+Kind = Literal[
+    "text", "prose", "number", "size", "flag", "choice", "words", "secret", "group", "list"
+]
 _UNION: Final = (Union, types.UnionType)
 
 
@@ -77,22 +77,21 @@ def fields_of(spec: type[Spec], *, only: Sequence[str] = ()) -> tuple[FormField,
         only: names of the fields wanted, in the order wanted; all when empty.
     """
     names = only or tuple(spec.model_fields)
-    return tuple(_field(name, spec.model_fields[name]) for name in names)
+    return tuple(_field(name, spec.model_fields[name], spec.__name__) for name in names)
 
 
-def _field(name: str, info: FieldInfo) -> FormField:
+def _field(name: str, info: FieldInfo, spec: str) -> FormField:
     note, limits = _bare(info.annotation)
     limits += list(info.metadata)
     options = [each for each in _options(note) if each is not type(None)]
-    default = info.get_default(call_default_factory=True)
-    required = default is PydanticUndefined
-    default = None if required else default
+    required = info.is_required()
+    default = None if required else info.get_default(call_default_factory=True)
     shape = _shape(name, options, default)
     examples = info.examples or _examples(info.annotation)
     return FormField(
         name=name,
-        label=label_of(name),
-        help=info.description or "",
+        label=label_of(name, spec),
+        help=help_of(name, spec, info.description or ""),
         unit=unit_of(name, shape["kind"]),
         default=_plain(default),
         required=required,
@@ -119,16 +118,19 @@ def _shape(name: str, options: list[Any], default: Any) -> dict[str, Any]:
         return {"kind": "words", "choices": _literals(inner)}
     if literals := _literals(options):
         return {"kind": "choice", "choices": literals}
-    if first is bool:
-        tri = default is None
-        return {"kind": "choice", "choices": ("yes", "no")} if tri else {"kind": "flag"}
-    if first is pydantic.SecretStr or is_secret(name):
-        return {"kind": "secret"}
-    if first is Size:
-        return {"kind": "size"}
-    if first in {int, float}:
-        return {"kind": "number"}
-    return {"kind": "prose" if name in {"description", "xml"} else "text"}
+    if first is bool and default is None:
+        return {"kind": "choice", "choices": ("yes", "no")}
+    return {"kind": _plain_kind(name, first)}
+
+
+def _plain_kind(name: str, note: Any) -> Kind:
+    """Return how one value is asked for that is neither chosen nor made of others."""
+    if note is pydantic.SecretStr or is_secret(name):
+        return "secret"
+    if name in {"description", "xml"}:
+        return "prose"
+    kinds: dict[Any, Kind] = {bool: "flag", Size: "size", int: "number", float: "number"}
+    return kinds.get(note, "text")
 
 
 def _group(specs: list[type[Spec]]) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def _limit(limits: list[Any], *names: str) -> Any:
     for each in _flat(limits):
         for name in names:
             value = getattr(each, name, None)
-            if isinstance(each, annotated_types.BaseMetadata) and value is not None:
+            if value is not None:
                 return value
     return None
 

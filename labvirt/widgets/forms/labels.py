@@ -9,7 +9,7 @@ from typing import Final
 
 from labvirt.widgets.i18n import N_
 
-__all__ = ["CHOICE_LABELS", "label_of", "unit_of"]
+__all__ = ["CHOICE_LABELS", "help_of", "label_of", "one_of", "unit_of"]
 
 #: By the name of the field, in whatever spec it stands.
 _LABELS: Final[dict[str, str]] = {
@@ -101,6 +101,52 @@ _LABELS: Final[dict[str, str]] = {
     "dhcp": N_("DHCP range"),
     "start": N_("First address"),
     "end": N_("Last address"),
+    "nat": N_("NAT"),
+    "acpi": N_("ACPI"),
+    "adjustment_s": N_("Adjustment, s"),
+    "apic": N_("APIC"),
+    "auth": N_("Login"),
+    "compat": N_("qcow2 version"),
+    "cow": N_("COW"),
+    "delay_s": N_("Delay, s"),
+    "dhcp_end": N_("DHCP to"),
+    "dhcp_start": N_("DHCP from"),
+    "dir": N_("Folder"),
+    "dns": N_("DNS"),
+    "dns_forwarders": N_("DNS servers"),
+    "dns_hosts": N_("DNS hosts"),
+    "dns_srvs": N_("SRV records"),
+    "dns_txts": N_("TXT records"),
+    "domain_local": N_("Domain only here"),
+    "extended_l2": N_("Extended L2"),
+    "hyperv": N_("Hyper-V"),
+    "id": N_("ID"),
+    "ip": N_("IP"),
+    "ipv6": N_("IPv6"),
+    "iv": N_("IV"),
+    "kvm_hidden": N_("Hide KVM"),
+    "lease_s": N_("Lease, s"),
+    "local_ptr": N_("Reverse names here"),
+    "native": N_("Untagged VLAN"),
+    "nocow": N_("No COW"),
+    "openvswitch": N_("Open vSwitch"),
+    "pae": N_("PAE"),
+    "pci": N_("PCI"),
+    "pf": N_("Physical card"),
+    "portgroups": N_("Port groups"),
+    "rbd_options": N_("RBD options"),
+    "secret_usage": N_("Usage of the secret"),
+    "secret_uuid": N_("UUID of the secret"),
+    "smm": N_("SMM"),
+    "stp": N_("STP"),
+    "tb_cache": N_("Translation cache"),
+    "tftp_root": N_("TFTP folder"),
+    "timezone": N_("Time zone"),
+    "trust_guest_rx_filters": N_("Trust MAC of guests"),
+    "vlan": N_("VLAN"),
+    "vmport": N_("VMware port"),
+    "wwnn": N_("WWNN"),
+    "wwpn": N_("WWPN"),
 }
 
 #: Choices that have a name for people; the others are technical words and stay.
@@ -135,14 +181,60 @@ CHOICE_LABELS: Final[dict[str, str]] = {
     "disk": N_("disk"),
     "floppy": N_("floppy drive"),
     "auto": N_("KVM where it works"),
+    "dir": N_("Folder"),
+    "fs": N_("File system on a device"),
+    "netfs": N_("Folder of a server (NFS and others)"),
+    "logical": N_("LVM volume group"),
+    "iscsi": "iSCSI",
+    "iscsi-direct": N_("iSCSI, by QEMU itself"),
+    "scsi": N_("SCSI host adapter"),
+    "mpath": N_("Multipath devices"),
+    "rbd": "Ceph RBD",
+    "gluster": "Gluster",
+    "zfs": N_("ZFS pool"),
+}
+
+#: Where a name means something else in one spec.
+_OWN_LABELS: Final = {
+    ("DiskSpec", "serial"): N_("Serial number"),
+    ("TinyGuest", "boot"): N_("Boot from"),
+}
+
+#: Where the spec's own words are for Python.
+_HELP: Final = {
+    ("DomainSpec", "graphics"): N_("graphical console, VNC or SPICE"),
+    ("DomainSpec", "serial"): N_("first serial port, which is also the text console"),
+    ("DomainSpec", "interfaces"): N_("network interfaces"),
+    ("DiskSpec", "source"): N_("what is in it"),
+}
+
+#: One element of a list.
+_ONE: Final = {
+    "disks": N_("Disk"),
+    "interfaces": N_("Network interface"),
+    "ips": N_("Address"),
+    "timers": N_("Timer"),
+    "features": N_("Feature"),
+    "hosts": N_("Host"),
 }
 
 _UNITS: Final = {"vram_kib": "KiB", "mtu": "B", "lease_s": "s"}
 
 
-def label_of(name: str) -> str:
+def label_of(name: str, spec: str = "") -> str:
     """Return the label of a field, in English."""
-    return _LABELS.get(name) or name.replace("_", " ").capitalize()
+    own = _OWN_LABELS.get((spec, name)) or _LABELS.get(name)
+    return own or name.replace("_", " ").capitalize()
+
+
+def help_of(name: str, spec: str, description: str) -> str:
+    """Return what a field is, in English."""
+    return _HELP.get((spec, name), description)
+
+
+def one_of(name: str) -> str:
+    """Return what one element of a list is called, in English."""
+    return _ONE.get(name) or label_of(name)
 
 
 def unit_of(name: str, kind: str) -> str:

@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from labvirt.errors import Problem, SpecError
-from labvirt.model.spec import MASK, Spec, did_you_mean, shorten
+from labvirt.model.spec import MASK, Spec, did_you_mean
 from labvirt.widgets.forms.depends import RULES
 from labvirt.widgets.forms.fields import FormField, fields_of
-from labvirt.widgets.i18n import _
+from labvirt.widgets.forms.raw import Raw, read, refused, tail, unit_shown, words, write
+from labvirt.widgets.forms.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Checked", "Entry", "FormState", "Raw"]
+__all__ = ["Checked", "Entry", "FormState"]
 
 S = TypeVar("S", bound=Spec)
-Raw = str | bool
 _LONGEST: Final = 100_000  # characters of one value; a description may be long
 _MOST: Final = 64  # elements of a list
 _INDEX: Final = re.compile(r"\[(\d+)\]")
-_WHOLE: Final = re.compile(r"[+-]?\d{1,30}")
-_BARE: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +88,14 @@ class FormState(Generic[S]):
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str | bool):
-            raise _refused(path, value, "must be text or True and False")
+            raise refused(path, value, "must be text or True and False")
         if isinstance(value, str) and len(value) > _LONGEST:
-            raise _refused(path, value, f"is longer than {_LONGEST} characters")
+            raise refused(path, value, f"is longer than {_LONGEST} characters")
         if field.kind == "list":
-            raise _refused(path, value, "is a list; add() and remove() change it")
+            raise refused(path, value, "is a list; add() and remove() change it")
         is_switch = field.kind == "flag" or (field.kind == "group" and not field.variants)
         if is_switch != isinstance(value, bool):
-            raise _refused(path, value, "must be True or False" if is_switch else "must be text")
+            raise refused(path, value, "must be True or False" if is_switch else "must be text")
         self._grow(path)
         if value == "":
             self.raw.pop(path, None)
@@ -112,7 +110,7 @@ class FormState(Generic[S]):
         """
         field = self.find(path)
         if field.kind != "list":
-            raise _refused(path, "", "is no list")
+            raise refused(path, "", "is no list")
         at = self.count(field, path)
         self._grow(f"{path}[{at}]")
         for inner in field.inner:
@@ -130,7 +128,7 @@ class FormState(Generic[S]):
         field = self.find(found[1]) if found else None
         count = self.count(field, found[1]) if found and field else 0
         if not found or int(found[2]) >= count:
-            raise _refused(path, "", "there is no such element")
+            raise refused(path, "", "there is no such element")
         name, at = found[1], int(found[2])
         moved: dict[str, Raw] = {}
         for key, value in self.raw.items():
@@ -177,7 +175,7 @@ class FormState(Generic[S]):
                 raise SpecError("the form", (Problem(path[:200], "", "no such field", hint),))
             number = _INDEX.search(part)
             if number and (found.kind != "list" or int(number[1]) >= _MOST):
-                raise _refused(path, number[1], f"a list has at most {_MOST} elements")
+                raise refused(path, number[1], f"a list has at most {_MOST} elements")
             fields = found.inner or tuple(
                 {each.name: each for _, inner in found.variants for each in inner}.values()
             )
@@ -246,8 +244,9 @@ class FormState(Generic[S]):
         for problem in error.problems:
             path = problem.field
             while path and path not in order:
-                path = path[: -len(_tail(path))]
-            text = f"{problem.why} ({problem.hint})" if problem.hint else problem.why
+                path = path[: -len(tail(path))]
+            why, hint = reason(problem.why), reason(problem.hint)
+            text = f"{why} ({hint})" if hint else why
             if path != problem.field:
                 text = f"{problem.field}: {text}"
             found[path] = f"{found[path]}; {text}" if path in found else text
@@ -291,8 +290,8 @@ class FormState(Generic[S]):
                     state: Literal["given", "default", "missing"] = "given"
                 else:
                     state = "missing" if field.required else "default"
-                text = MASK if field.kind == "secret" and value else _words(value)
-                unit = field.unit if is_leaf and _BARE.fullmatch(text) else ""
+                text = MASK if field.kind == "secret" and value else words(value)
+                unit = unit_shown(field, text) if text else ""
                 yield Entry(path, field, state, f"{text} {unit}".strip())
             for inner, below in self.inner(field, path):
                 yield from self._entries(inner, below)
@@ -308,20 +307,26 @@ class FormState(Generic[S]):
                     levels = self.inner(field, path)
                     data[field.name] = [self._data(inner, below, wrong) for inner, below in levels]
             elif field.kind == "group":
-                for inner, below in self.inner(field, path):
-                    found = self._data(inner, below, wrong)
-                    if field.variants:
-                        found["kind"] = str(self.raw[path])
-                    if found or given:
-                        data[field.name] = found
-                if given and not self.raw[path]:
-                    data[field.name] = None
+                data |= self._group(field, path, wrong)
             elif given:
                 try:
-                    data[field.name] = _read(field, self.raw[path])
+                    data[field.name] = read(field, self.raw[path])
                 except ValueError as error:
                     wrong[path] = str(error)
         return data
+
+    def _group(self, field: FormField, path: str, wrong: dict[str, str]) -> dict[str, Any]:
+        """Return a group by its name; nothing when nothing was given of it."""
+        given = path in self.raw
+        if given and not self.raw[path]:
+            return {field.name: None}
+        for inner, below in self.inner(field, path):
+            found = self._data(inner, below, wrong)
+            if field.variants:
+                found["kind"] = str(self.raw[path])
+            if found or given:
+                return {field.name: found}
+        return {}
 
     def _grow(self, path: str) -> None:
         """Let the lists in a path have as many elements as it needs."""
@@ -351,50 +356,4 @@ class FormState(Generic[S]):
                 self.raw[path] = str(value["kind"]) if has_kind else value is not None
                 self._load(field.of(str(self.raw[path])), f"{path}.", value or {}, left)
             elif value is not None:
-                self.raw[path] = _write(field, value)
-
-
-def _read(field: FormField, raw: Raw) -> Any:
-    """Return a raw value as its spec takes it.
-
-    Raises:
-        ValueError: no such value can be right; says why.
-    """
-    if isinstance(raw, bool):
-        return raw
-    text = raw if field.kind in {"prose", "secret"} else raw.strip()
-    if field.kind == "number":
-        if not _WHOLE.fullmatch(text):
-            raise ValueError(_("must be a whole number"))
-        return int(text)
-    if field.kind == "size" and _BARE.fullmatch(text):
-        return f"{text} {field.unit}"
-    if field.kind == "words":
-        return [word for word in re.split(r"[,\s]+", text) if word]
-    if field.kind == "choice" and field.choices == ("yes", "no") and text in field.choices:
-        return text == "yes"
-    return text
-
-
-def _write(field: FormField, value: Any) -> Raw:
-    if isinstance(value, bool):
-        return value if field.kind == "flag" else ("yes" if value else "no")
-    if isinstance(value, list | tuple):
-        return ", ".join(str(each) for each in value)
-    return str(value)
-
-
-def _words(value: Raw) -> str:
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return value
-
-
-def _tail(path: str) -> str:
-    """Return the last step of a path: ``.size``, ``[0]``, or a first name."""
-    found = re.search(r"(\.[^.\[\]]+|\[\d+\]|^[^.\[\]]+)$", path)
-    return found[0] if found else path
-
-
-def _refused(path: str, value: object, why: str) -> SpecError:
-    return SpecError("the form", (Problem(path, shorten(value), why),))
+                self.raw[path] = write(field, value)

@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import { readFileSync, writeFileSync } from "node:fs";
 
-const WIDGETS = ["charts", "overview"];
+const WIDGETS = ["charts", "overview", "forms"];
 
 await build({
   entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),

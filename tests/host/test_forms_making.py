@@ -1,0 +1,94 @@
+"""Networks, pools and volumes made by forms on real hosts; a script gives what a person would."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import labvirt as lv
+from labvirt.errors import LabvirtError
+from labvirt.model.pool_types import POOL_TYPES
+
+pytestmark = pytest.mark.lab
+
+
+def test_a_network_with_nat_on_a_subnet_that_nobody_uses(host):
+    form = lv.ui.network_form(host)
+    other = lv.ui.network_form(host)
+    try:
+        form.set("name", "byform")
+        form.propose()
+        address = str(form.state.raw["ips[0].address"])
+        assert form.errors == {}
+        assert "define network byform" in str(form.plan())
+        assert form.start()
+        network = form.wait(30)
+        assert network.info().is_active
+        assert network.info().autostart
+        other.set("name", "overlap")
+        other.set("ips[0].address", address)
+        assert other.errors == {}
+        assert other.start()
+        with pytest.raises(LabvirtError, match="byform"):
+            other.wait(30)
+        assert "overlap" not in host.networks
+        other.set("forward", "isolated")
+        assert not other.state.is_shown("nat")
+    finally:
+        form.close()
+        other.close()
+        if "byform" in host.networks:
+            host.networks["byform"].undefine.plan(stop=True).apply(confirm=True)
+
+
+@pytest.fixture
+def folder():
+    """A folder in which the daemon of an ordinary user may make another one."""
+    with tempfile.TemporaryDirectory(prefix="labvirt-form-") as name:
+        path = Path(name)
+        path.chmod(0o777)
+        yield path
+
+
+def test_a_pool_with_a_volume(alpha, folder):
+    form = lv.ui.pool_form(alpha)
+    form.set("name", "byform")
+    form.set("path", str(folder / "byform"))
+    assert form.start()
+    with pytest.raises(LabvirtError, match="does not exist"):
+        form.wait(30)
+    assert "path" in form.given_elsewhere(), "at its field"
+    form.set("@build", True)
+    assert form.start()
+    pool = form.wait(30)
+    volume_form = lv.ui.volume_form(pool)
+    try:
+        volume_form.set("name", "disk1.qcow2")
+        volume_form.set("capacity", "1.5")
+        volume_form._ask_host()
+        assert "free in byform" in volume_form.model()["notes"][0][1]
+        assert volume_form.start()
+        volume = volume_form.wait(30)
+        assert str(volume.info().capacity) == "1536 MiB"
+        volume_form.set("name", "huge.qcow2")
+        volume_form.set("capacity", "900000")
+        assert volume_form.model()["notes"][1][0] == "warning"
+    finally:
+        form.close()
+        volume_form.close()
+        pool.delete(volumes=True, confirm=True)
+
+
+@pytest.mark.parametrize("kind", POOL_TYPES)
+def test_a_pool_form_asks_for_what_its_kind_takes(alpha, kind):
+    form = lv.ui.pool_form(alpha)
+    form.set("kind", kind)
+    asked = {entry.path for entry in form.state.entries()}
+    asked |= {field.name for field, _ in form.state.shown(form.state.fields, "")}
+    takes = set(POOL_TYPES[kind].fields) - {"rbd_options"}
+    assert takes <= asked
+    assert {"hosts", "adapter", "dir", "target"} & asked <= takes
+    assert form.model()["sections"]
+    form.close()

@@ -1,0 +1,264 @@
+"""Creating a VM by the form in a real JupyterLab, on a real lab: by mouse, and by keyboard only."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+HEAD = f"""
+import labvirt as lv
+lab = lv.Lab.start("uic-{os.getpid()}", hosts=1, backend="session", ephemeral=True)
+alpha = lab.hosts[0]
+"""
+SHOW = """
+form = lv.ui.create(alpha)
+form
+"""
+EVIL = "<img src=x onerror='window.hurt = 1'>"
+
+
+@pytest.fixture(scope="module")
+def book(jupyter):
+    book = jupyter.open("create", HEAD, SHOW)
+    try:
+        yield book
+        assert book.errors == []
+        assert jupyter.faults == []
+    finally:
+        book.ask("form.close(); lab.stop()", timeout_s=60)
+        book.close()
+
+
+@pytest.fixture
+def form(book):
+    """The form, empty."""
+    book.wait("() => document.querySelector('[data-lv=ready] .lv-form h3')")
+    book.ask("form.clear()")
+    book.wait("() => document.querySelector('[data-path=name] input').value === ''")
+    return book.boards.first
+
+
+def state(book, name, wanted, timeout_s=30):
+    book.wait(f"() => document.querySelector('[data-lv]').dataset.{name} === {wanted!r}", timeout_s)
+
+
+def wrong(form):
+    return form.evaluate(
+        """el => Object.fromEntries([...el.querySelectorAll('[data-path] .lv-error')]
+          .filter((e) => e.textContent)
+          .map((e) => [e.closest('[data-path]').dataset.path, e.textContent]))"""
+    )
+
+
+def control(form, path):
+    return form.locator(f"[data-path='{path}'] :is(input, select, textarea)").first
+
+
+def made(book):
+    return book.ask("print([d.name for d in alpha.domains if d.is_active])").strip()
+
+
+def whole(jupyter, name, width=1000):
+    """Keep a picture of the whole form, which is higher than the window."""
+    page = jupyter.page
+    high = page.locator(".lv-form").first.evaluate("el => el.scrollHeight")
+    page.set_viewport_size({"width": width, "height": int(high) + 400})
+    page.locator(".lv-form").first.scroll_into_view_if_needed()
+    jupyter.picture(name, page.locator(".lv-form").first)
+    page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+def overflowing(form):
+    """Texts that do not fit into their element, and elements that stick out of the form."""
+    return form.evaluate(
+        """el => {
+          const box = el.querySelector('.lv-form').getBoundingClientRect();
+          return [...el.querySelectorAll('.lv-form *')].filter((e) => {
+            const own = e.getBoundingClientRect();
+            if (!own.width || !e.checkVisibility()) return false;
+            if (e.closest('pre, datalist, option')) return false;
+            return own.right > box.right + 1 || own.left < box.left - 1;
+          }).map((e) => e.outerHTML.slice(0, 120));
+        }"""
+    )
+
+
+def test_a_vm_is_made_by_mouse_and_two_clicks_make_one(book, form, jupyter):
+    form.get_by_role("button", name="Tiny guest").click()
+    book.wait("() => document.querySelector('[data-path=memory] input').value === '128 MiB'")
+    form.get_by_role("button", name="Create VM").click()
+    book.wait("() => document.activeElement?.closest('[data-path]')?.dataset.path === 'name'")
+    assert "missing" in wrong(form)["name"]
+    field = control(form, "name")
+    assert field.get_attribute("aria-invalid") == "true"
+    told = field.get_attribute("aria-describedby").split()[0]
+    assert "missing" in form.locator(f"[id='{told}']").inner_text()
+    field.fill("web1")
+    state(book, "preview", "ready")
+    assert wrong(form) == {}
+    steps = form.get_by_role("list", name="Steps").get_by_role("listitem").all_inner_texts()
+    assert steps == ["define domain web1", "start domain web1"]
+    form.get_by_role("tab", name="Python").click()
+    assert "DomainSpec(name='web1'" in form.get_by_role("tabpanel").inner_text()
+    form.get_by_role("button", name="Copy").click()
+    assert "opied" in form.get_by_role("tabpanel").inner_text()
+    whole(jupyter, "create-ready")
+    form.get_by_role("button", name="Create VM").dblclick()
+    state(book, "phase", "done")
+    assert "Made: web1" in form.inner_text()
+    assert form.get_by_role("button", name="Create VM").is_disabled()
+    assert made(book) == "['web1']"
+    control(form, "title").fill("a title")
+    state(book, "preview", "failed")
+    assert "web1 exists already" in form.locator(".lv-plan").inner_text()
+
+
+def test_a_vm_is_made_step_by_step_by_keyboard_only(book, form, jupyter):
+    keyboard = book.page.keyboard
+
+    def at():
+        return book.page.evaluate(
+            """() => {
+              const el = document.activeElement;
+              return el.dataset.do ?? el.closest('[data-path]')?.dataset.path ?? el.textContent;
+            }"""
+        )
+
+    def to(wanted, key="Tab"):
+        for _ in range(60):
+            if at() == wanted:
+                return
+            keyboard.press(key)
+        raise AssertionError(f"{wanted} is not reached by {key}; at {at()}")
+
+    # From the heading on nothing but keys.
+    book.page.evaluate("() => document.querySelector('[data-do=wizard]').focus()")
+    keyboard.press("Enter")
+    to("preset-tiny")
+    keyboard.press("Space")
+    book.wait("() => document.querySelector('[data-path=memory] input').value === '128 MiB'")
+    to("name")
+    keyboard.type("kbd1")
+    to("next")
+    keyboard.press("Enter")
+    assert at() == "source"
+    jupyter.picture("create-wizard", book.page.locator(".lv-form").first)
+    to("next")
+    for _ in range(8):
+        if book.page.locator("[data-do=make]").is_visible():
+            break
+        keyboard.press("Enter")
+        to("next") if not book.page.locator("[data-do=make]").is_visible() else None
+    state(book, "preview", "ready")
+    to("make")
+    keyboard.press("Enter")
+    state(book, "phase", "done")
+    assert "'kbd1'" in made(book)
+    assert book.page.evaluate("() => document.querySelectorAll('.jp-Cell').length") == 2
+    book.page.evaluate("() => document.querySelector('[data-do=wizard]').focus()")
+    keyboard.press("Enter")
+
+
+def test_what_is_typed_is_never_interpreted(book, form):
+    for path in ("name", "title", "tags", "memory", "vcpus", "boot"):
+        control(form, path).fill(EVIL)
+    control(form, "description").fill(EVIL + "</textarea>")
+    book.wait("() => document.querySelector('[data-path=vcpus] .lv-error').textContent")
+    said = wrong(form)
+    assert {"name", "memory", "vcpus", "boot", "tags"} <= set(said)
+    assert "title" not in said
+    assert not book.page.evaluate("() => 'hurt' in window")
+    assert form.locator("img").count() == 0
+    assert control(form, "title").input_value() == EVIL
+
+
+def test_lists_dependent_fields_and_choices_of_the_host(book, form):
+    form.get_by_role("button", name="Add: Disk").click()
+    book.wait(
+        "() => document.activeElement.closest('[data-path]')?.dataset.path.startsWith('disks[0]')"
+    )
+    control(form, "disks[0].source.size").fill("1")
+    control(form, "disks[0].device").select_option("cdrom")
+    offered = form.locator("[data-path='disks[0].source.pool'] option").evaluate_all(
+        "all => all.map((el) => el.value)"
+    )
+    assert offered == ["default", "shared"]
+    form.get_by_role("button", name="Remove Disk 1").click()
+    book.wait("() => !document.querySelector(\"[data-path='disks[0].device']\")")
+    assert control(form, "secure_boot").count() == 0
+    control(form, "firmware").select_option("efi")
+    form.get_by_label("Secure Boot").wait_for()
+    control(form, "vcpus").fill("3")
+    control(form, "memory").fill("900000")
+    notes = form.locator(".lv-notes")
+    notes.get_by_text("overcommit").wait_for()
+    assert "swap" in notes.inner_text()
+    assert "never do that" in notes.inner_text()
+
+
+def test_a_virt_install_line_of_2009_and_xml_fill_the_form(book, form):
+    form.get_by_text("From a virt-install line or XML").click()
+    text = form.get_by_label("virt-install line or libvirt XML")
+    text.fill(
+        "virt-install -n rhel3support -r 756 --vnc --accelerate --hvm --network network:default "
+        "--file=/var/lib/libvirt/images/rhel3support.img --file-size=6 --cdrom=/dev/sr0"
+    )
+    form.get_by_role("button", name="Take over").click()
+    book.wait("() => document.querySelector('[data-path=name] input').value === 'rhel3support'")
+    assert control(form, "memory").input_value() == "756 MiB"
+    assert control(form, "disks[0].source.size").input_value() == "6 GiB"
+    assert "Not taken over: folder of" in form.locator(".lv-notes").inner_text()
+    text.fill("rm -rf / # not a line")
+    form.get_by_role("button", name="Take over").click()
+    form.locator(".lv-status").get_by_text("is no line of virt-install").wait_for()
+    book.ask("import labvirt.model.domain_read")
+    xml = book.ask(
+        "print(lv.DomainSpec(name='x1', memory='64 MiB', virt='qemu', graphics='vnc').to_xml())"
+    )
+    text.fill(xml)
+    form.get_by_role("button", name="Take over").click()
+    book.wait("() => document.querySelector('[data-path=name] input').value === 'x1'")
+    form.get_by_text("From a virt-install line or XML").click()
+
+
+def test_axe_finds_nothing_serious(book, form):
+    from axe_playwright_python.sync_playwright import Axe
+
+    form.get_by_role("button", name="Linux from a CD").click()
+    book.wait("() => document.querySelector(\"[data-path='disks[0].device']\")")
+    form.get_by_role("button", name="Create VM").click()
+    book.wait("() => document.querySelector('[data-path=name] .lv-error').textContent")
+    found = Axe().run(book.page, context="[data-lv]").response["violations"]
+    serious = [each for each in found if each["impact"] in {"serious", "critical"}]
+    assert not serious, [(each["id"], [n["html"] for n in each["nodes"]][:3]) for each in serious]
+
+
+def test_dark_and_russian_fit(book, form, jupyter):
+    jupyter.theme(dark=True)
+    try:
+        book.ask("lv.ui.set_language('ru'); form.preset('windows'); form.start()")
+        book.wait("() => document.querySelector('.lv-form h3').textContent.startsWith('Создание')")
+        for width in (1280, 700):
+            book.page.set_viewport_size({"width": width, "height": 1000})
+            assert overflowing(form) == []
+            whole(jupyter, f"create-ru-dark-{width}", width)
+    finally:
+        book.ask("lv.ui.set_language('en')")
+        jupyter.theme(dark=False)
+        book.page.set_viewport_size({"width": 1280, "height": 1000})
+    found = re.findall(r"[A-Za-z ]{12,}", form.locator("h4").all_inner_texts()[0])
+    assert found == []
+
+
+def test_a_read_only_host_says_why_nothing_can_be_made(book, jupyter):
+    book.cell("locked = lv.ui.create(lab.open('alpha', readonly=True))\nlocked")
+    box = book.boards.nth(1)
+    box.get_by_role("button", name="Create VM").wait_for()
+    assert box.get_by_role("button", name="Create VM").is_disabled()
+    assert "read-only" in box.inner_text()
+    jupyter.picture("create-readonly", box.locator(".lv-toolbar").last)
+    book.ask("locked.close()")
