@@ -133,7 +133,7 @@ def test_every_tab_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
     try:
         for name in ("Networks", "Storage", "Connections", "Events", "Journal", "Virtual machines"):
             area(book).get_by_role("tab", name=name).click()
-            book.page.wait_for_timeout(400)
+            book.page.wait_for_timeout(200)
             jupyter.picture(f"manager-dark-{name.split()[0].lower()}", area(book))
             found = Axe().run(book.page, context=".labvirt-manager").response["violations"]
             serious += [
@@ -145,3 +145,33 @@ def test_every_tab_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
         jupyter.theme(dark=False)
     assert serious == []
     assert book.page.evaluate("() => window.hurt") is None
+
+
+def test_enter_opens_the_details_of_a_vm(book, jupyter):
+    area(book).get_by_role("tab", name="Virtual machines").click()
+    book.ask("manager._open_row('alpha', web1.uuid)")
+    details = book.page.locator(".labvirt-details")
+    details.get_by_role("tab", name="Hardware").click()
+    details.get_by_label("Memory at most").wait_for()
+    jupyter.picture("details-hardware", details)
+    details.get_by_label("Memory at most").fill("64 MiB")
+    details.get_by_label("Memory at most").press("Tab")
+    details.get_by_role("button", name="Apply", exact=True).first.click()
+    details.locator(".labvirt-deed").get_by_text("Show me the command", exact=True).wait_for()
+    details.locator(".labvirt-deed").get_by_role("button", name="Apply", exact=True).click()
+    details.locator(".labvirt-deed").get_by_text("Done").first.wait_for()
+    assert book.ask("print(web1.info().max_memory == 64 << 20)").strip() == "True"
+    for name in ("Overview", "Performance", "Snapshots", "XML"):
+        details.get_by_role("tab", name=name).click()
+        book.page.wait_for_timeout(150)
+        jupyter.picture(f"details-{name.lower()}", details)
+    assert book.page.evaluate("() => window.hurt") is None
+
+
+def test_a_vm_is_made_from_the_toolbar(book, jupyter):
+    if not book.ask("print('create' in lv.ui.__all__)").startswith("True"):
+        pytest.skip("the view create is not part of this installation")
+    area(book).get_by_role("tab", name="Virtual machines").click()
+    enabled(book, "New VM").click()
+    area(book).get_by_role("button", name="Create VM").first.wait_for()
+    jupyter.picture("manager-new-vm", area(book))

@@ -14,8 +14,9 @@ from labvirt.widgets.charts import charts
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deed import Deed
-from labvirt.widgets.managing.pages import HardwarePage, OverviewPage, Page, SnapshotPage
+from labvirt.widgets.managing.pages import HardwarePage, OverviewPage, Page
 from labvirt.widgets.managing.parts import Aside, put
+from labvirt.widgets.managing.snapshot_page import SnapshotPage
 from labvirt.widgets.managing.xml_page import XmlPage
 from labvirt.widgets.registry import registry
 

@@ -339,11 +339,10 @@ class Manager:
         )
 
     def _open_row(self, host: str, uuid: str) -> None:
-        found = next((each for each in self.hosts if each.name == host), None)
-        record = found.news.record("domain", uuid) if found is not None and uuid else None
+        found = next((each for each in self.hosts if each.name == host and uuid), None)
+        record = found.news.record("domain", uuid) if found is not None else None
         if found is not None and record is not None:
-            domain = Domain(found, uuid, record.name)
-            self.opened.details(domain)
+            self.opened.details(Domain(found, uuid, record.name))
 
     # -- shown -------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Pages of the details: what a domain is, its hardware, its snapshots (G16.3-01, G16.7-02 to -07)."""
+"""Pages of the details: what a domain is, and its hardware (G16.3-01, G16.7-02 to -07)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labvirt.widgets.managing.deed import Deed
     from labvirt.widgets.managing.parts import Aside
 
-__all__ = ["HardwarePage", "OverviewPage", "Page", "SnapshotPage"]
+__all__ = ["STYLE", "HardwarePage", "OverviewPage", "Page"]
 
 STYLE = {"description_width": "12em"}
 _WIDE = {"style": STYLE, "layout": {"width": "36em"}}
@@ -231,7 +231,10 @@ class HardwarePage(Page):
         for name, value in self._was.items():
             put(getattr(self, name), value=value)
         self._devices = devices
-        lines = tuple((_device_line(each.record), number) for number, each in enumerate(devices))
+        lines = tuple(
+            (_device_line(each.record, running=record.is_active), number)
+            for number, each in enumerate(devices)
+        )
         put(self.choice, options=lines)
         self._look()
         waits = heading(_("Changes at the next start (pending)")) + pre(pending) if pending else ""
@@ -325,80 +328,9 @@ def _fits(field: str, used: int, most: int) -> None:
         raise SpecError(_("change the hardware"), [Problem(field, str(used), why)])
 
 
-def _device_line(record: Any) -> str:
-    where = "" if record.live and record.stored else (
-        _("running only") if record.live else _("at the next start")
-    )  # fmt: skip
-    words = [record.type, record.name, record.what, record.bus, record.source]
-    return " · ".join(dict.fromkeys(each for each in [*words, where] if each))
-
-
-class SnapshotPage(Page):
-    """The snapshots as a tree: make one, go back to one, delete one, with the verdict before."""
-
-    def build(self) -> w.VBox:
-        """Return the widgets."""
-        self.tree = w.HTML()
-        self.choice = w.Select(
-            options=[], rows=5, description=_("Snapshots"), layout=w.Layout(width="30em")
-        )
-        self.choice.observe(lambda _change: self._look(), names="value")
-        self.verdict = w.HTML()
-        self.name = w.Text(description=_("Snapshot name"), value="snapshot1", style=STYLE)
-        self.make = button(_("Make snapshot"), _("Keep the state under this name"), self._make)
-        self.revert = button(_("Revert"), _("Go back to the selected snapshot"), self._revert)
-        self.delete = button(_("Delete"), _("Delete the selected snapshot"), self._delete)
-        self.changers = [self.name, self.make, self.revert, self.delete]
-        return w.VBox(
-            [
-                self.tree,
-                self.choice,
-                self.verdict,
-                w.HBox([self.revert, self.delete]),
-                w.HBox([self.name, self.make]),
-            ]
-        )
-
-    def read(self) -> Any:
-        """Ask for the snapshots."""
-        snapshots = self.domain.snapshots
-        return snapshots.tree, snapshots.names
-
-    def draw(self, found: Any) -> None:
-        """Show them."""
-        tree, names = found
-        put(self.tree, value=pre(tree) if tree else f"<p>{_('No snapshots yet.')}</p>")
-        put(self.choice, options=tuple(names))
-        self._look()
-
-    def enable(self) -> None:
-        """Without a snapshot there is nothing to go back to."""
-        super().enable()
-        for each in (self.revert, self.delete):
-            put(each, disabled=each.disabled or self.choice.value is None)
-
-    def _look(self) -> None:
-        name = self.choice.value
-        self.enable()
-        if name is None:
-            put(self.verdict, value="")
-            return
-        self._aside.run(
-            "verdict",
-            lambda: str(self.domain.snapshots[name].verdict("revert")),
-            lambda text: put(self.verdict, value=heading(_("Going back to it")) + pre(text)),
-            self._failed,
-            latest=True,
-        )
-
-    def _make(self) -> None:
-        name = self.name.value.strip()
-        self.propose(_("Make snapshot"), lambda: (self.domain.snapshot.plan(name),))
-
-    def _revert(self) -> None:
-        name = self.choice.value
-        self.propose(_("Revert"), lambda: (self.domain.snapshots[name].revert.plan(),))
-
-    def _delete(self) -> None:
-        name = self.choice.value
-        self.propose(_("Delete"), lambda: (self.domain.snapshots[name].delete.plan(),))
+def _device_line(record: Any, *, running: bool) -> str:
+    where = ""
+    if running and not (record.live and record.stored):
+        where = _("running only") if record.live else _("at the next start")
+    words = [record.type, record.name, record.what, record.bus, record.source, where]
+    return " · ".join(dict.fromkeys(each for each in words if each))
