@@ -118,7 +118,7 @@ def _storage(
     host: Host, lacking: list[str]
 ) -> tuple[tuple[str, ...], tuple[Size, ...], tuple[str, ...], tuple[str, ...]]:
     names, free, discs, images = [], [], [], []
-    for pool in host.pools:
+    for pool in sorted(host.pools, key=lambda each: each.name):
         try:
             record = pool.info()
             if not record.is_active:

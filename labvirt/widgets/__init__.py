@@ -10,7 +10,7 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
-    from labvirt.widgets.create import create
+    from labvirt.widgets.creating import create
     from labvirt.widgets.i18n import set_language
     from labvirt.widgets.making import network_form, pool_form, volume_form
     from labvirt.widgets.managing.details import Details, details
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
-    "labvirt.widgets.create": ("create",),
+    "labvirt.widgets.creating": ("create",),
     "labvirt.widgets.i18n": ("set_language",),
     "labvirt.widgets.making": ("network_form", "pool_form", "volume_form"),
     "labvirt.widgets.managing.details": ("Details", "details"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import labvirt as lv
 from labvirt.errors import LabvirtError
 from labvirt.model.pool_types import POOL_TYPES
+from labvirt.plan.action import Call
 
 pytestmark = pytest.mark.lab
 
@@ -79,6 +81,40 @@ def test_a_pool_with_a_volume(alpha, folder):
         form.close()
         volume_form.close()
         pool.delete(volumes=True, confirm=True)
+
+
+def test_a_host_that_is_lost_while_a_vm_is_made_is_told_with_what_remains(
+    lab, alpha, name, eventually
+):
+    form = lv.ui.create(alpha)
+
+    def losing(spec, **options):
+        plan = alpha.plan(spec, **options)
+        loss = Call("lose the host", lambda _host, _control: lab.daemon("alpha", "stop"))
+        return dataclasses.replace(plan, actions=(plan.actions[0], loss, *plan.actions[1:]))
+
+    form._plan_of = losing
+    form.preset("tiny")
+    form.set("name", name)
+    try:
+        assert form.start()
+        with pytest.raises(LabvirtError):
+            form.wait(30)
+    finally:
+        lab.daemon("alpha", "start")
+        eventually(lambda: alpha.stale_since is None, "fresh records")
+    said = form.model()["job"]["said"]
+    assert form.phase == "failed"
+    assert f"start domain {name} failed" in said
+    remains = said.partition("Remains:")[2]
+    assert f"define domain {name}" in remains
+    assert not alpha.domains[name].is_active
+    form._plan_of = alpha.plan
+    form.set("name", f"{name}-b")
+    form.set("@start", False)
+    assert form.start(), "the form goes on when the host is back"
+    assert form.wait(30).name == f"{name}-b"
+    form.close()
 
 
 @pytest.mark.parametrize("kind", POOL_TYPES)

@@ -22,7 +22,7 @@ from labvirt.host.offering import HostOffer
 from labvirt.model.units import Size
 from labvirt.plan import Journal, Plan
 from labvirt.plan.action import Call
-from labvirt.widgets.create import PRESETS, Create, create
+from labvirt.widgets.creating import PRESETS, Create, create
 from labvirt.widgets.forms.capacity import advice
 from labvirt.widgets.i18n import set_language
 

@@ -55,6 +55,7 @@ ADVANCED: Final = frozenset(
         *("target", "readonly", "shareable", "cache", "io", "discard", "bytes_per_s", "iops"),
         *("boot_order", "allocation", "backing_path", "backing_format", "mac", "filter", "mtu"),
         *("inbound", "outbound", "link_up", "keymap", "heads", "vram_kib", "log_path", "topology"),
-        *("lease_s", "hosts", "bootp_file", "bootp_server", "tftp_root", "family"),
+        *("lease_s", "hosts", "boot_file", "boot_server", "tftp_root", "more_ranges", "local_ptr"),
+        "reserved_only",
     }
 )

@@ -98,7 +98,6 @@ _LABELS: Final[dict[str, str]] = {
     "bridge": N_("Bridge"),
     "domain": N_("DNS domain"),
     "ips": N_("Addresses"),
-    "dhcp": N_("DHCP range"),
     "start": N_("First address"),
     "end": N_("Last address"),
     "nat": N_("NAT"),
@@ -198,6 +197,7 @@ CHOICE_LABELS: Final[dict[str, str]] = {
 _OWN_LABELS: Final = {
     ("DiskSpec", "serial"): N_("Serial number"),
     ("TinyGuest", "boot"): N_("Boot from"),
+    ("NetworkIp", "dhcp"): N_("DHCP"),
 }
 
 #: Where the spec's own words are for Python.

@@ -263,6 +263,8 @@ class PlanForm(Form[S]):
             self._fail(f"{type(error).__name__}: {error}")
         else:
             job.listen(self._report)
+            if job.progress.stage and not job.done():
+                self._report(job.progress)  # what it said before anybody listened
             job.then(self._end)
             self.refresh()
 

@@ -36,6 +36,8 @@ def section_nodes(
     for key, title, names in sections:
         fields = [by_name[name] for name in names if name in by_name]
         nodes = nodes_of(state, fields, "", choices, errors)
+        if not nodes:
+            continue  # other values leave nothing to ask here
         heads = tuple(field.name for field in fields)
         wrong = sum(path.split(".")[0].split("[")[0] in heads for path in errors if path)
         made.append({"key": key, "title": _(title), "nodes": nodes, "wrong": wrong})

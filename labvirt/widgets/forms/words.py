@@ -53,7 +53,7 @@ def words() -> dict[str, str]:
         "parameter": _("Parameter"),
         "value": _("Value"),
         "state": _("State"),
-        "lost": _("Disconnected: the kernel gives no answer. Run the cell again."),
+        "lost": _("No answer yet: the kernel is busy with a cell, or gone."),
         "progress": _("Progress"),
         "number_of": _("{label}, {count}"),
         "errors": _("{count} wrong"),

@@ -127,8 +127,9 @@ export class FormShell {
 
   list(kind, path) {
     this.flush();
-    this.post({ t: kind, path });
+    const number = this.post({ t: kind, path });
     this.follow = kind === "add" ? path : "";
+    this.followed = number;
   }
 
   /** Whether a control has what the kernel has not heard of yet. */
@@ -178,7 +179,7 @@ export class FormShell {
     if (form.focus[0] > this.focused) {
       this.focused = form.focus[0];
       this.goTo(form.focus[1]);
-    } else if (this.follow) {
+    } else if (this.follow && this.seen >= this.followed) {
       const list = this.root.querySelector(`[data-path="${CSS.escape(this.follow)}"] > .lv-inner`);
       list?.lastElementChild?.querySelector("input, select, textarea")?.focus();
       this.follow = "";
