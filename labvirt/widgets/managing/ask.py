@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from labvirt.widgets.i18n import _
+from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deleting import files_of
 from labvirt.widgets.managing.parts import (
     alert,
@@ -75,7 +76,7 @@ class Ask:
         self.close()
         self._go = go
         names = ", ".join(each.name for each in chosen)
-        title = _("{label}: {name}").format(label=_(act.label), name=names)
+        title = parts.NAMED.format(label=_(act.label), name=names)
         put(self.title, value=heading(title))
         made = [self._make(field, chosen, domains, hosts) for field in act.fields]
         put(self.fields, children=tuple(made))

@@ -22,17 +22,17 @@ __all__ = ["ConnectionForm", "HostList", "build_uri", "open_host"]
 
 #: Hypervisors that a form offers, with the path that each usually has.
 DRIVERS: Final = {
-    "qemu": (N_("QEMU/KVM"), "/system"),
-    "xen": (N_("Xen"), "/system"),
+    "qemu": ("QEMU/KVM", "/system"),
+    "xen": ("Xen", "/system"),
     "test": (N_("Test driver (nothing real)"), "/default"),
 }
 TRANSPORTS: Final = {
     "": N_("this machine"),
-    "ssh": N_("SSH"),
+    "ssh": "SSH",
     "tls": N_("TLS with certificates"),
     "tcp": N_("TCP (not encrypted)"),
-    "libssh2": N_("SSH (libssh2)"),
-    "libssh": N_("SSH (libssh)"),
+    "libssh2": "SSH (libssh2)",
+    "libssh": "SSH (libssh)",
 }
 
 

@@ -71,7 +71,7 @@ class Details:
                 self.overview.box, self.performance, self.hardware.box, self.snapshots.box, self.xml.box,
             ),
             titles=(
-                _("Overview"), _("Performance"), _("Hardware"), _("Snapshots"), _("XML"),
+                _("Overview"), _("Performance"), _("Hardware"), _("Snapshots"), "XML",
             ),
         )  # fmt: skip
         self.tab.observe(lambda _change: self._turned(), names="selected_index")

@@ -284,7 +284,7 @@ class Manager:
         reasons = self.reasons_now()
         for act in ACTIONS:
             why = reasons[act.key]
-            tip = _("{label}: {why}").format(label=_(act.label), why=why) if why else _(act.tip)
+            tip = parts.REASONED.format(label=_(act.label), why=why) if why else _(act.tip)
             put(self.buttons[act.key], disabled=bool(why), tooltip=tip)
         why = self._no_new()
         put(self.new, disabled=bool(why), tooltip=why or _("Make a VM"))
@@ -318,7 +318,7 @@ class Manager:
         domains = [Domain(hosts[each.host], each.uuid, each.name) for each in chosen]
         if act.needs:
             whom = domains if len(domains) > 1 else domains[0]
-            title = _("{label}: {name}").format(
+            title = parts.NAMED.format(
                 label=_(act.label), name=", ".join(each.name for each in domains)
             )
             self.opened.view(act.needs, title, lambda: whom)
@@ -333,7 +333,7 @@ class Manager:
     def _do(self, act: Act, domains: Sequence[Domain], options: Any) -> bool:
         names = ", ".join(each.name for each in domains)
         return self.deed.propose(
-            _("{label}: {name}").format(label=_(act.label), name=names),
+            parts.NAMED.format(label=_(act.label), name=names),
             lambda: plans_of(act, domains, options),
             ask=act.destroys or self.preview.value,
         )

@@ -134,7 +134,7 @@ class EventTab:
             self.shown,
             value=parts.grid(
                 _("Events of this session, the newest first"),
-                [_("UTC"), _("Host"), _("Event")],
+                ["UTC", _("Host"), _("Event")],
                 lines,
                 _("Nothing has happened since this view was opened."),
             ),
@@ -180,7 +180,7 @@ class JournalTab:
             )
             for each in entries[:_ENTRIES]
         ]
-        heads = [_("UTC"), _("Host"), _("What"), _("Outcome"), _("Why")]
+        heads = ["UTC", _("Host"), _("What"), _("Outcome"), _("Why")]
         empty = _("Nothing was done to these hosts yet.")
         put(self.shown, value=parts.grid(_("Journal, the newest first"), heads, rows, empty))
 

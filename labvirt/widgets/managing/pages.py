@@ -81,7 +81,7 @@ class Page:
 
     def propose(self, title: str, make: Any) -> None:
         """Show a change before it is made, whatever it is."""
-        text = _("{label}: {name}").format(label=title, name=self.domain.name)
+        text = parts.NAMED.format(label=title, name=self.domain.name)
         self._deed.propose(text, make, ask=True, after=self.refresh)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as w
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
+    "NAMED",
+    "REASONED",
     "Aside",
     "alert",
     "button",
@@ -31,6 +33,10 @@ __all__ = [
     "told",
     "unbind",
 ]
+
+#: The same in every language: what is done to whom, and why it cannot be done.
+NAMED: Final = "{label}: {name}"
+REASONED: Final = "{label}: {why}"
 
 _log = logging.getLogger("labvirt")
 

@@ -114,7 +114,7 @@ class _Listing:
             )
             if self._deed.is_busy:
                 why = why or _("something else is under way")
-            tip = _("{label}: {why}").format(label=_(act.label), why=why) if why else _(act.tip)
+            tip = parts.REASONED.format(label=_(act.label), why=why) if why else _(act.tip)
             put(self.buttons[act.key], disabled=bool(why), tooltip=tip)
 
     def _look(self) -> None:
@@ -142,7 +142,7 @@ class _Listing:
         if item is None:
             return
         self._deed.propose(
-            _("{label}: {name}").format(label=_(act.label), name=item.record.name),
+            parts.NAMED.format(label=_(act.label), name=item.record.name),
             lambda: (act.make(self._find(item)),),
             ask=act.destroys,
             after=self._after,

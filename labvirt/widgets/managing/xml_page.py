@@ -12,6 +12,7 @@ from labvirt.errors import Problem, SpecError
 from labvirt.model.schema import Schema
 from labvirt.model.xml.domain import DomainXml
 from labvirt.widgets.i18n import _
+from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.pages import Page
 from labvirt.widgets.managing.parts import button, put, status
 
@@ -57,7 +58,7 @@ class XmlPage(Page):
         """Return the widgets."""
         self._was = ""
         self.text = w.Textarea(
-            description=_("XML"),
+            description="XML",
             tooltip=_("The definition as it is stored"),
             rows=22,
             continuous_update=False,
@@ -118,7 +119,7 @@ class XmlPage(Page):
             put(self.words, value=status(_("Nothing is other than before.")))
             return
         self._deed.propose(
-            _("{label}: {name}").format(label=_("Store XML"), name=self.domain.name),
+            parts.NAMED.format(label=_("Store XML"), name=self.domain.name),
             lambda: (self.domain.host.define.plan(text),),
             ask=True,
             after=self._again,
