@@ -18,6 +18,7 @@ from labvirt.widgets.managing.parts import (
     show,
     status,
     told,
+    unbind_tree,
 )
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Ask:
                 made.append(box)
             words = _(field.label) if made else _("The VM has no files of its own.")
             put(place, children=(w.HTML(heading(words)), *made))
+            unbind_tree(place)
 
         def failed(error: BaseException) -> None:
             put(place, children=(w.HTML(alert(told(error))),))

@@ -9,7 +9,7 @@ import ipywidgets as w
 import labvirt.widgets as views
 from labvirt.errors import LabvirtError
 from labvirt.widgets.i18n import _
-from labvirt.widgets.managing.parts import alert, button, close_tree, put, told
+from labvirt.widgets.managing.parts import alert, button, close_tree, put, told, unbind_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,9 @@ class Opened:
         close = button(
             _("Close"), _("Close “{title}”").format(title=title), lambda: self.shut(title)
         )
-        self._pages[title] = (w.VBox([close, shown]), made)
+        page = w.VBox([close, shown])
+        unbind_tree(page)
+        self._pages[title] = (page, made)
         self._draw()
         self._turn(title)
 

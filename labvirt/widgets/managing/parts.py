@@ -32,6 +32,7 @@ __all__ = [
     "status",
     "told",
     "unbind",
+    "unbind_tree",
 ]
 
 #: The same in every language: what is done to whom, and why it cannot be done.
@@ -57,6 +58,13 @@ def unbind(widget: Any) -> None:
     comm = getattr(widget, "comm", None)
     if comm is not None:
         comm.__dict__.pop("_reply_subshell_id", None)
+
+
+def unbind_tree(widget: Any) -> None:
+    """Do so for all that is in it: what a thread has made was sent in the name of any request."""
+    unbind(widget)
+    for child in getattr(widget, "children", ()):
+        unbind_tree(child)
 
 
 def show(widget: Any, on: bool) -> None:  # noqa: FBT001 - reads as it is
