@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from labvirt.lazy import lazily
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from labvirt.widgets.creating import create
     from labvirt.widgets.i18n import set_language
     from labvirt.widgets.making import network_form, pool_form, volume_form
+    from labvirt.widgets.managing.details import Details, details
+    from labvirt.widgets.managing.manager import Manager, manager
     from labvirt.widgets.overview import Overview, overview
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -18,14 +22,20 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.creating": ("create",),
     "labvirt.widgets.i18n": ("set_language",),
     "labvirt.widgets.making": ("network_form", "pool_form", "volume_form"),
+    "labvirt.widgets.managing.details": ("Details", "details"),
+    "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.overview": ("Overview", "overview"),
 }
 
 __all__ = [
     "Charts",
+    "Details",
+    "Manager",
     "Overview",
     "charts",
     "create",
+    "details",
+    "manager",
     "network_form",
     "overview",
     "pool_form",
@@ -39,3 +49,18 @@ _load, __dir__ = lazily(__name__, _HOMES)
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
     return _load(name)
+
+
+class _Views(ModuleType):
+    """A package in which a view keeps its name though a module is called like it.
+
+    Importing ``labvirt.widgets.overview`` from inside would otherwise put the module in the place of
+    the function ``overview``.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Views

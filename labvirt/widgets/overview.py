@@ -111,6 +111,11 @@ class Overview(Shown):
     # -- shown ---------------------------------------------------------------------------------
 
     @property
+    def look(self) -> Look:
+        """What is shown, and in which order; views change it."""
+        return self._look
+
+    @property
     def widget(self) -> LiveView:
         """The ipywidget, for layouts of one's own.
 

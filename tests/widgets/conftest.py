@@ -22,6 +22,7 @@ _boards = _load("labvirt_test_boards", "boards.py")
 _load("synthetic", "synthetic.py")
 _load("making", "making.py")
 _load("crowd", "crowd.py")
+_load("guide16", "guide16.py")
 _load("catalogue", "catalogue.py")
 
 

@@ -1,0 +1,289 @@
+"""Deed: what a button is about to do: what will be lost, the command, then the job to its end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from labvirt.errors import CancelledError
+from labvirt.widgets.i18n import _
+from labvirt.widgets.managing.parts import (
+    Aside,
+    alert,
+    button,
+    heading,
+    pre,
+    put,
+    show,
+    status,
+    told,
+    unbind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from labvirt.plan import Job, Plan, Progress
+
+__all__ = ["Deed"]
+
+#: Between two words of progress, at least: a job may report a thousand times a second.
+_PROGRESS_S = 0.2
+
+
+class Deed:
+    """The place inside a view where every change is shown, confirmed, followed and reported.
+
+    There is one deed at a time: a second click while one is planned or under way does nothing.
+
+    Args:
+        changed: is called when the deed begins or ends.
+    """
+
+    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
+        self._changed = changed
+        self._aside = Aside("labvirt-manager")
+        self._lock = threading.Lock()
+        self._plans: tuple[Plan[Any], ...] = ()
+        self._jobs: list[Job[Any]] = []
+        self._after: Callable[[], object] | None = None
+        self._state = "idle"
+        self._outcome = ""
+        self._timer: threading.Timer | None = None
+        self._cancelled = threading.Event()
+        self.words = w.HTML()
+        self.progress = w.FloatProgress(
+            min=0, max=1, description=_("Progress"), layout=w.Layout(width="24em")
+        )
+        self.command = w.HTML()
+        self.apply = button(_("Apply"), _("Do what is said above"), self.confirm, kind="primary")
+        self.cancel = button(_("Cancel"), _("Change nothing, or stop what is under way"), self.stop)
+        self.fields = w.VBox([])
+        self.area = w.VBox(
+            [
+                self.words,
+                self.fields,
+                self.progress,
+                self.command,
+                w.HBox([self.apply, self.cancel]),
+            ],
+            layout=w.Layout(
+                border="1px solid var(--jp-border-color1, #bbb)", padding="8px", margin="4px 0"
+            ),
+        )
+        self.area.add_class("labvirt-deed")
+        self._draw()
+
+    # -- what others see -------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """Return ``idle``, ``planning``, ``asking`` (waits for Apply), ``running``."""
+        return self._state
+
+    @property
+    def outcome(self) -> str:
+        """Return ``done``, ``failed``, ``cancelled``, or nothing before the first end."""
+        return self._outcome
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is planned or under way."""
+        return self._state in {"planning", "running"}
+
+    def propose(
+        self,
+        title: str,
+        make: Callable[[], Sequence[Plan[Any]]],
+        *,
+        ask: bool = False,
+        after: Callable[[], object] | None = None,
+    ) -> bool:
+        """Plan something, show it, and do it.
+
+        Args:
+            title: what is about to be done, in words.
+            make: makes the plans; may ask hosts, so it is called aside.
+            ask: wait for Apply even where nothing is lost.
+            after: is called when all was done.
+
+        Returns:
+            Whether it was begun; not while another deed is planned or under way.
+        """
+        with self._lock:
+            if self.is_busy:
+                return False
+            self._state, self._outcome, self._plans, self._after = "planning", "", (), after
+            self._cancelled.clear()
+        self._draw(status(_("{title}: looking …").format(title=title)))
+        self._aside.run(
+            "plan",
+            lambda: tuple(make()),
+            lambda plans: self._planned(plans, ask),
+            lambda error: self._end("failed", alert(told(error))),
+        )
+        return True
+
+    def _planned(self, plans: tuple[Plan[Any], ...], ask: bool) -> None:  # noqa: FBT001
+        with self._lock:
+            if self._state != "planning":
+                return
+            self._plans = plans
+            self._state = "asking"
+        put(self.command, value=_command(plans))
+        destroys = [loss for plan in plans for loss in plan.destroys]
+        self._draw(_asked(plans, destroys), lossy=bool(destroys))
+        if not destroys and not ask:
+            self.confirm()
+            return
+        # The keyboard stands where the question is; on what loses nothing when pressed in haste.
+        focused = self.cancel if destroys else self.apply
+        focused.focus()
+        unbind(focused)
+
+    def confirm(self) -> None:
+        """Do what was asked; twice is once."""
+        with self._lock:
+            if self._state != "asking":
+                return
+            self._state = "running"
+        self._draw(status(_("Under way: {title}").format(title=_titles(self._plans))))
+        self._aside.run("apply", self._apply, lambda _none: None, self._failed)
+
+    def stop(self) -> None:
+        """Change nothing; of what is under way, stop it and have it undone."""
+        with self._lock:
+            state = self._state
+            self._cancelled.set()
+            if state in {"asking", "planning", "idle"}:
+                self._state = "idle"
+            jobs = tuple(self._jobs)
+        if state == "running":
+            for job in jobs:
+                job.cancel()
+            put(self.words, value=status(_("Cancelling: what was done is undone …")))
+            return
+        put(self.command, value="")
+        self._draw(status(_("Nothing was changed.")) if state != "idle" else "")
+        self._changed()
+
+    def close(self) -> None:
+        """Tell nobody any more; a job under way goes on to its end."""
+        self._aside.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # -- the job ---------------------------------------------------------------------------------
+
+    def _apply(self) -> None:
+        """Apply plan after plan: those of different hosts too, so that the progress reads well."""
+        for number, plan in enumerate(self._plans):
+            if self._cancelled.is_set():
+                raise CancelledError(_("The rest was left out."))
+            job = plan.start(confirm=True)
+            with self._lock:
+                self._jobs = [job]
+            if self._cancelled.is_set():
+                job.cancel()
+            job.listen(lambda told_of, at=number: self._report(told_of, at))  # type: ignore[misc]
+            try:
+                job.result()
+            finally:
+                with self._lock:
+                    self._jobs = []
+        self._end("done", status(_("Done: {title}").format(title=_titles(self._plans))))
+        if self._after is not None:
+            self._after()
+
+    def _failed(self, error: BaseException) -> None:
+        cancelled = isinstance(error, CancelledError)
+        self._end(
+            "cancelled" if cancelled else "failed",
+            status(_("Cancelled.") + " " + told(error)) if cancelled else alert(told(error)),
+        )
+
+    def _report(self, progress: Progress, number: int) -> None:
+        """Say how far it is, not more often than one can read."""
+        count = max(1, len(self._plans))
+        part = progress.fraction if progress.fraction is not None else 0.0
+        if progress.steps:
+            part = (max(0, progress.step - 1) + part) / progress.steps
+
+        def tell() -> None:
+            self._timer = None
+            if self._state == "running":
+                put(self.progress, value=min(1.0, (number + part) / count))
+                if not self._cancelled.is_set() and progress.stage:
+                    put(
+                        self.words,
+                        value=status(_("Under way: {title}").format(title=progress.stage)),
+                    )
+
+        if self._timer is None:
+            self._timer = threading.Timer(_PROGRESS_S, tell)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end(self, outcome: str, words: str) -> None:
+        with self._lock:
+            if self._state == "idle":
+                return
+            self._state, self._outcome = "idle", outcome
+        self._draw(words)
+
+    # -- drawn -----------------------------------------------------------------------------------
+
+    def _draw(self, words: str = "", *, lossy: bool = False) -> None:
+        state = self._state
+        put(self.words, value=words)
+        put(self.apply, disabled=state != "asking", button_style="danger" if lossy else "primary")
+        show(self.apply, state == "asking")
+        # Nothing to cancel: the same button puts the message away.
+        idle = state == "idle"
+        put(self.cancel, description=_("Close") if idle else _("Cancel"))
+        put(self.progress, value=0.0)
+        show(self.progress, state == "running")
+        show(self.command, state in {"asking", "running"} or bool(self._outcome))
+        show(self.area, bool(words))
+        self._changed()
+
+
+def _titles(plans: Sequence[Plan[Any]]) -> str:
+    return "; ".join(dict.fromkeys(f"{plan.title} ({plan.host.name})" for plan in plans))
+
+
+def _asked(plans: Sequence[Plan[Any]], destroys: Sequence[str]) -> str:
+    from html import escape
+
+    parts = [heading(_titles(plans))]
+    if destroys:
+        items = "".join(f"<li>{escape(each)}</li>" for each in destroys)
+        parts.append(
+            f"<div role='alert'>✖ <b>{escape(_('This will be lost for good:'))}</b>"
+            f"<ul style='margin:2px 0 2px 1.5em'>{items}</ul></div>"
+        )
+    warnings = [each for plan in plans for each in plan.warnings]
+    if warnings:
+        items = "".join(f"<li>{escape(each)}</li>" for each in warnings)
+        parts.append(
+            f"<div>⚠ {escape(_('Note:'))}<ul style='margin:2px 0 2px 1.5em'>{items}</ul></div>"
+        )
+    return "".join(parts)
+
+
+def _command(plans: Sequence[Plan[Any]]) -> str:
+    """Return the plans as virsh, Python and XML, folded."""
+    from html import escape
+
+    parts = []
+    for title, text in (
+        ("virsh", "\n".join(plan.virsh for plan in plans)),
+        ("Python", "\n".join(plan.python for plan in plans)),
+        (_("XML difference"), "\n".join(plan.diff for plan in plans if plan.diff)),
+    ):
+        if text.strip():
+            parts.append(heading(title) + pre(text))
+    label = escape(_("Show me the command"))
+    return f"<details><summary>{label}</summary>{''.join(parts)}</details>" if parts else ""

@@ -1,0 +1,176 @@
+"""The details of one domain: ``lv.ui.details``."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from labvirt.errors import LabvirtError, SpecError
+from labvirt.model.units import Size
+from labvirt.widgets.batch import is_batch
+from labvirt.widgets.charts import charts
+from labvirt.widgets.i18n import _
+from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.deed import Deed
+from labvirt.widgets.managing.pages import HardwarePage, OverviewPage, Page
+from labvirt.widgets.managing.parts import Aside, put
+from labvirt.widgets.managing.snapshot_page import SnapshotPage
+from labvirt.widgets.managing.xml_page import XmlPage
+from labvirt.widgets.registry import registry
+
+if TYPE_CHECKING:
+    from labvirt.host.domain import Domain
+
+__all__ = ["Details", "details"]
+
+_PERFORMANCE = 1
+
+
+def details(domain: Domain) -> Details:
+    """Return the details of a VM: what it is, what it uses, its hardware, snapshots, XML (G16.3-01).
+
+    Args:
+        domain: the domain.
+
+    Raises:
+        SpecError: it is no domain.
+    """
+    if not all(hasattr(type(domain), name) for name in ("uuid", "host", "snapshots")) and not (
+        hasattr(domain, "uuid") and hasattr(domain, "devices")
+    ):
+        raise SpecError(
+            f"show details of {domain!r:.200}", hint="give a domain: host.domains['web1']"
+        )
+    made = Details(domain)
+    registry.claim(made, f"details of {domain.uuid}")
+    return made
+
+
+class Details:
+    """The details of a domain; see `details`. Shown by being the last line of a cell."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self._over = threading.Event()
+        self.aside = Aside("labvirt-details")
+        self.deed = Deed()
+        self.overview = OverviewPage(domain, self.aside, self.deed)
+        self.hardware = HardwarePage(domain, self.aside, self.deed)
+        self.snapshots = SnapshotPage(domain, self.aside, self.deed)
+        self.xml = XmlPage(domain, self.aside, self.deed)
+        self.performance = w.VBox([])
+        self._charts: Any = None
+        self._pages: dict[int, Page] = {
+            0: self.overview, 2: self.hardware, 3: self.snapshots, 4: self.xml,
+        }  # fmt: skip
+        self.gone = w.HTML()
+        self.tab = w.Tab(
+            children=(
+                self.overview.box, self.performance, self.hardware.box, self.snapshots.box, self.xml.box,
+            ),
+            titles=(
+                _("Overview"), _("Performance"), _("Hardware"), _("Snapshots"), "XML",
+            ),
+        )  # fmt: skip
+        self.tab.observe(lambda _change: self._turned(), names="selected_index")
+        title = w.HTML(parts.heading(f"{domain.name} · {domain.host.name}"))
+        self.box = w.VBox([title, self.gone, self.tab, self.deed.area])
+        self.box.add_class("labvirt-details")
+        self._end = domain.host.listen(self._hear)
+        self._turned()
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<Details of {self.domain.name}{': closed' if self._over.is_set() else ''}>"
+
+    def _hear(self, changes: Any) -> None:
+        """Read anew what is in sight when something of this domain is another one."""
+        ours = [each for each in changes if each.uuid == self.domain.uuid]
+        if not ours:
+            return
+        if ours[-1].after is None:
+            text = _("{name} is gone from {host}").format(
+                name=self.domain.name, host=self.domain.host.name
+            )
+            put(self.gone, value=parts.alert(text))
+            return
+        put(self.gone, value="")
+        known = {"state", "title", "tags", "autostart", "vcpus", "memory", "max_memory"}
+        if any(
+            getattr(each.before, name, None) != getattr(each.after, name, None)
+            for each in ours
+            for name in known
+        ):
+            self._turned()
+
+    def _turned(self) -> None:
+        at = self.tab.selected_index or 0
+        if at == _PERFORMANCE:
+            self._draw_charts()
+        elif at in self._pages:
+            self._pages[at].refresh()
+
+    def _draw_charts(self) -> None:
+        if self._charts is not None or self._over.is_set():
+            return
+        try:
+            self._charts = charts(self.domain, engine="light")
+            self._charts.feed.expect()
+            put(self.performance, children=(self._charts.widget,))
+        except LabvirtError as error:
+            put(self.performance, children=(w.HTML(parts.alert(str(error))),))
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidget, for layouts of one's own.
+
+        Raises:
+            LabvirtError: the details are closed.
+        """
+        if self._over.is_set():
+            raise LabvirtError("these details are closed", hint="lv.ui.details(...) anew")
+        return self.box
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the widget for a front end, and what the domain is for everything else."""
+        if self._over.is_set():
+            return {"text/plain": repr(self)}
+        if is_batch():
+            return self.freeze()
+        static = self.freeze()
+        made = self.box._repr_mimebundle_(**options)
+        data, metadata = made if isinstance(made, tuple) else (made, {})
+        return {**data, **static}, metadata
+
+    def freeze(self) -> dict[str, str]:
+        """Return what the domain is by MIME type, as every reader of a notebook shows it."""
+        record = self.domain.host.news.record("domain", self.domain.uuid)
+        if record is None:
+            return {"text/plain": repr(self)}
+        pairs = [
+            (_("Name"), record.name),
+            (_("UUID"), record.uuid),
+            (_("State"), record.state.text),
+            (_("Host"), self.domain.host.name),
+            (_("vCPUs"), record.vcpus),
+            (_("Memory"), str(Size(record.memory))),
+            (_("Title"), record.title),
+            (_("Tags"), record.tags),
+        ]
+        plain = "\n".join(f"{name}: {parts.cell(value)}" for name, value in pairs)
+        return {"text/html": parts.facts(pairs), "text/plain": plain}
+
+    def close(self) -> None:
+        """Close the view. Twice is harmless."""
+        if self._over.is_set():
+            return
+        self._over.set()
+        self._end()
+        self.aside.close()
+        self.deed.close()
+        if self._charts is not None:
+            self._charts.close()
+        registry.forget(self)
+        parts.close_tree(self.box)

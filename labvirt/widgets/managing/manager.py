@@ -1,0 +1,400 @@
+"""The manager in a cell: ``lv.ui.manager``."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from labvirt.errors import LabvirtError
+from labvirt.host.domain import Domain
+from labvirt.model.uri import Uri
+from labvirt.widgets.batch import is_batch
+from labvirt.widgets.i18n import _
+from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.actions import ACTIONS, Act, Facts, facts_of, plans_of, why_not
+from labvirt.widgets.managing.ask import Ask
+from labvirt.widgets.managing.connections import ConnectionForm, HostList
+from labvirt.widgets.managing.deed import Deed
+from labvirt.widgets.managing.hosts import Hosts, targets_of
+from labvirt.widgets.managing.news import EventTab, JournalTab
+from labvirt.widgets.managing.opened import Opened, missing_views
+from labvirt.widgets.managing.parts import Aside, button, put
+from labvirt.widgets.managing.tabs import NetworkTab, StorageTab
+from labvirt.widgets.managing.telling import selected_text, why_list
+from labvirt.widgets.overview import Overview
+from labvirt.widgets.registry import registry
+from labvirt.widgets.row_look import Look, row_driver_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labvirt.host.host import Host
+
+__all__ = ["Manager", "manager"]
+
+_COLUMNS = ("id", "state", "vcpus", "cpu", "memory", "memory_host", "disk", "net", "tags")
+
+
+def manager(target: Any, *, readonly: bool = False, height: int = 360) -> Manager:
+    """Return the manager: hosts, their VMs, networks and storage, and all that one does with them.
+
+    It is what virt-manager's windows are (G12.4-06, G16.2-01, G16.14-01). Every button is a plan
+    that a script can make too; "Show me the command" tells it.
+
+    Args:
+        target: a `Lab`, a `Host`, a list of hosts, a URI or a list of URIs. Hosts of URIs are
+            opened aside, belong to the view and are closed with it; others are left as they are.
+        readonly: open URIs without the right to change anything.
+        height: pixels of the table of VMs, 78 to 4000.
+
+    Raises:
+        SpecError: there is nothing to manage of such a target, or a URI has a fault.
+    """
+    hosts, uris = targets_of(target)
+    look = Look.checked(
+        columns=_COLUMNS, sort="name", down=False, inactive=True, metric="", top=5, height=height
+    )
+    made = Manager(hosts, look)
+    names = [host.name for host in hosts] + [uri.redacted() for uri in uris]
+    registry.claim(made, f"manager of {', '.join(names)}")
+    for uri in uris:
+        made.connect(uri, readonly=readonly, wait=is_batch())
+    return made
+
+
+class Manager:
+    """The manager; see `manager`. Shown by being the last line of a cell."""
+
+    def __init__(self, hosts: Sequence[Host], look: Look) -> None:
+        self._look = look
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self.aside = Aside("labvirt-manager")
+        self.deed = Deed(self._enable)
+        self.ask = Ask(self.aside)
+        self.overview: Overview | None = None
+        self._hosts = Hosts(self.aside, changed=self._rehost, heard=self._hear, looked=self._looked)
+        self._build()
+        self._hosts.add(*hosts)
+        if not hosts:
+            self._rehost()
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts that are shown."""
+        return self._hosts.all
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        names = ", ".join(host.name for host in self.hosts) or "no host"
+        return f"<Manager of {names}{': closed' if self._over.is_set() else ''}>"
+
+    # -- built -----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.buttons = {
+            act.key: button(_(act.label), _(act.tip), lambda act=act: self.act(act))  # type: ignore[misc]
+            for act in ACTIONS
+        }
+        self.new = button(_("New VM"), _("Make a VM"), self._new, kind="primary")
+        self.preview = w.Checkbox(
+            value=False,
+            description=_("Show me the command first"),
+            indent=False,
+            tooltip=_("Wait for Apply before every change, not only where something is lost"),
+            layout=w.Layout(width="auto"),
+        )
+        self.selection = w.HTML()
+        self.reasons = w.HTML()
+        toolbar = w.HBox(
+            [self.new, *self.buttons.values()],
+            layout=w.Layout(flex_flow="row wrap", align_items="center"),
+        )
+        toolbar.add_class("labvirt-toolbar")
+        self.holder = w.VBox([])
+        self.networks = NetworkTab(self.aside, self.deed, lambda: self.hosts)
+        self.storage = StorageTab(self.aside, self.deed, lambda: self.hosts)
+        self.events = EventTab()
+        self.journal = JournalTab(self.aside, lambda: self.hosts)
+        self.form = ConnectionForm(self.aside, lambda host: self.add(host, owned=True))
+        self.host_list = HostList(self.disconnect)
+        machines = w.VBox([toolbar, self.selection, self.preview, self.reasons, self.holder])
+        pages = {
+            _("Virtual machines"): machines,
+            _("Networks"): self.networks.box,
+            _("Storage"): self.storage.box,
+            _("Connections"): w.VBox([self.host_list.box, self.form.box]),
+            _("Events"): self.events.box,
+            _("Journal"): self.journal.box,
+        }
+        self.tab = w.Tab(children=tuple(pages.values()), titles=tuple(pages))
+        self.tab.observe(lambda _change: self._turned(), names="selected_index")
+        self.opened = Opened(self.tab, len(pages), self.aside, self.deed)
+        self.box = w.VBox([self.tab, self.ask.box, self.deed.area])
+        self.box.add_class("labvirt-manager")
+        self._join_forms()
+
+    def _join_forms(self) -> None:
+        """Let the buttons that make something open the forms, where there are any."""
+        for knob, name, make in (
+            (self.networks.new, "network_form", lambda: self.networks.list.item),
+            (self.storage.new, "pool_form", lambda: self.storage.list.item),
+            (self.storage.new_volume, "volume_form", lambda: self.storage.list.item),
+        ):
+            if name in missing_views():
+                put(knob, disabled=True, tooltip=_("this installation has no view for it"))
+            knob.on_click(lambda _knob, name=name, make=make: self._open_form(name, make()))
+
+    def _open_form(self, name: str, item: Any) -> None:
+        host = item.host if item is not None else (self.hosts[0] if self.hosts else None)
+        if host is None:
+            return
+        if name == "volume_form" and item is not None:
+            self.opened.view(name, _("New volume"), lambda: host.pools[item.record.uuid])
+        else:
+            title = _("New network") if name == "network_form" else _("New pool")
+            self.opened.view(name, title, lambda: host)
+
+    # -- hosts -----------------------------------------------------------------------------------
+
+    def connect(self, uri: str | Uri, *, readonly: bool = False, wait: bool = False) -> None:
+        """Open a host and show it; it is closed with the view.
+
+        Args:
+            uri: any libvirt URI.
+            readonly: open it without the right to change anything.
+            wait: return when it is open; else what goes wrong is said in the view.
+
+        Raises:
+            SpecError: the URI has a fault.
+            LabvirtError: nobody answers there (`wait` only).
+        """
+        parsed = uri if isinstance(uri, Uri) else Uri.parse(uri)
+        words = parts.status(_("Connecting to {uri} …").format(uri=parsed.redacted()))
+        put(self.form.words, value=words)
+        put(self.selection, value=words)
+
+        def failed(error: BaseException) -> None:
+            put(self.form.words, value=parts.alert(parts.told(error)))
+            put(self.selection, value=parts.alert(parts.told(error)))
+
+        self._hosts.open(parsed, readonly=readonly, wait=wait, failed=failed)
+
+    def add(self, host: Host, *, owned: bool = False) -> None:
+        """Show one more host.
+
+        Args:
+            host: the host, open.
+            owned: close it with the view.
+        """
+        self._hosts.add(host, owned=owned)
+
+    def disconnect(self, host: Host) -> None:
+        """Take a host out of the view; one that the view opened is closed."""
+        self._hosts.drop(host)
+
+    def _rehost(self) -> None:
+        """Show the hosts that are there now; the view of the table is a new one."""
+        old = self.overview
+        if old is not None:
+            self._look = old.look
+        if self.hosts:
+            driver, _key = row_driver_of(list(self.hosts), self._look)
+            self.overview = Overview(driver, self._look)
+            self.overview.on_select(lambda _uuids: self._enable())
+            self.overview.on_open(lambda row: self._open_row(row.host, row.uuid))
+            put(self.holder, children=(self.overview.widget,))
+            self.overview.feed.expect()
+        else:
+            self.overview = None
+            hint = _("No host is connected. Open one under “Connections”.")
+            put(self.holder, children=(w.HTML(parts.status(hint)),))
+        if old is not None:
+            old.close()
+        self.host_list.show(self.hosts)
+        self._turned()
+        self._enable()
+
+    def _hear(self, host: Host, changes: Sequence[Any]) -> None:
+        kinds = {each.kind for each in changes}
+        known = {kind: len(host.news.records(kind)) for kind in kinds}
+        self.events.hear(host.name, changes, known)
+        if "domain" in kinds:
+            self._enable()
+        at = self.tab.selected_index
+        if ("network" in kinds and at == 1) or ("pool" in kinds and at == 2):
+            self._turned()
+
+    def _looked(self) -> None:
+        self.host_list.show(self.hosts)
+        self._enable()
+
+    def _turned(self) -> None:
+        refresh = {
+            1: self.networks.refresh,
+            2: self.storage.refresh,
+            5: self.journal.refresh,
+        }.get(self.tab.selected_index or 0)
+        if refresh is not None:
+            refresh()
+
+    # -- selecting and doing -----------------------------------------------------------------------
+
+    @property
+    def chosen(self) -> tuple[Facts, ...]:
+        """What is known of the selected domains; asks nobody."""
+        overview = self.overview
+        found: list[Facts] = []
+        for uuid in overview.selected if overview is not None else ():
+            known = [
+                facts_of(record, host=host.name, readonly=host.readonly, link=host.state)
+                for host in self.hosts
+                if (record := host.news.record("domain", uuid)) is not None
+            ]
+            # One that has moved may be defined on both hosts: it is where it runs.
+            found += sorted(known, key=lambda each: each.state == "shutoff")[:1]
+        return tuple(found)
+
+    def select(self, *domains: Any) -> None:
+        """Select domains, by names, UUIDs, or themselves; without any: nothing.
+
+        Raises:
+            NotFoundError: there is no such domain.
+        """
+        if self.overview is not None:
+            self.overview.select(*domains)
+
+    def reasons_now(self) -> dict[str, str]:
+        """Return why each action cannot be done now, by its key; empty where it can."""
+        chosen, missing = self.chosen, missing_views()
+        others = len({host.name for host in self.hosts} - {each.host for each in chosen})
+        busy = _("something else is under way") if self.deed.is_busy else ""
+        return {
+            act.key: why_not(act, chosen, others=others, missing=missing)
+            or ("" if act.needs else busy)
+            for act in ACTIONS
+        }
+
+    def _enable(self) -> None:
+        if self._over.is_set() or not hasattr(self, "opened"):
+            return
+        reasons = self.reasons_now()
+        for act in ACTIONS:
+            why = reasons[act.key]
+            tip = parts.REASONED.format(label=_(act.label), why=why) if why else _(act.tip)
+            put(self.buttons[act.key], disabled=bool(why), tooltip=tip)
+        why = self._no_new()
+        put(self.new, disabled=bool(why), tooltip=why or _("Make a VM"))
+        put(self.selection, value=parts.status(selected_text(self.chosen)))
+        put(self.reasons, value=why_list(reasons))
+        self.networks.list.enable()
+        self.storage.list.enable()
+        self.storage.volumes.enable()
+
+    def _no_new(self) -> str:
+        if "create" in missing_views():
+            return _("this installation has no view for it")
+        if not any(not host.readonly and host.state == "connected" for host in self.hosts):
+            return _("no host is open for changes")
+        return ""
+
+    def _new(self) -> None:
+        names = {each.host for each in self.chosen}
+        hosts = [each for each in self.hosts if not each.readonly and each.state == "connected"]
+        best = [each for each in hosts if each.name in names] or hosts
+        if best:
+            self.opened.view("create", _("New VM"), lambda: best[0])
+
+    def act(self, act: Act) -> bool:
+        """Do what a button does with what is selected; returns whether it was begun."""
+        chosen = self.chosen
+        if self.reasons_now()[act.key]:
+            self._enable()
+            return False
+        hosts = {host.name: host for host in self.hosts}
+        domains = [Domain(hosts[each.host], each.uuid, each.name) for each in chosen]
+        if act.needs:
+            whom = domains if len(domains) > 1 else domains[0]
+            title = parts.NAMED.format(
+                label=_(act.label), name=", ".join(each.name for each in domains)
+            )
+            self.opened.view(act.needs, title, lambda: whom)
+            return True
+        if act.fields:
+            self.ask.open(
+                act, chosen, domains, self.hosts, lambda told: self._do(act, domains, told)
+            )
+            return True
+        return self._do(act, domains, {})
+
+    def _do(self, act: Act, domains: Sequence[Domain], options: Any) -> bool:
+        names = ", ".join(each.name for each in domains)
+        return self.deed.propose(
+            parts.NAMED.format(label=_(act.label), name=names),
+            lambda: plans_of(act, domains, options),
+            ask=act.destroys or self.preview.value,
+        )
+
+    def _open_row(self, host: str, uuid: str) -> None:
+        found = next((each for each in self.hosts if each.name == host and uuid), None)
+        record = found.news.record("domain", uuid) if found is not None else None
+        if found is not None and record is not None:
+            self.opened.details(Domain(found, uuid, record.name))
+
+    # -- shown -------------------------------------------------------------------------------------
+
+    @property
+    def widget(self) -> Any:
+        """The ipywidget, for layouts of one's own.
+
+        Raises:
+            LabvirtError: the manager is closed.
+        """
+        if self._over.is_set():
+            raise LabvirtError("this manager is closed", hint="lv.ui.manager(...) anew")
+        return self.box
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the widget for a front end, and a table of the VMs for everything else."""
+        if self._over.is_set() or (is_batch() and self.overview is None):
+            return {"text/plain": repr(self)}
+        if is_batch():
+            return self.freeze()
+        static: dict[str, str] = {"text/plain": repr(self)}
+        if self.overview is not None:
+            with contextlib.suppress(LabvirtError):
+                bundle = self.overview._repr_mimebundle_(**options)
+                shown = bundle[0] if isinstance(bundle, tuple) else bundle
+                static |= {key: shown[key] for key in ("text/html", "text/plain") if key in shown}
+        made = self.box._repr_mimebundle_(**options)
+        data, metadata = made if isinstance(made, tuple) else (made, {})
+        return {**data, **static}, metadata
+
+    def freeze(self) -> dict[str, str]:
+        """Return the VMs as they are now by MIME type, as every reader of a notebook shows them.
+
+        Raises:
+            LabvirtError: no host is open, or none gives an answer.
+        """
+        if self.overview is None:
+            raise LabvirtError("freeze: no host is connected", hint="manager.connect(uri)")
+        return self.overview.freeze()
+
+    def close(self) -> None:
+        """Close the view and the hosts that it opened. Twice is harmless."""
+        with self._lock:
+            if self._over.is_set():
+                return
+            self._over.set()
+        self.aside.close()
+        self.deed.close()
+        self.events.close()
+        if self.overview is not None:
+            self.overview.close()
+        self.opened.close()
+        self._hosts.close()
+        registry.forget(self)
+        parts.close_tree(self.box)

@@ -1,0 +1,479 @@
+"""The manager and the details as Python objects: over a real session lab, and over small fakes."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from types import SimpleNamespace
+
+import crowd
+import pytest
+
+import labvirt as lv
+from labvirt.errors import CancelledError, ConflictError, SpecError
+from labvirt.widgets.managing.actions import action_of
+from labvirt.widgets.managing.connections import build_uri
+from labvirt.widgets.managing.deed import Deed
+from labvirt.widgets.managing.deleting import files_of, plan_delete
+from labvirt.widgets.managing.hosts import targets_of
+from labvirt.widgets.managing.news import EventTab
+from labvirt.widgets.managing.xml_page import faults_of
+
+HURT = "<script>window.hurt = 1</script>"
+
+
+def wait(claim, what, timeout_s=15.0):
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        found = claim()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(what)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    name = f"mngobj-{os.getpid()}"
+    with lv.Lab.start(name, hosts=2, backend="session", ephemeral=True) as lab:
+        plain = {"memory": "32 MiB", "interfaces": (), "agent": False, "rng": False}
+        alpha = lab["alpha"]
+        alpha.plan(lv.DomainSpec(name="web1", title=HURT, **plain), start=False).apply()
+        disk = lv.DiskSpec(size="1 MiB")
+        alpha.plan(lv.DomainSpec(name="db1", disks=(disk,), **plain), start=False).apply()
+        yield lab
+        lab.stop()
+
+
+@pytest.fixture
+def manager(lab):
+    made = lv.ui.manager(lab)
+    yield made
+    made.close()
+    made.close()
+    assert "closed" in repr(made)
+
+
+@pytest.fixture
+def details(lab):
+    made = lv.ui.details(lab["alpha"].domains["web1"])
+    yield made
+    made.close()
+    made.close()
+
+
+def ended(deed, outcome="done"):
+    wait(lambda: deed.outcome, f"{deed.state}: {deed.words.value}")
+    assert deed.outcome == outcome, deed.words.value
+
+
+def do(manager, key):
+    assert manager.act(action_of(key)), manager.reasons_now()[key]
+
+
+def press(button):
+    button.click()
+
+
+# -- what can be given ------------------------------------------------------------------------------
+
+
+def test_targets():
+    host = crowd.Host()
+    assert targets_of(host) == ((host,), ())
+    assert targets_of([host, host])[0] == (host,)
+    hosts, uris = targets_of(["qemu:///system", "test:///default"])
+    assert hosts == ()
+    assert [str(uri) for uri in uris] == ["qemu:///system", "test:///default"]
+    with pytest.raises(SpecError, match="nothing to manage of 7"):
+        lv.ui.manager(7)
+    with pytest.raises(SpecError, match="did you mean"):
+        lv.ui.manager("qemo:///system")
+    with pytest.raises(SpecError, match="height"):
+        lv.ui.manager(host, height=1)
+    with pytest.raises(SpecError, match="give a domain"):
+        lv.ui.details("web1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "uri"),
+    [
+        ({"driver": "qemu", "transport": ""}, "qemu:///system"),
+        ({"driver": "qemu", "transport": "", "path": "/session"}, "qemu:///session"),
+        ({"driver": "test", "transport": ""}, "test:///default"),
+        (
+            {"driver": "qemu", "transport": "ssh", "host": "kvm7", "user": "root"},
+            "qemu+ssh://root@kvm7/system",
+        ),
+        ({"driver": "qemu", "transport": "tls", "host": "kvm7:123"}, "qemu+tls://kvm7:123/system"),
+        ({"driver": "qemu", "transport": "ssh", "host": "[::1]:22"}, "qemu+ssh://[::1]:22/system"),
+        ({"driver": "xen", "transport": "tcp", "host": " dom0 "}, "xen+tcp://dom0/system"),
+    ],
+)
+def test_the_form_builds_a_uri(fields, uri):
+    assert build_uri(**fields).build() == uri
+
+
+def test_what_the_form_refuses():
+    with pytest.raises(SpecError, match="needs a host"):
+        build_uri("qemu", "ssh")
+    with pytest.raises(SpecError, match="host name"):
+        build_uri("qemu", "ssh", host="a b")
+    with pytest.raises(SpecError, match="no such service"):
+        build_uri("qemu", "ssh", host="kvm7", path="/nowhere")
+
+
+def test_a_connection_that_fails_is_said_and_one_that_works_is_owned():
+    made = lv.ui.manager([])
+    assert made.hosts == ()
+    made.form.transport.value = "ssh"
+    assert made.form.connect.disabled
+    assert "host" in made.form.words.value
+    made.form.transport.value = ""
+    made.form.driver.value = "test"
+    made.form.path.value = "/nowhere-at-all"
+    press(made.form.connect)
+    wait(lambda: "Error" in made.form.words.value, "an error")
+    made.form.path.value = ""
+    made.form.readonly.value = True
+    press(made.form.connect)
+    wait(lambda: made.overview is not None, "a host")
+    [host] = made.hosts
+    assert host.readonly
+    made.select("test")
+    reasons = made.reasons_now()
+    assert reasons["destroy"].endswith("is open read-only")
+    assert reasons["charts"] == ""
+    assert made.buttons["destroy"].disabled
+    assert "read-only" in made.buttons["destroy"].tooltip
+    wait(lambda: made.host_list.choice.options, "the host in the list")
+    assert "read-only" in made.host_list.choice.options[0][0]
+    made.close()
+    assert host.state == "closed"
+
+
+# -- a deed -----------------------------------------------------------------------------------------
+
+
+class Job:
+    def __init__(self, error=None, gate=None):
+        self.error, self.gate, self.cancelled = error, gate, False
+
+    def listen(self, _fn):
+        pass
+
+    def cancel(self):
+        self.cancelled = True
+        self.gate.set()
+
+    def result(self):
+        if self.gate is not None:
+            self.gate.wait(10)
+        if self.cancelled:
+            raise CancelledError("stopped")
+        if self.error:
+            raise self.error
+
+
+def plan(job, destroys=()):
+    started = []
+
+    def start(*, confirm):
+        assert confirm
+        started.append(job)
+        return job
+
+    return SimpleNamespace(
+        title=f"do {HURT}", host=SimpleNamespace(name="alpha"), destroys=destroys, warnings=("w",),
+        virsh="virsh do", python="do()", diff="", start=start, started=started,
+    )  # fmt: skip
+
+
+def test_what_loses_something_waits_and_nothing_is_html():
+    deed, made = Deed(), plan(Job(), (f"the disk {HURT}",))
+    assert deed.propose("x", lambda: (made,))
+    wait(lambda: deed.state == "asking", "a question")
+    assert HURT not in deed.words.value + deed.command.value
+    assert "the disk" in deed.words.value
+    assert "virsh do" in deed.command.value
+    assert made.started == []
+    deed.stop()
+    assert deed.state == "idle"
+    deed.confirm()
+    assert made.started == [], "what was put away is not done"
+    deed.close()
+
+
+def test_two_clicks_make_one_action_and_a_second_deed_waits_for_the_first():
+    gate = threading.Event()
+    deed, made = Deed(), plan(Job(gate=gate))
+    assert deed.propose("x", lambda: (made,))
+    assert not deed.propose("x", lambda: (made,))
+    wait(lambda: deed.state == "running", "a job")
+    deed.confirm()
+    assert not deed.propose("y", lambda: (made,))
+    gate.set()
+    ended(deed)
+    assert len(made.started) == 1
+    deed.close()
+
+
+def test_what_is_under_way_is_cancelled():
+    deed, gate = Deed(), threading.Event()
+    made, left = plan(Job(gate=gate)), plan(Job())
+    deed.propose("x", lambda: (made, left))
+    wait(lambda: made.started, "a job")
+    deed.stop()
+    ended(deed, "cancelled")
+    assert left.started == []
+    deed.close()
+
+
+def test_an_error_says_what_and_what_to_try():
+    deed = Deed()
+    error = ConflictError("start domain web1", libvirt_text="it is taken", hint="wait a little")
+    deed.propose("x", lambda: (plan(Job(error)),))
+    ended(deed, "failed")
+    assert "it is taken" in deed.words.value
+    assert "wait a little" in deed.words.value
+
+    def refuse():
+        raise SpecError("that cannot be planned")
+
+    deed.propose("x", refuse)
+    wait(lambda: "cannot be planned" in deed.words.value, "the error")
+    deed.close()
+
+
+# -- on a real lab ----------------------------------------------------------------------------------
+
+
+@pytest.mark.lab
+def test_a_vm_runs_pauses_and_is_forced_off(lab, manager):
+    alpha = lab["alpha"]
+    assert manager.reasons_now()["run"] == "no VM is selected"
+    manager.select("web1")
+    assert manager.reasons_now()["run"] == ""
+    do(manager, "run")
+    ended(manager.deed)
+    wait(lambda: manager.reasons_now()["pause"] == "", "events to tell that it runs")
+    assert manager.reasons_now()["run"] == "web1 is running"
+    assert not manager.act(action_of("run"))
+    do(manager, "pause")
+    ended(manager.deed)
+    wait(lambda: manager.reasons_now()["resume"] == "", "events to tell that it is paused")
+    do(manager, "destroy")
+    wait(lambda: manager.deed.state == "asking", "a question")
+    assert alpha.domains["web1"].is_active
+    press(manager.deed.apply)
+    press(manager.deed.apply)
+    ended(manager.deed)
+    assert not alpha.domains["web1"].is_active
+    assert HURT not in manager.reasons.value
+    assert any("web1" in line for _at, _host, line in manager.events.lines)
+    manager.tab.selected_index = 5
+    wait(lambda: "force off domain web1" in manager.journal.shown.value, "the journal")
+
+
+@pytest.mark.lab
+def test_several_at_once_and_the_command_first(lab, manager):
+    manager.preview.value = True
+    manager.select("web1", "db1")
+    do(manager, "run")
+    wait(lambda: manager.deed.state == "asking", "a question")
+    assert "start" in manager.deed.command.value
+    press(manager.deed.cancel)
+    assert not lab["alpha"].domains["db1"].is_active
+    do(manager, "run")
+    wait(lambda: manager.deed.state == "asking", "a question")
+    press(manager.deed.apply)
+    ended(manager.deed)
+    assert all(lab["alpha"].domains[name].is_active for name in ("web1", "db1"))
+    wait(lambda: manager.reasons_now()["destroy"] == "", "events")
+    do(manager, "destroy")
+    wait(lambda: manager.deed.state == "asking", "a question")
+    assert "web1" in manager.deed.words.value
+    assert "db1" in manager.deed.words.value
+    press(manager.deed.apply)
+    ended(manager.deed)
+
+
+@pytest.mark.lab
+def test_tags_are_asked_for_and_a_host_goes(lab, manager):
+    manager.select("web1")
+    do(manager, "tags")
+    [field] = manager.ask.fields.children
+    field.value = "red, green"
+    press(manager.ask.next)
+    ended(manager.deed)
+    assert lab["alpha"].domains["web1"].tags == ("red", "green")
+    assert not manager.ask.is_open
+    beta = lab["beta"]
+    manager.disconnect(beta)
+    assert [host.name for host in manager.hosts] == ["alpha"]
+    assert beta.state == "connected", "it is the lab's"
+
+
+@pytest.mark.lab
+def test_storage_and_networks_are_listed_and_stopped(lab, manager):
+    manager.tab.selected_index = 2
+    listing = manager.storage.list
+    wait(lambda: listing.choice.options, "pools")
+    at = next(n for n, item in enumerate(listing.items) if item.host.name == "beta")
+    listing.choice.value = at
+    wait(lambda: listing.items[at].record.uuid in listing.detail.value, "details")
+    name = listing.items[at].record.name
+    press(listing.buttons["stop"])
+    wait(lambda: manager.deed.state == "asking", "a question")
+    press(manager.deed.apply)
+    ended(manager.deed)
+    wait(lambda: listing.buttons["stop"].disabled, "the list to be read anew")
+    assert not lab["beta"].pools[name].info().is_active
+    lab["beta"].pools[name].start()
+    manager.tab.selected_index = 1
+    wait(lambda: "Nothing here" in manager.networks.list.detail.value, "no networks")
+
+
+@pytest.mark.lab
+def test_a_domain_goes_with_the_files_that_were_chosen(lab):
+    alpha = lab["alpha"]
+    spec = lv.DomainSpec(
+        name="gone", memory="32 MiB", disks=(lv.DiskSpec(size="1 MiB"),), interfaces=(),
+        agent=False, rng=False,
+    )  # fmt: skip
+    domain = alpha.plan(spec, start=False).apply()
+    [(path, why)] = files_of(domain)
+    assert why == ""
+    [(taken, _none)] = files_of(alpha.domains["db1"])
+    kept = plan_delete(domain)
+    assert all(path not in loss for loss in kept.destroys)
+    made = plan_delete(domain, [path])
+    assert any(path in loss for loss in made.destroys)
+    with pytest.raises(ConflictError, match="db1"):
+        plan_delete(domain, [taken])
+    made.apply(confirm=True)
+    assert "gone" not in alpha.domains
+    assert path not in [volume.path for volume in alpha.pools["default"].volumes]
+
+
+@pytest.mark.lab
+def test_details_change_what_was_changed_only(lab, details):
+    page = details.overview
+    wait(lambda: page.title.value == HURT, "the title")
+    assert HURT not in page.facts.value
+    page.description.value = "a web server"
+    press(page.apply)
+    wait(lambda: details.deed.state == "asking", "a question")
+    assert "description" in details.deed.words.value
+    assert "title" not in re.sub(r"<[^>]+>", "", details.deed.words.value)
+    press(details.deed.apply)
+    ended(details.deed)
+    details.tab.selected_index = 2
+    hardware = details.hardware
+    wait(lambda: hardware.max_memory.value == "32 MiB", "the memory")
+    hardware.max_memory.value = "64 MiB"
+    hardware.boot.value = "network hd"
+    press(hardware.apply)
+    wait(lambda: details.deed.state == "asking", details.deed.words.value)
+    press(details.deed.apply)
+    ended(details.deed)
+    domain = lab["alpha"].domains["web1"]
+    assert domain.info().max_memory == 64 << 20
+    assert re.findall(r"boot dev=.(\w+)", domain.xml()) == ["network", "hd"]
+    before = len(domain.devices)
+    hardware.size.value = "1 MiB"
+    press(hardware.add_disk)
+    wait(lambda: details.deed.state == "asking", "a question")
+    press(details.deed.apply)
+    ended(details.deed)
+    assert len(domain.devices) > before
+    wait(lambda: any("vda" in line for line, _n in hardware.choice.options), "the new disk")
+    hardware.size.value = "a lot"
+    press(hardware.add_disk)
+    ended(details.deed, "failed")
+    assert "size" in details.deed.words.value
+
+
+@pytest.mark.lab
+def test_xml_is_checked_and_stored_as_a_plan(lab, details):
+    details.tab.selected_index = 4
+    page = details.xml
+    wait(lambda: "<name>web1" in page.text.value, "the XML")
+    good = page.text.value
+    page.text.value = good.replace("<memory unit", "<memorie unit", 1).replace(
+        "</memory>", "</memorie>", 1
+    )
+    wait(lambda: "memorie" in page.faults.value, "the fault")
+    assert "line" in page.faults.value
+    page.text.value = good.replace("<vcpu placement='static'>1<", "<vcpu placement='static'>2<")
+    assert page.text.value != good, good
+    wait(lambda: "no objection" in page.faults.value, page.faults.value)
+    press(page.apply)
+    wait(lambda: details.deed.state == "asking", details.deed.words.value)
+    assert "vcpu" in details.deed.command.value
+    press(details.deed.apply)
+    ended(details.deed)
+    assert lab["alpha"].domains["web1"].info().vcpus == 2
+
+
+def test_faults_name_line_and_element():
+    assert faults_of("<domain") != ()
+    text = "<domain type='qemu'>\n  <name>a</name>\n  <memori>1</memori>\n</domain>"
+    found = faults_of(text)
+    if not found:
+        pytest.skip("no libvirt schemas (Debian package libvirt-daemon)")
+    assert any(line == 3 for line, _problem in found), found
+
+
+@pytest.mark.lab
+def test_without_a_front_end_there_is_a_table(lab, monkeypatch):
+    monkeypatch.setenv("LABVIRT_STATIC", "1")
+    made = lv.ui.manager(lab)
+    shown = made._repr_mimebundle_()
+    assert set(shown) == {"text/html", "text/plain"}
+    assert "web1" in shown["text/html"]
+    made.close()
+    assert made._repr_mimebundle_() == {"text/plain": repr(made)}
+
+
+def test_events_are_bounded_and_a_first_reading_is_none():
+    tab = EventTab()
+
+    def change(number, before):
+        return SimpleNamespace(
+            kind="domain", uuid=str(number), before=before,
+            after=SimpleNamespace(name=f"vm{number}", state="running", reason=""),
+        )  # fmt: skip
+
+    old = SimpleNamespace(name="vm", state="shutoff", reason="")
+    tab.hear("alpha", [change(1, None), change(2, None)], {"domain": 2})
+    assert not tab.lines
+    tab.hear("alpha", [change(3, None)], {"domain": 3})
+    assert len(tab.lines) == 1
+    for number in range(500):
+        tab.hear("alpha", [change(number, old)], {"domain": 500})
+    assert len(tab.lines) == 200
+    tab.close()
+
+
+def test_opening_and_closing_leaves_nothing():
+    import gc
+
+    from ipywidgets.widgets.widget import _instances
+
+    host = crowd.Host(count=3)
+    host.label, host.readonly = "test:///x", False
+    host.news.record = lambda _kind, uuid: next((r for r in host.records if r.uuid == uuid), None)
+    lv.ui.manager(host).close()
+    gc.collect()
+    before = len(_instances)
+    for _ in range(5):
+        lv.ui.manager(host).close()
+    assert len(_instances) == before
+    assert host.listeners == []
+    wait(
+        lambda: not [t for t in threading.enumerate() if t.name.startswith("labvirt-manager")],
+        "threads to end",
+    )
