@@ -50,12 +50,14 @@ class Terminal:
         self.before = termios.tcgetattr(theirs)
         self.seen = ""
 
+        # A kernel that ran in this process before leaves its idea of a width there.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             ["setsid", "--ctty", LABVIRT, "top", *argv],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, "TERM": "xterm-256color"},
+            env={**inherited, "TERM": "xterm-256color"},
         )
         self.theirs = theirs
 

@@ -16,6 +16,7 @@ from labvirt.widgets.forms.words import words
 from labvirt.widgets.forms.worker import Worker
 from labvirt.widgets.i18n import _, language, ngettext
 from labvirt.widgets.registry import registry
+from labvirt.widgets.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ __all__ = ["Form"]
 S = TypeVar("S", bound=Spec)
 
 
-class Form(Generic[S]):
+class Form(Shown, Generic[S]):
     """A form for one spec. Shown by being the last line of a cell.
 
     Args:
@@ -46,6 +47,7 @@ class Form(Generic[S]):
         sections: Sequence[Section] = (),
         host: Any | None = None,
     ) -> None:
+        super().__init__()
         self.title = title
         self.host: Any = host
         names = tuple(name for _key, _title, fields in sections for name in fields)
@@ -161,14 +163,14 @@ class Form(Generic[S]):
         if self._is_closed:
             return {"text/plain": repr(self)}
         if is_batch():
-            return self.freeze()
+            return self.bundle()
         widget = self.widget
         widget.send_code()
         bundle: Any = widget._repr_mimebundle_(**options)
         data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
-        return ({**data, **self.freeze()}, *rest)
+        return ({**data, **self.bundle()}, *rest)
 
-    def freeze(self) -> dict[str, str]:
+    def bundle(self) -> dict[str, Any]:
         """Return the form as a table of parameters by MIME type, as every reader shows it."""
         with self._lock:
             errors = self.state.check().errors

@@ -19,6 +19,7 @@ from labvirt.widgets.managing.parts import Aside, put
 from labvirt.widgets.managing.snapshot_page import SnapshotPage
 from labvirt.widgets.managing.xml_page import XmlPage
 from labvirt.widgets.registry import registry
+from labvirt.widgets.shown import Shown
 
 if TYPE_CHECKING:
     from labvirt.host.domain import Domain
@@ -48,10 +49,11 @@ def details(domain: Domain) -> Details:
     return made
 
 
-class Details:
+class Details(Shown):
     """The details of a domain; see `details`. Shown by being the last line of a cell."""
 
     def __init__(self, domain: Domain) -> None:
+        super().__init__()
         self.domain = domain
         self._over = threading.Event()
         self.aside = Aside("labvirt-details")
@@ -138,13 +140,13 @@ class Details:
         if self._over.is_set():
             return {"text/plain": repr(self)}
         if is_batch():
-            return self.freeze()
-        static = self.freeze()
+            return self.bundle()
+        static = self.bundle()
         made = self.box._repr_mimebundle_(**options)
         data, metadata = made if isinstance(made, tuple) else (made, {})
         return {**data, **static}, metadata
 
-    def freeze(self) -> dict[str, str]:
+    def bundle(self) -> dict[str, Any]:
         """Return what the domain is by MIME type, as every reader of a notebook shows it."""
         record = self.domain.host.news.record("domain", self.domain.uuid)
         if record is None:

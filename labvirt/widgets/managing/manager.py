@@ -27,6 +27,7 @@ from labvirt.widgets.managing.telling import selected_text, why_list
 from labvirt.widgets.overview import Overview
 from labvirt.widgets.registry import registry
 from labvirt.widgets.row_look import Look, row_driver_of
+from labvirt.widgets.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,10 +66,11 @@ def manager(target: Any, *, readonly: bool = False, height: int = 360) -> Manage
     return made
 
 
-class Manager:
+class Manager(Shown):
     """The manager; see `manager`. Shown by being the last line of a cell."""
 
     def __init__(self, hosts: Sequence[Host], look: Look) -> None:
+        super().__init__()
         self._look = look
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -362,7 +364,7 @@ class Manager:
         if self._over.is_set() or (is_batch() and self.overview is None):
             return {"text/plain": repr(self)}
         if is_batch():
-            return self.freeze()
+            return self.bundle()
         static: dict[str, str] = {"text/plain": repr(self)}
         if self.overview is not None:
             with contextlib.suppress(LabvirtError):
@@ -373,15 +375,15 @@ class Manager:
         data, metadata = made if isinstance(made, tuple) else (made, {})
         return {**data, **static}, metadata
 
-    def freeze(self) -> dict[str, str]:
+    def bundle(self) -> dict[str, Any]:
         """Return the VMs as they are now by MIME type, as every reader of a notebook shows them.
 
         Raises:
             LabvirtError: no host is open, or none gives an answer.
         """
         if self.overview is None:
-            raise LabvirtError("freeze: no host is connected", hint="manager.connect(uri)")
-        return self.overview.freeze()
+            raise LabvirtError("show: no host is connected", hint="manager.connect(uri)")
+        return self.overview.bundle()
 
     def close(self) -> None:
         """Close the view and the hosts that it opened. Twice is harmless."""
