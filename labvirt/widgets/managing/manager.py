@@ -376,11 +376,7 @@ class Manager(Shown):
         return {**data, **static}, metadata
 
     def bundle(self) -> dict[str, Any]:
-        """Return the VMs as they are now by MIME type, as every reader of a notebook shows them.
-
-        Raises:
-            LabvirtError: no host is open, or none gives an answer.
-        """
+        """Return the VMs as they are now; raises LabvirtError when no host answers."""
         if self.overview is None:
             raise LabvirtError("show: no host is connected", hint="manager.connect(uri)")
         return self.overview.bundle()
