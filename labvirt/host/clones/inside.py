@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain as calls
-from labvirt.connection.domain import open_console
 from labvirt.errors import HostError, LabvirtError, SpecError, WaitTimeoutError
-from labvirt.host.console import Console
+from labvirt.host.console import open_script
 from labvirt.host.handle import DomainHandle, python_call
 from labvirt.host.networks.addressing import Addresses, find_addresses, reachable
 from labvirt.model.arguments import HostFile, Wait, checked
@@ -18,9 +17,11 @@ from labvirt.plan import Plan, verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
     from labvirt.connection import Connection
     from labvirt.connection.domain import Screenshot
+    from labvirt.host.console import Console
     from labvirt.plan import JobControl
     from labvirt.status import AddressRecord
 
@@ -152,17 +153,31 @@ class InsideVerbs(DomainHandle):
         """
         return find_addresses(self, every=every)
 
-    def console(self, device: str | None = None, *, force: bool = False) -> Console:
-        """Open the serial console.
+    def console(
+        self,
+        device: str | None = None,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        transcript: str | PathLike[str] | None = None,
+    ) -> Console:
+        """Open the serial console (G3.1-19).
+
+        Libvirt gives it to one reader; scripts and views of one `Host` share that reader.
 
         Args:
             device: alias of the device, the first one when None.
             force: take it away from whoever has it.
+            wait: let `Console.wait_for` outlast a guest that is off, or a link that is lost; it is
+                attached again by itself.
+            transcript: file that everything printed is added to (mode 0600 when it is made). It
+                holds whatever the guest prints, secrets too.
 
         Raises:
-            ConflictError: somebody else has it open.
+            ConflictError: somebody else has it open, or the domain is not running (without wait).
+            SpecError: the transcript cannot be written.
         """
-        return Console(open_console(self._link, self.uuid, device, force=force), self.name)
+        return open_script(self, device, force=force, wait=wait, transcript=transcript)
 
     def screenshot(self, screen: int = 0) -> Screenshot:
         """Return a picture of the guest's screen (PNG on today's QEMU); shows itself in a cell."""

@@ -1,9 +1,9 @@
 // Bundles one file per widget into ../static. The output is committed: installing needs no node.
 // `npm ci && npm run build` gives the same bytes again; a test compares them.
 import { build } from "esbuild";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-const WIDGETS = ["charts", "overview"];
+const WIDGETS = ["charts", "console", "overview"];
 
 await build({
   entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),
@@ -21,7 +21,8 @@ await build({
 const packages = Object.keys(JSON.parse(readFileSync("package.json", "utf8")).dependencies);
 const parts = packages.map((name) => {
   const { version, license } = JSON.parse(readFileSync(`node_modules/${name}/package.json`, "utf8"));
-  const text = readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim();
+  const file = ["LICENSE", "LICENSE.txt"].find((each) => existsSync(`node_modules/${name}/${each}`));
+  const text = readFileSync(`node_modules/${name}/${file}`, "utf8").trim();
   return `${name} ${version} (${license})\n\n${text}\n`;
 });
 writeFileSync(
