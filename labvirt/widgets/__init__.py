@@ -8,14 +8,16 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.console import ConsoleView, console
     from labvirt.widgets.overview import Overview, overview
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
+    "labvirt.widgets.console": ("ConsoleView", "console"),
     "labvirt.widgets.overview": ("Overview", "overview"),
 }
 
-__all__ = ["Charts", "Overview", "charts", "overview"]
+__all__ = ["Charts", "ConsoleView", "Overview", "charts", "console", "overview"]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 
