@@ -38,8 +38,8 @@ _log = logging.getLogger("labvirt")
 #: How much of the newest output a newcomer is given, bytes.
 RING = 200_000
 _PIECE = 64 << 10
-#: Pieces that follow each other are put together for so long, seconds.
-_GATHER_S = 0.004
+#: Pieces that follow each other are put together for so long, seconds: of an answer, and of a flood.
+_GATHER_S, _FLOOD_S, _FLOOD = 0.004, 0.016, 25
 #: What is typed goes out in such pieces: a terminal driver holds 4 KiB of one line.
 _KEYS, _KEYS_PAUSE_S = 1024, 0.01
 
@@ -248,16 +248,16 @@ class SerialLine:
         if self._over:
             stream.close()
         self._turn("open")
-        last = 0.0
+        row = 0
         try:
             while True:
+                began = time.monotonic()
                 data = stream.read(None, _PIECE)
-                self._deliver(data)
                 # The first piece goes at once: it is the echo of a key.
-                rest = last + _GATHER_S - time.monotonic()
-                if rest > 0:
-                    time.sleep(rest)
-                last = time.monotonic()
+                row = row + 1 if time.monotonic() - began < _GATHER_S else 0
+                self._deliver(data)
+                if row:
+                    time.sleep(_FLOOD_S if row > _FLOOD else _GATHER_S)
         except ConnectionLostError:
             pass  # why it ended shows when it is opened again
         finally:

@@ -10,14 +10,25 @@ if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
     from labvirt.widgets.console import ConsoleView, console
     from labvirt.widgets.overview import Overview, overview
+    from labvirt.widgets.screen import ScreenView, screen
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
     "labvirt.widgets.console": ("ConsoleView", "console"),
     "labvirt.widgets.overview": ("Overview", "overview"),
+    "labvirt.widgets.screen": ("ScreenView", "screen"),
 }
 
-__all__ = ["Charts", "ConsoleView", "Overview", "charts", "console", "overview"]
+__all__ = [
+    "Charts",
+    "ConsoleView",
+    "Overview",
+    "ScreenView",
+    "charts",
+    "console",
+    "overview",
+    "screen",
+]
 
 _load, __dir__ = lazily(__name__, _HOMES)
 

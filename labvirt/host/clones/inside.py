@@ -11,6 +11,7 @@ from labvirt.connection import domain as calls
 from labvirt.errors import HostError, LabvirtError, SpecError, WaitTimeoutError
 from labvirt.host.console import open_script
 from labvirt.host.handle import DomainHandle, python_call
+from labvirt.host.display import open_screen
 from labvirt.host.networks.addressing import Addresses, find_addresses, reachable
 from labvirt.model.arguments import HostFile, Wait, checked
 from labvirt.plan import Plan, verb
@@ -18,6 +19,7 @@ from labvirt.plan import Plan, verb
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+    from socket import socket
 
     from labvirt.connection import Connection
     from labvirt.connection.domain import Screenshot
@@ -182,6 +184,20 @@ class InsideVerbs(DomainHandle):
     def screenshot(self, screen: int = 0) -> Screenshot:
         """Return a picture of the guest's screen (PNG on today's QEMU); shows itself in a cell."""
         return calls.screenshot(self._link, self.uuid, screen=screen)
+
+    def screen(self, index: int | None = None) -> socket:
+        """Open the graphical console: a socket that speaks VNC (RFB), without any port.
+
+        Whoever gets it closes it. The guest's device may ask for its password on it.
+
+        Args:
+            index: which of the ``<graphics>`` devices, from 0; None for the first of VNC.
+
+        Raises:
+            ConflictError: the domain is not running.
+            UnsupportedError: it has no VNC device, or the host is another machine.
+        """
+        return open_screen(self, index)
 
     @verb
     def send_key(self, *keys: str, hold_ms: int = 50) -> Plan[None]:

@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-const WIDGETS = ["charts", "console", "overview"];
+const WIDGETS = ["charts", "console", "overview", "screen"];
 
 await build({
   entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),
@@ -19,11 +19,17 @@ await build({
 });
 
 const packages = Object.keys(JSON.parse(readFileSync("package.json", "utf8")).dependencies);
+const here = (path) => `node_modules/${path}`;
+// noVNC's own LICENSE names these two.
+const MORE = {
+  "@novnc/novnc": ["docs/LICENSE.MPL-2.0", "vendor/pako/LICENSE"],
+};
 const parts = packages.map((name) => {
-  const { version, license } = JSON.parse(readFileSync(`node_modules/${name}/package.json`, "utf8"));
-  const file = ["LICENSE", "LICENSE.txt"].find((each) => existsSync(`node_modules/${name}/${each}`));
-  const text = readFileSync(`node_modules/${name}/${file}`, "utf8").trim();
-  return `${name} ${version} (${license})\n\n${text}\n`;
+  const { version, license } = JSON.parse(readFileSync(here(`${name}/package.json`), "utf8"));
+  const first = ["LICENSE", "LICENSE.txt"].find((each) => existsSync(here(`${name}/${each}`)));
+  const texts = [first, ...(MORE[name] ?? [])].map((each) => readFileSync(here(`${name}/${each}`), "utf8").trim());
+  const source = `Unmodified; its source is https://registry.npmjs.org/${name}/-/${name.split("/").at(-1)}-${version}.tgz`;
+  return `${name} ${version} (${license})\n${source}\n\n${texts.join("\n\n")}\n`;
 });
 writeFileSync(
   "../static/LICENSES.txt",

@@ -117,6 +117,7 @@ export class TerminalView {
     this.term.write(`\x1bc${notice ? `${notice}\r\n` : ""}`);
     this.position = at + bytes.length;
     this.isSlow = false;
+    this.acked = at;
     this.draw(bytes, this.position);
     if (!bytes.length) this.ack(this.position);
     this.host.dataset.snaps = Number(this.host.dataset.snaps ?? 0) + 1;
@@ -136,11 +137,15 @@ export class TerminalView {
     this.term.write(bytes, () => {
       this.drawn = until;
       this.host.dataset.drawn = until;
-      if (until - this.acked >= ACK || until === this.position) this.ack(until);
+      if (until - this.acked >= ACK) this.ack(until);
+      else this.later ??= setTimeout(() => this.ack(this.drawn), 300);
     });
   }
 
+  /** Say how far it is drawn: each message costs more than a few hundred bytes of output. */
   ack(at) {
+    clearTimeout(this.later);
+    this.later = undefined;
     this.acked = at;
     this.link.send({ t: "ack", at });
   }
@@ -286,6 +291,7 @@ export class TerminalView {
 
   end() {
     clearTimeout(this.checking);
+    clearTimeout(this.later);
     for (const end of this.ends ?? []) end();
     this.sizes?.disconnect();
     this.term?.dispose();
