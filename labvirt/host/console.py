@@ -247,7 +247,7 @@ def open_script(
     except BaseException:
         line.leave()
         raise
-    if state.kind not in {"open"} and not wait:
+    if state.kind != "open" and not wait:
         line.leave()
         if written is not None:
             written.close()

@@ -25,27 +25,26 @@ def open_screen(domain: DomainHandle, index: int | None = None) -> socket:
         raise ConflictError(
             asked, uri=label, libvirt_text="the domain is not running", hint="start it first"
         )
-    kinds = [each.type for each in DomainXml.parse(domain.xml()).graphics]
+    kinds = [each.type or "" for each in DomainXml.parse(domain.xml()).graphics]
     if index is None and "vnc" in kinds:
         index = kinds.index("vnc")
     chosen = kinds[index] if index is not None and 0 <= index < len(kinds) else None
     if chosen == "vnc" and index is not None:
         return calls.open_graphics(domain.host.connection, domain.uuid, index)
-    raise UnsupportedError(asked, uri=label, **_why(kinds, index, chosen))
+    why, hint = _why(kinds, index, chosen)
+    raise UnsupportedError(asked, uri=label, libvirt_text=why, hint=hint)
 
 
-def _why(kinds: list[str], index: int | None, chosen: str | None) -> dict[str, str]:
+def _why(kinds: list[str], index: int | None, chosen: str | None) -> tuple[str, str]:
     """Return what is missing, and what to do about it."""
     add = "add one and start the domain anew: graphics=lv.GraphicsSpec(kind='vnc', listen='none')"
     if not kinds:
-        return {"libvirt_text": "the domain has no graphics device", "hint": add}
+        return "the domain has no graphics device", add
     if index is not None and chosen is None:
         words = f"it has {len(kinds)} graphics devices, numbered from 0"
-        return {"libvirt_text": words, "hint": f"an index below {len(kinds)}"}
+        return words, f"an index below {len(kinds)}"
     kind = chosen or kinds[0]
     if kind == "spice":
-        return {
-            "libvirt_text": "the graphics device speaks SPICE, which is not spoken here",
-            "hint": f"virt-viewer shows it; or {add}",
-        }
-    return {"libvirt_text": f"the graphics device is {kind!r}, not VNC", "hint": add}
+        words = "the graphics device speaks SPICE, which is not spoken here"
+        return words, f"virt-viewer shows it; or {add}"
+    return f"the graphics device is {kind!r}, not VNC", add

@@ -43,9 +43,7 @@ _GATHER_S, _FLOOD_S, _FLOOD = 0.004, 0.016, 25
 #: What is typed goes out in such pieces: a terminal driver holds 4 KiB of one line.
 _KEYS, _KEYS_PAUSE_S = 1024, 0.01
 
-LineKind = Literal[
-    "connecting", "open", "stopped", "taken", "lost", "gone", "refused", "closed"
-]
+LineKind = Literal["connecting", "open", "stopped", "taken", "lost", "gone", "refused", "closed"]
 #: How long each state lasts at most before it is looked at again, seconds; events come sooner.
 _PATIENCE_S: dict[LineKind, float] = {"stopped": 5.0, "taken": 3.0, "lost": 1.0, "gone": 5.0}
 

@@ -109,10 +109,10 @@ class ConsoleView:
         self._shown: list[Any] = []
         self.feed = ConsoleFeed(
             self._send,
-            write=lambda data: self.script.line.write(data),
+            write=self._type,
             act=self._press,
             facts=self._facts,
-            words=lambda: console_words() | {"look": self._look},  # type: ignore[dict-item]
+            words=lambda: {**console_words(), "look": self._look},
         )
         self.desk = Desk(domain, self.feed.push_state, self._say)
         line = line_of(domain, device)
@@ -157,6 +157,9 @@ class ConsoleView:
         if self.script.line.domain is not self.desk.domain:
             self.desk.move(self.domain)
         self.feed.push_state()
+
+    def _type(self, data: bytes) -> bool:
+        return self.script.line.write(data)
 
     def _facts(self) -> dict[str, Any]:
         line = self.script.line

@@ -69,7 +69,7 @@ class ConsoleFeed:
         write: Callable[[bytes], bool],
         act: Callable[[str, bool], None],
         facts: Callable[[], dict[str, Any]],
-        words: Callable[[], dict[str, str]] = dict,
+        words: Callable[[], dict[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send, self._write, self._act = send, write, act

@@ -105,16 +105,19 @@ class Desk:
         if do not in {"run", "pause", "shutdown", "destroy"}:
             return
         if do == "destroy" and not confirmed:
-            self._say(_("Force off was not confirmed; nothing has been done."), False)
+            self._refuse(_("Force off was not confirmed; nothing has been done."))
             return
         with self._lock:
             if self._busy:
-                self._say(_("Wait until this is done: {what}").format(what=self._busy), False)
+                self._refuse(_("Wait until this is done: {what}").format(what=self._busy))
                 return
             self._busy = desk_words()[do]
         threading.Thread(
             target=self._do, args=(do,), name=f"labvirt-desk {do}", daemon=True
         ).start()
+
+    def _refuse(self, why: str) -> None:
+        self._say(why, False)  # noqa: FBT003 - it did not go well
 
     def _do(self, do: str) -> None:
         said, good = "", True

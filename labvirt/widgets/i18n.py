@@ -84,7 +84,7 @@ def told(table: Any) -> Any:
     return table
 
 
-def _known(name: str) -> str | None:
+def _known(name: object) -> str | None:
     if not isinstance(name, str):
         return None
     short = name.replace("-", "_").split("_")[0].split(".")[0].lower()

@@ -45,6 +45,14 @@ def screen(
     Raises:
         SpecError: a number is out of its limits, or it is no domain.
     """
+    _checked(domain, index, height)
+    look = {"view_only": bool(view_only), "scale": bool(scale), "height": height}
+    made = ScreenView(domain, index=index, look=look)
+    registry.claim(made, f"screen {domain.host.label} {domain.uuid} {index}")
+    return made
+
+
+def _checked(domain: Any, index: Any, height: Any) -> None:
     problems = []
     if not hasattr(domain, "uuid") or not hasattr(domain, "screen"):
         shown = type(domain).__name__
@@ -56,10 +64,6 @@ def screen(
         problems.append(Problem("index", str(index)[:40], "is no number of a device", "0"))
     if problems:
         raise SpecError("a screen", problems)
-    look = {"view_only": bool(view_only), "scale": bool(scale), "height": height}
-    made = ScreenView(domain, index=index, look=look)
-    registry.claim(made, f"screen {domain.host.label} {domain.uuid} {index}")
-    return made
 
 
 def screen_words() -> dict[str, str]:

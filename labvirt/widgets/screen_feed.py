@@ -195,10 +195,7 @@ class ScreenFeed:
 
     def _open(self, view: str) -> None:
         """Connect; runs on a thread of its own, because it asks the host."""
-        old = self._sessions.get(view)
-        if old is not None:
-            old.end(tell=False)
-        if len(self._sessions) >= _MOST_VIEWS:
+        if view not in self._sessions and len(self._sessions) >= _MOST_VIEWS:
             return
         try:
             sock = self._connect()
@@ -209,6 +206,9 @@ class ScreenFeed:
             if self._over:
                 sock.close()
                 return
+            old = self._sessions.pop(view, None)
+            if old is not None:
+                old.end(tell=False)
             self._numbers += 1
             number = self._numbers
             self.send({"t": "opened", "view": view, "s": number}, [])

@@ -56,7 +56,9 @@ def test_scripts_share_one_reader(tiny):
         third.wait_for("(")
 
 
-def test_another_program_is_refused_unless_it_forces_and_the_first_comes_back(tiny, other, eventually):
+def test_another_program_is_refused_unless_it_forces_and_the_first_comes_back(
+    tiny, other, eventually
+):
     theirs = other.domains["tiny"]
     with tiny.console(wait=True) as ours:
         with pytest.raises(ConflictError, match="force=True"):

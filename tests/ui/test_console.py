@@ -155,7 +155,9 @@ def test_a_flood_in_two_views_loses_nothing_and_ends_at_ctrl_c(book, jupyter):
     pressed = time.monotonic()
     type_line(page, "echo qui''et")
     see(page, "(?m)^quiet", 10)
-    print(f"12000 lines in two views: {took:.1f} s; quiet {time.monotonic() - pressed:.2f} s after ^C")
+    print(
+        f"12000 lines in two views: {took:.1f} s; quiet {time.monotonic() - pressed:.2f} s after ^C"
+    )
     assert time.monotonic() - pressed < 2.0
 
 
@@ -188,6 +190,7 @@ def test_after_a_reload_it_has_its_history_and_goes_on(book, jupyter):
 
 def test_dark_and_a_hostile_title(book, jupyter):
     jupyter.theme(dark=True)
+    jupyter.page.wait_for_selector("#jupyterlab-splash", state="detached")
     page = jupyter.page
     type_line(page, r"printf '\033[31mred \033[32mgreen \033[34mblue\033[0m <script>x</script>\n'")
     see(page, "red green blue <script>x</script>")

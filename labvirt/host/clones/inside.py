@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import domain as calls
 from labvirt.errors import HostError, LabvirtError, SpecError, WaitTimeoutError
 from labvirt.host.console import open_script
-from labvirt.host.handle import DomainHandle, python_call
 from labvirt.host.display import open_screen
+from labvirt.host.handle import DomainHandle, python_call
 from labvirt.host.networks.addressing import Addresses, find_addresses, reachable
 from labvirt.model.arguments import HostFile, Wait, checked
 from labvirt.plan import Plan, verb
