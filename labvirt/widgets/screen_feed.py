@@ -40,6 +40,9 @@ class Session:
         self._typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.is_over = False
         self.heard = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to carry bytes."""
         for run, name in ((self._read, "reader"), (self._write, "writer")):
             thread = threading.Thread(target=run, name=f"labvirt-screen {name}", daemon=True)
             thread.start()
@@ -211,10 +214,10 @@ class ScreenFeed:
                 old.end(tell=False)
             self._numbers += 1
             number = self._numbers
-            self.send({"t": "opened", "view": view, "s": number}, [])
+            # Known before the view hears of it, which may answer at once.
             session = self._sessions[view] = Session(sock, view, number, self)
-            if session.is_over:
-                self.drop(session)
+            self.send({"t": "opened", "view": view, "s": number}, [])
+            session.start()
 
     def drop(self, session: Session) -> None:
         """Forget a session that is over."""
