@@ -213,3 +213,38 @@ def test_a_guest_that_is_off_says_so_and_run_attaches_again(book, jupyter, guest
     book.wait("() => document.querySelectorAll('[data-lv=ready]').length === 3")
     book.ask("console.freeze()")
     book.wait("() => document.querySelector('.jp-OutputArea-output pre')")
+
+
+PTY = """
+import ptyline
+fast = ptyline.shown(rows=20, scrollback=1000)
+fast
+"""
+
+
+def test_ten_megabytes_at_once_in_two_views_and_ctrl_c(book, jupyter):
+    """A shell of this machine: a guest's line is far slower than that."""
+    book.cell(PTY)
+    book.cell("fast")
+    many = "[...document.querySelectorAll('[data-lv=ready]')].slice(-2)"
+    book.wait(f"() => {many}.every((el) => /pty/.test(el.innerText) && el.dataset.line === 'open')")
+    ask = f"() => {many}.map((el) => [el.lvView.drawn, +el.dataset.snaps])"
+    book.wait(f"() => {many}.every((el) => el.lvView.drawn > 0)")
+    book.page.evaluate(
+        f"() => {many}[0].lvView.type(\"yes 'a line of a flood' | head -c 10000000; echo; echo fin''ished\\r\")"
+    )
+    began = time.monotonic()
+    book.wait(f"() => {many}.every((el) => /\\nfinished/.test(el.lvView.text()))", 90)
+    took = time.monotonic() - began
+    drawn = book.page.evaluate(ask)
+    assert [snaps for _, snaps in drawn] == [1, 1], "nothing was left out"
+    assert drawn[0][0] == drawn[1][0] > 10_400_000  # every line feed is two bytes there
+    book.page.evaluate(f"() => {many}[0].lvView.type('yes\\r')")
+    book.page.wait_for_timeout(1500)
+    pressed = time.monotonic()
+    book.page.evaluate(f"() => {many}[0].lvView.type('\\x03echo qui\\'\\'et\\r')")
+    book.wait(f"() => /\\nquiet/.test({many}[0].lvView.text())", 10)
+    quiet = time.monotonic() - pressed
+    print(f"10 MB in two views: {took:.1f} s; quiet {quiet:.2f} s after ^C")
+    assert quiet < 2.0
+    book.ask("fast.close()")
