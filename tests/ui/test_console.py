@@ -222,6 +222,7 @@ fast
 """
 
 
+@pytest.mark.slow(seconds=40)
 def test_ten_megabytes_at_once_in_two_views_and_ctrl_c(book, jupyter):
     """A shell of this machine: a guest's line is far slower than that."""
     book.cell(PTY)
