@@ -110,7 +110,7 @@ def test_paste_in_one_piece_and_search(book, jupyter):
     book.boards.first.evaluate("(el, text) => el.lvView.term.paste(text)", lines)
     shown = see(page, "(?m)^pasted-1059")
     # A shell that changes the mode of its line may echo in between.
-    answers = re.findall(r"pasted-(\d+)", shown)
+    answers = re.findall(r"pasted-(\d{4})", shown)
     assert answers == [str(n + 1000) for n in range(60)], shown
     book.boards.first.locator("[data-do=search]").click()
     field = book.boards.first.get_by_role("searchbox")
@@ -127,6 +127,8 @@ def test_paste_in_one_piece_and_search(book, jupyter):
 def test_the_size_is_offered_as_text(book, jupyter):
     book.boards.first.locator("[data-do=size]").click()
     jupyter.page.keyboard.press("Enter")
+    # A shell that is changing the mode of its line does not take what is typed meanwhile.
+    see(jupyter.page, r"rows 20\s*\n.*# ?$")
     type_line(jupyter.page, "stty size")
     see(jupyter.page, rf"(?m)^20 {data(book)['cols']}\s*$")
 
@@ -184,6 +186,9 @@ def test_after_a_reload_it_has_its_history_and_goes_on(book, jupyter):
         "() => document.querySelector('[data-lv=ready][data-line=open]')", timeout=40_000
     )
     see(page, "(?m)^quiet")
+    # What the history asks of a terminal is not answered again.
+    sent = "() => document.querySelector('[data-lv]').lvView.link.sent"
+    assert page.evaluate(sent) == 0
     type_line(page, "echo after-$((3+4))")
     see(page, "(?m)^after-7")
 

@@ -9,6 +9,8 @@ import { isDark, watchTheme } from "./theme.js";
 
 const ACK = 96 << 10;
 const PASTE = 32 << 10;
+// What a terminal answers by itself when the guest asks it something.
+const REPORT = /^\x1b(\[[?>]?[\d;]*[cRn]|\[\d+(;\d+)*t|[P\]].*)$/s;
 
 // Contrast of every colour to its background is 4.5 or more (but for black and white themselves).
 const LIGHT = {
@@ -84,7 +86,7 @@ export class TerminalView {
     this.root.replaceChildren(desk.identity, desk.bar, desk.question, this.bar, desk.status, this.screen, desk.said, this.note);
     this.term.open(this.screen);
     this.term.attachCustomKeyEventHandler((event) => this.key(event));
-    this.term.onData((text) => this.type(text, false));
+    this.term.onData((text) => this.heard(text));
     this.term.onBinary((text) => this.link.input(Uint8Array.from(text, (one) => one.charCodeAt(0) & 255)));
     this.term.onResize(() => this.sized());
     this.ends = [watchTheme(this.root, () => (this.term.options.theme = isDark() ? DARK : LIGHT))];
@@ -118,7 +120,9 @@ export class TerminalView {
     this.position = at + bytes.length;
     this.isSlow = false;
     this.acked = at;
+    this.replaying = true;
     this.draw(bytes, this.position);
+    this.term.write("", () => (this.replaying = false));
     if (!bytes.length) this.ack(this.position);
     this.host.dataset.snaps = Number(this.host.dataset.snaps ?? 0) + 1;
     if (this.facts) this.tell(this.facts);
@@ -178,6 +182,12 @@ export class TerminalView {
     const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length; at += PASTE) this.link.input(bytes.slice(at, at + PASTE));
     if (focus) this.term.focus();
+  }
+
+  /** Type what the terminal gives. Of several views, and of history, only one may answer a guest. */
+  heard(text) {
+    const answers = !this.replaying && this.screen.contains(document.activeElement);
+    if (answers || !REPORT.test(text)) this.type(text, false);
   }
 
   key(event) {
