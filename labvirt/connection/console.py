@@ -91,14 +91,15 @@ class ConsoleStream:
         """Whether the other side has hung up, or the console is closed."""
         return self._closed or bool(self._why_ended)
 
-    def read(self, timeout_s: float | None = None) -> bytes:
+    def read(self, timeout_s: float | None = None, limit: int | None = None) -> bytes:
         """Return what has come, waiting for the first byte.
 
         Args:
             timeout_s: how long to wait, seconds; 0 does not wait, None waits without limit.
+            limit: the most bytes to return; None for all.
 
         Returns:
-            Everything that has come; empty when nothing came in time.
+            Everything that has come, up to the limit; empty when nothing came in time.
 
         Raises:
             ConnectionLostError: the other side hung up or the console is closed, and all that
@@ -108,8 +109,8 @@ class ConsoleStream:
             self._changed.wait_for(lambda: self._received or self.ended, timeout_s)
             if not self._received and self.ended:
                 raise self._ended_error("read")
-            data = bytes(self._received)
-            self._received.clear()
+            data = bytes(self._received[:limit])
+            del self._received[: len(data)]
             return data
 
     def write(self, data: bytes, timeout_s: float = 10.0) -> None:

@@ -41,6 +41,7 @@ from labvirt.connection.domain_reading import (
     vcpus,
     xml,
 )
+from labvirt.connection.graphics import open_graphics
 from labvirt.connection.handles import SLOW_S, bits, on_domain
 from labvirt.connection.keycodes import CODESETS, KEYCODES
 from labvirt.connection.xmlfacts import element_text, name_in
@@ -76,6 +77,7 @@ __all__ = [
     "metadata",
     "migrate",
     "open_console",
+    "open_graphics",
     "pin_vcpu",
     "read",
     "reboot",

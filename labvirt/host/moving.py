@@ -12,6 +12,7 @@ from labvirt.connection import network as networks
 from labvirt.errors import CancelledError, HostError, LabvirtError, NotFoundError, PreconditionError
 from labvirt.host.files import files_of
 from labvirt.host.handle import DomainHandle
+from labvirt.host.line import moved as lines_moved
 from labvirt.model.arguments import Count, Wait, checked
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
@@ -174,6 +175,7 @@ class MovingVerbs(DomainHandle):
             )
         if left is None:
             self.host.news.note("domain", None, self.uuid)
+        lines_moved(self, moved)
         stats = _stats(destination, self.uuid) or _stats(self.host, self.uuid)
         return MigrationResult(
             domain=moved,

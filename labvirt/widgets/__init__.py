@@ -10,12 +10,14 @@ from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
+    from labvirt.widgets.console import ConsoleView, console
     from labvirt.widgets.creating import create
     from labvirt.widgets.i18n import set_language
     from labvirt.widgets.making import network_form, pool_form, volume_form
     from labvirt.widgets.managing.details import Details, details
     from labvirt.widgets.managing.manager import Manager, manager
     from labvirt.widgets.overview import Overview, overview
+    from labvirt.widgets.screen import ScreenView, screen
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
@@ -24,21 +26,27 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.making": ("network_form", "pool_form", "volume_form"),
     "labvirt.widgets.managing.details": ("Details", "details"),
     "labvirt.widgets.managing.manager": ("Manager", "manager"),
+    "labvirt.widgets.console": ("ConsoleView", "console"),
     "labvirt.widgets.overview": ("Overview", "overview"),
+    "labvirt.widgets.screen": ("ScreenView", "screen"),
 }
 
 __all__ = [
     "Charts",
+    "ConsoleView",
     "Details",
     "Manager",
     "Overview",
+    "ScreenView",
     "charts",
+    "console",
     "create",
     "details",
     "manager",
     "network_form",
     "overview",
     "pool_form",
+    "screen",
     "set_language",
     "volume_form",
 ]

@@ -10,6 +10,7 @@ from rich.table import Table
 from tests.bench import (
     bulk,
     charts,
+    console,
     create,
     images,
     imports,
@@ -49,6 +50,7 @@ ALL = {
     "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
     "overview": (overview.browser, overview.kernel, overview.volume),
     "recording": (recording.run,),
+    "console": (console.echoed, console.flooded),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import labvirt as lv
-from labvirt.errors import ConflictError, HostError, SpecError, WaitTimeoutError
+from labvirt.errors import HostError, SpecError, WaitTimeoutError
 
 pytestmark = pytest.mark.lab
 
@@ -51,15 +51,6 @@ def test_the_serial_console_runs_commands(tiny):
         with pytest.raises(WaitTimeoutError, match="serial console") as caught:
             console.expect("never said", timeout_s=0.3)
         assert caught.value.last_seen
-
-
-def test_the_console_is_for_one_at_a_time_unless_forced(tiny):
-    with tiny.console():
-        with pytest.raises(ConflictError):
-            tiny.console()
-        with tiny.console(force=True) as second:
-            second.send("\n")
-            assert second.run("echo taken") == "taken"
 
 
 def test_ask_by_the_serial_console_when_there_is_no_agent(alpha, name):

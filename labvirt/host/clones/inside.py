@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain as calls
-from labvirt.connection.domain import open_console
 from labvirt.errors import HostError, LabvirtError, SpecError, WaitTimeoutError
-from labvirt.host.console import Console
+from labvirt.host.console import open_script
+from labvirt.host.display import open_screen
 from labvirt.host.handle import DomainHandle, python_call
 from labvirt.host.networks.addressing import Addresses, find_addresses, reachable
 from labvirt.model.arguments import HostFile, Wait, checked
@@ -18,9 +18,12 @@ from labvirt.plan import Plan, verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
+    from socket import socket
 
     from labvirt.connection import Connection
     from labvirt.connection.domain import Screenshot
+    from labvirt.host.console import Console
     from labvirt.plan import JobControl
     from labvirt.status import AddressRecord
 
@@ -152,21 +155,49 @@ class InsideVerbs(DomainHandle):
         """
         return find_addresses(self, every=every)
 
-    def console(self, device: str | None = None, *, force: bool = False) -> Console:
-        """Open the serial console.
+    def console(
+        self,
+        device: str | None = None,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        transcript: str | PathLike[str] | None = None,
+    ) -> Console:
+        """Open the serial console (G3.1-19).
+
+        Libvirt gives it to one reader; scripts and views of one `Host` share that reader.
 
         Args:
             device: alias of the device, the first one when None.
             force: take it away from whoever has it.
+            wait: let `Console.wait_for` outlast a guest that is off, or a link that is lost; it is
+                attached again by itself.
+            transcript: file that everything printed is added to (mode 0600 when it is made). It
+                holds whatever the guest prints, secrets too.
 
         Raises:
-            ConflictError: somebody else has it open.
+            ConflictError: somebody else has it open, or the domain is not running (without wait).
+            SpecError: the transcript cannot be written.
         """
-        return Console(open_console(self._link, self.uuid, device, force=force), self.name)
+        return open_script(self, device, force=force, wait=wait, transcript=transcript)
 
     def screenshot(self, screen: int = 0) -> Screenshot:
         """Return a picture of the guest's screen (PNG on today's QEMU); shows itself in a cell."""
         return calls.screenshot(self._link, self.uuid, screen=screen)
+
+    def screen(self, index: int | None = None) -> socket:
+        """Open the graphical console: a socket that speaks VNC (RFB), without any port.
+
+        Whoever gets it closes it. The guest's device may ask for its password on it.
+
+        Args:
+            index: which of the ``<graphics>`` devices, from 0; None for the first of VNC.
+
+        Raises:
+            ConflictError: the domain is not running.
+            UnsupportedError: it has no VNC device, or the host is another machine.
+        """
+        return open_screen(self, index)
 
     @verb
     def send_key(self, *keys: str, hold_ms: int = 50) -> Plan[None]:

@@ -1,0 +1,275 @@
+// The screen: noVNC, its bar, and what becomes of a session that ends.
+import RFB from "@novnc/novnc";
+import { Channel } from "./channel.js";
+import { Desk } from "./desk.js";
+import { fill, make, press, say } from "./dom.js";
+import { MODIFIERS, Sticky } from "./sticky.js";
+
+const F1 = 0xffbe;
+const CTRL = [0xffe3, "ControlLeft"];
+const ALT = [0xffe9, "AltLeft"];
+// What the browser or the desktop keeps for itself: [label, keysym, code], pressed with Ctrl+Alt or alone.
+const COMBINED = [
+  ["Backspace", 0xff08, "Backspace"],
+  ...Array.from({ length: 12 }, (_, n) => [`F${n + 1}`, F1 + n, `F${n + 1}`]),
+];
+const ALONE = [["Print", 0xff61, "PrintScreen"], ["Escape", 0xff1b, "Escape"], ["Tab", 0xff09, "Tab"]];
+const AGAIN_MS = [500, 1000, 2000, 5000];
+
+export class ScreenView {
+  constructor(host, link) {
+    Object.assign(this, { host, link, session: 0, tries: 0, why: "", state: "waiting" });
+    host.dataset.lv = "waiting";
+    host.lvView = this;
+    this.root = make("div", { class: "lv-board lv-console", role: "group" });
+    this.root.append(make("p", { class: "lv-status", role: "status" }, "…"));
+    host.append(this.root);
+    link.on("words", ({ words }) => this.words || this.build(words));
+    link.on("state", (facts) => this.tell(facts));
+    link.on("said", ({ text, good }) => this.desk?.speak(text, good));
+    link.on("opened", ({ s }) => this.begin(s));
+    link.on("b", (message, buffer) => message.s === this.session && this.channel?.take(message, buffer));
+    link.on("end", ({ s, why }) => this.hungUp(s, why));
+    link.on("lost", () => this.draw());
+    link.on("closed", () => this.close());
+  }
+
+  build(words) {
+    this.words = words;
+    const { look } = words;
+    const tool = (name, fn) =>
+      make("button", { type: "button", "data-do": name, title: words[`${name}_tip`], on: { click: fn } }, words[name]);
+    this.sticky = new Sticky((name, on) => this.holdKey(name, on));
+    this.holds = new Map(
+      Object.entries(MODIFIERS)
+        .filter(([name]) => name !== "Shift")
+        .map(([name, { label }]) => {
+          const title = fill(words.hold_tip, { key: label });
+          const click = () => {
+            this.sticky.toggle(name);
+            this.rfb?.focus();
+          };
+          return [name, make("button", { type: "button", "data-hold": name, title, "aria-pressed": "false", on: { click } }, label)];
+        }),
+    );
+    this.keys = make("select", { title: words.keys_tip, "aria-label": words.keys, "data-do": "keys", on: { change: () => this.sendChosen() } },
+      make("option", { value: "" }, words.keys),
+      ...COMBINED.map(([label], at) => make("option", { value: `c${at}` }, `Ctrl+Alt+${label}`)),
+      ...ALONE.map(([label], at) => make("option", { value: `a${at}` }, label)),
+    );
+    this.scale = tool("scale", () => this.setScale(!this.scaled));
+    this.only = tool("view_only", () => this.setOnly(!this.viewOnly));
+    this.again = tool("again", () => this.open());
+    this.tools = [tool("cad", () => this.rfb?.sendCtrlAltDel()), this.keys, ...this.holds.values(), tool("paste", () => this.paste())];
+    this.shot = tool("shot", () => this.save());
+    this.desk = new Desk(this.link, words, ["run", "pause", "shutdown", "destroy"], [
+      ...this.tools, this.scale, this.only, this.shot, this.again,
+    ]);
+    this.screen = make("div", { class: "lv-screen", style: `height: ${look.height}px` });
+    this.screen.dataset.lmSuppressShortcuts = "true";
+    const at = () => performance.now();
+    this.screen.addEventListener("keydown", (event) => event.repeat || this.sticky.down(event.key, at()), true);
+    // After noVNC's own handlers: what is held must go down after the real key went up.
+    this.screen.addEventListener("keyup", (event) => setTimeout(() => this.sticky.up(event.key), 0), true);
+    this.login = this.loginForm();
+    const { desk } = this;
+    this.root.replaceChildren(desk.identity, desk.bar, desk.question, desk.status, this.login, this.screen, desk.said);
+    this.setScale(look.scale);
+    this.setOnly(look.view_only);
+    this.host.dataset.lv = "ready";
+    if (this.facts) this.tell(this.facts);
+  }
+
+  // -- the session --------------------------------------------------------------------------------
+
+  open() {
+    clearTimeout(this.retry);
+    this.shut();
+    this.setState("connecting");
+    this.link.send({ t: "open" });
+  }
+
+  begin(session) {
+    this.shut();
+    this.session = session;
+    this.channel = new Channel(this.link, session);
+    const rfb = (this.rfb = new RFB(this.screen, this.channel, { shared: true }));
+    rfb.background = "transparent";
+    rfb.scaleViewport = this.scaled;
+    rfb.viewOnly = this.viewOnly;
+    rfb.addEventListener("connect", () => {
+      this.tries = 0;
+      this.setState("connected");
+      rfb._canvas?.setAttribute("aria-label", fill(this.words.label, this.facts?.where));
+    });
+    rfb.addEventListener("credentialsrequired", () => this.askPassword());
+    rfb.addEventListener("securityfailure", () => (this.refused = true));
+    rfb.addEventListener("clipboard", ({ detail }) => this.copied(detail.text));
+    rfb.addEventListener("disconnect", () => {
+      if (this.rfb === rfb) this.hungUp(session, this.refused ? this.words.refused : "");
+    });
+  }
+
+  hungUp(session, why) {
+    if (session && session !== this.session) return;
+    this.shut();
+    this.why = why || this.words?.hung_up || "";
+    this.setState("ended");
+    const running = this.facts?.vm === "running" || this.facts?.vm === "paused";
+    // What the kernel said no to (session 0) is not asked again by itself, nor is a wrong password.
+    if (!running || !session || this.refused) return;
+    this.retry = setTimeout(() => this.open(), AGAIN_MS[Math.min(this.tries, AGAIN_MS.length - 1)]);
+    this.tries += 1;
+  }
+
+  shut() {
+    clearTimeout(this.retry);
+    const { rfb, channel } = this;
+    this.rfb = this.channel = null;
+    this.session = 0;
+    if (this.login) this.login.hidden = true;
+    try {
+      rfb?.disconnect();
+    } catch {
+      // It had ended already.
+    }
+    channel?.close();
+    this.screen?.replaceChildren();
+    this.sticky?.held.clear();
+    for (const button of this.holds?.values() ?? []) press(button, false);
+  }
+
+  close() {
+    this.link.isOver = true;
+    this.shut();
+    this.setState("closed");
+  }
+
+  // -- password -----------------------------------------------------------------------------------
+
+  loginForm() {
+    const { words } = this;
+    this.field = make("input", { type: "password", "aria-label": words.password, autocomplete: "off", maxlength: "255" });
+    const send = () => {
+      this.login.hidden = true;
+      this.rfb?.sendCredentials({ password: this.field.value });
+      this.field.value = ""; // kept nowhere
+    };
+    this.field.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") send();
+    });
+    const form = make("div", { class: "lv-question", role: "group", hidden: true }, make("span", {}, words.password), this.field,
+      make("button", { type: "button", "data-do": "login", on: { click: send } }, words.send));
+    form.dataset.lmSuppressShortcuts = "true";
+    return form;
+  }
+
+  askPassword() {
+    this.refused = false;
+    this.login.hidden = false;
+    this.field.focus();
+  }
+
+  // -- keys and the clipboard ---------------------------------------------------------------------
+
+  holdKey(name, on) {
+    const { key, code } = MODIFIERS[name];
+    if (!this.viewOnly) this.rfb?.sendKey(key, code, on);
+    const button = this.holds.get(name);
+    if (button) press(button, on);
+  }
+
+  sendChosen() {
+    const { value } = this.keys;
+    this.keys.value = "";
+    if (!value || !this.rfb) return;
+    const with_ = value[0] === "c" ? [CTRL, ALT] : [];
+    const [, key, code] = (value[0] === "c" ? COMBINED : ALONE)[Number(value.slice(1))];
+    for (const [sym, name] of with_) this.rfb.sendKey(sym, name, true);
+    this.rfb.sendKey(key, code);
+    for (const [sym, name] of [...with_].reverse()) this.rfb.sendKey(sym, name, false);
+    this.rfb.focus();
+  }
+
+  async paste() {
+    try {
+      this.rfb?.clipboardPasteFrom(await navigator.clipboard.readText());
+      this.rfb?.focus();
+    } catch {
+      this.desk.speak(this.words.not_pasted, false);
+    }
+  }
+
+  async copied(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.desk.speak(this.words.clipboard);
+    } catch {
+      // The page may not: then the guest's clipboard stays its own.
+    }
+  }
+
+  // -- the picture --------------------------------------------------------------------------------
+
+  setScale(on) {
+    this.scaled = on;
+    press(this.scale, on);
+    this.screen.style.overflow = on ? "hidden" : "auto";
+    if (this.rfb) this.rfb.scaleViewport = on;
+  }
+
+  setOnly(on) {
+    this.viewOnly = on;
+    press(this.only, on);
+    if (this.rfb) this.rfb.viewOnly = on;
+    this.draw();
+  }
+
+  save() {
+    this.rfb?.toBlob((blob) => {
+      const link = make("a", { href: URL.createObjectURL(blob), download: `${this.facts?.where?.name ?? "screen"}.png` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    }, "image/png");
+  }
+
+  // -- state --------------------------------------------------------------------------------------
+
+  tell(facts) {
+    const before = this.facts?.vm;
+    this.facts = facts;
+    if (!this.words) return;
+    const on = facts.vm === "running" || facts.vm === "paused";
+    const wasOn = before === "running" || before === "paused";
+    if (on && (this.state === "waiting" || this.state === "stopped" || (this.state === "ended" && !wasOn))) this.open();
+    else if (!on && facts.vm && this.state !== "connected") this.setState("stopped");
+    this.draw();
+  }
+
+  setState(state) {
+    this.state = state;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.desk) return;
+    const { words, state, link } = this;
+    this.host.dataset.state = link.isLost ? "disconnected" : state;
+    const usable = state === "connected" && !link.isLost;
+    for (const tool of [...this.tools, ...this.holds.values()]) tool.disabled = !usable || this.viewOnly;
+    this.shot.disabled = !usable;
+    this.again.disabled = state !== "ended";
+    if (link.isLost || state === "closed") return this.desk.lose(link.isLost ? words.disconnected : words.closed);
+    const text = state === "ended" ? fill(words.ended, { why: this.why }) : words[usable && this.viewOnly ? "viewing" : state];
+    if (!this.facts) return say(this.desk.status, text ?? "");
+    this.root.setAttribute("aria-label", fill(words.label, this.facts.where));
+    const vm = this.facts.vm_text && state !== "stopped" ? `${this.facts.vm_text}. ` : "";
+    this.desk.tell(this.facts, vm + (text ?? ""));
+  }
+
+  end() {
+    this.shut();
+    this.root.remove();
+  }
+}

@@ -1,0 +1,231 @@
+"""The graphical console of a domain in a cell: ``lv.ui.screen``."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from labvirt.errors import LabvirtError, Problem, SpecError
+from labvirt.widgets.desk import Desk, desk_words
+from labvirt.widgets.i18n import _
+from labvirt.widgets.registry import registry
+from labvirt.widgets.screen_feed import ScreenFeed
+from labvirt.widgets.svg import plain
+
+if TYPE_CHECKING:
+    from labvirt.host import Domain
+    from labvirt.widgets.byteview import ByteView
+
+__all__ = ["ScreenView", "screen"]
+
+
+def screen(
+    domain: Domain,
+    *,
+    index: int | None = None,
+    view_only: bool = False,
+    scale: bool = True,
+    height: int = 480,
+) -> ScreenView:
+    """Return the graphical console of a domain: its VNC screen, with keyboard and mouse (G16.4-01).
+
+    It works through the kernel and libvirt: no port is opened, and a guest whose graphics listen on
+    nothing will do. A password of the device is asked in the page and kept nowhere.
+
+    Args:
+        domain: whose screen.
+        index: which of the ``<graphics>`` devices, from 0; None for the first of VNC.
+        view_only: send no keys and no mouse; the view has a button for it too.
+        scale: fit the picture into the view.
+        height: of the view in pixels, 120 to 4000.
+
+    Raises:
+        SpecError: a number is out of its limits, or it is no domain.
+    """
+    _checked(domain, index, height)
+    look = {"view_only": bool(view_only), "scale": bool(scale), "height": height}
+    made = ScreenView(domain, index=index, look=look)
+    registry.claim(made, f"screen {domain.host.label} {domain.uuid} {index}")
+    return made
+
+
+def _checked(domain: Any, index: Any, height: Any) -> None:
+    problems = []
+    if not hasattr(domain, "uuid") or not hasattr(domain, "screen"):
+        shown = type(domain).__name__
+        problems.append(Problem("domain", shown, "is no domain", "host.domains['web1']"))
+    if not isinstance(height, int) or isinstance(height, bool) or not 120 <= height <= 4000:
+        why = "is no whole number from 120 to 4000"
+        problems.append(Problem("height", str(height)[:40], why))
+    if index is not None and (not isinstance(index, int) or isinstance(index, bool) or index < 0):
+        problems.append(Problem("index", str(index)[:40], "is no number of a device", "0"))
+    if problems:
+        raise SpecError("a screen", problems)
+
+
+def screen_words() -> dict[str, str]:
+    """Return the texts of the view, in the language of now."""
+    return desk_words() | {
+        "toolbar": _("Screen"),
+        "label": _("Screen of {name}"),
+        "identity": _("{name} on {host}"),
+        "identity_tip": _("UUID {uuid}, host {uri}"),
+        "cad": "Ctrl+Alt+Del",
+        "cad_tip": _("Send Ctrl+Alt+Del to the guest"),
+        "keys": _("Send keys"),
+        "keys_tip": _("Send keys that the browser or the desktop keeps for itself"),
+        "hold_tip": _("Hold {key} for the next key; pressing it three times does the same"),
+        "scale": _("Fit"),
+        "scale_tip": _("Fit the picture into the view, or show it in its own size"),
+        "view_only": _("View only"),
+        "view_only_tip": _("Send no keys and no mouse"),
+        "shot": _("Screenshot"),
+        "shot_tip": _("Save the picture as a PNG file"),
+        "paste": _("Paste"),
+        "paste_tip": _("Give the clipboard's text to the guest (it needs an agent for it)"),
+        "not_pasted": _("The browser does not let this page read the clipboard."),
+        "clipboard": _("The guest has copied text: it is in the clipboard now"),
+        "connecting": _("Connecting"),
+        "connected": _("Connected"),
+        "viewing": _("Connected, view only"),
+        "stopped": _("The VM is not running: press Run"),
+        "ended": _("Not connected: {why}"),
+        "hung_up": _("the guest hung up"),
+        "again": _("Connect"),
+        "again_tip": _("Connect again"),
+        "password": _("Password of the screen"),
+        "send": _("Log in"),
+        "refused": _("The screen refused the password"),
+    }
+
+
+class ScreenView:
+    """A graphical console; see `screen`. Shown by being the last line of a cell."""
+
+    def __init__(self, domain: Domain, *, index: int | None, look: dict[str, Any]) -> None:
+        self._index, self._look = index, look
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._view: ByteView | None = None
+        self._shown: list[Any] = []
+        self.feed = ScreenFeed(
+            self._send,
+            connect=lambda: self.domain.screen(self._index),
+            act=lambda do, confirmed: self.desk.act(do, confirmed=confirmed),
+            facts=lambda: self.desk.facts,
+            words=lambda: screen_words() | {"look": self._look},
+        )
+        self.desk = Desk(
+            domain, self.feed.push_state, lambda text, good: self.feed.say(text, good=good)
+        )
+        if domain.host.news.record("domain", domain.uuid) is None:
+            domain.info()
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        state = "closed" if self._is_closed else f"{self.feed.views} views"
+        return f"<ScreenView of {self.domain.name} on {self.domain.host.name}: {state}>"
+
+    @property
+    def domain(self) -> Domain:
+        """Whose screen it is."""
+        return self.desk.domain
+
+    def moved(self, domain: Domain) -> None:
+        """Go on with the domain on the host that it has moved to."""
+        self.desk.move(domain)
+
+    def png(self) -> bytes:
+        """Return the picture as libvirt takes it; no view is needed.
+
+        Raises:
+            ConflictError: the domain is not running.
+            UnsupportedError: it has no screen.
+        """
+        return self.domain.screenshot().data
+
+    @property
+    def widget(self) -> ByteView:
+        """The ipywidget, for layouts of one's own."""
+        from labvirt.widgets.byteview import ByteView
+        from labvirt.widgets.view import watch_kernel
+
+        with self._lock:
+            if self._is_closed:
+                raise LabvirtError("This screen is closed.", hint="lv.ui.screen(...) anew")
+            if self._view is None:
+                watch_kernel()
+                self._view = ByteView("screen", self.feed.receive)
+            return self._view
+
+    def _send(self, message: dict[str, Any], buffers: list[bytes]) -> None:
+        view = self._view
+        if view is not None:
+            view.send_all(message, buffers)
+
+    def _ipython_display_(self) -> None:
+        """Show the screen."""
+        from IPython.display import display
+
+        made = self.bundle()
+        if not self._is_closed:
+            made = self._repr_mimebundle_() | made
+        handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if handle is not None and not self._is_closed:
+            self._shown.append(handle)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the widget for a front end."""
+        if self._is_closed:
+            return self.bundle()
+        widget = self.widget
+        widget.send_code()
+        made = widget._repr_mimebundle_(**options)
+        return made[0] if isinstance(made, tuple) else made
+
+    def bundle(self, *, picture: bool = False) -> dict[str, str]:
+        """Return what every reader of a notebook shows: a line, and the picture when asked for."""
+        title = f"{self.domain.name} on {self.domain.host.name}: screen"
+        root = etree.Element("figure", style="margin: 0")
+        etree.SubElement(root, "figcaption").text = plain(title)
+        if picture:
+            shot = self.domain.screenshot()
+            data = base64.b64encode(shot.data).decode()
+            source = f"data:{shot.mime};base64,{data}"
+            etree.SubElement(root, "img", src=source, alt=plain(title), style="max-width: 100%")
+        page = etree.tostring(root, encoding="unicode", method="html")
+        return {"text/html": str(page), "text/plain": title}
+
+    def freeze(self) -> None:
+        """Put the picture of now in the place of the views, for good, and close them.
+
+        Raises:
+            ConflictError: the domain is not running, so there is no picture.
+        """
+        from IPython.display import display
+
+        made = self.bundle(picture=True)
+        shown, self._shown = self._shown, []
+        for handle in shown:
+            handle.update(made, raw=True)
+        if not shown:
+            display(made, raw=True)  # type: ignore[no-untyped-call]
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; views say so. Twice is harmless."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        self._shown.clear()
+        self._send({"t": "closed"}, [])
+        self.feed.close()
+        self.desk.close()
+        registry.forget(self)
+        view, self._view = self._view, None
+        if view is not None:
+            view.end()
