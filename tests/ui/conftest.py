@@ -128,8 +128,9 @@ def server(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """A browser, for one file: Playwright's loop must not run on under the tests of others."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

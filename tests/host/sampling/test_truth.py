@@ -109,7 +109,8 @@ def test_latency_is_what_a_limit_makes_it(alpha, worker):
             if not math.isnan(value) and value > 0.01
         ]
         rates = [value for value in collect.values("disk", "write_ops_s", "vdb") if value > 5]
-    assert statistics.median(latencies) == pytest.approx(1 / 20, rel=0.1)
+    # A busy guest takes some time between two requests, which is no latency.
+    assert 0.7 / 20 <= statistics.median(latencies) <= 1.05 / 20
     assert statistics.median(rates) == pytest.approx(20, rel=0.1)
 
 
