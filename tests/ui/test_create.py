@@ -167,7 +167,10 @@ def test_what_is_typed_is_never_interpreted(book, form):
     for path in ("name", "title", "tags", "memory", "vcpus", "boot"):
         control(form, path).fill(EVIL)
     control(form, "description").fill(EVIL + "</textarea>")
-    book.wait("() => document.querySelector('[data-path=vcpus] .lv-error').textContent")
+    book.wait(
+        "() => ['name', 'memory', 'vcpus', 'boot', 'tags'].every((path) =>"
+        " document.querySelector(`[data-path='${path}'] .lv-error`)?.textContent)"
+    )
     said = wrong(form)
     assert {"name", "memory", "vcpus", "boot", "tags"} <= set(said)
     assert "title" not in said
