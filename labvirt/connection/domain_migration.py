@@ -49,6 +49,7 @@ def migrate(
     undefine_source: bool = True,
     unsafe: bool = False,
     p2p: bool = False,
+    peer_uri: str | None = None,
     bandwidth_mib_s: int | None = None,
     options: Collection[str] = (),
     params: Mapping[str, Any] | None = None,
@@ -69,7 +70,8 @@ def migrate(
         persistent: keep the definition on the destination.
         undefine_source: remove the definition from the source.
         unsafe: even when libvirt fears for the disks.
-        p2p: the source's daemon talks to the destination's (it must be able to reach `dest.uri`).
+        p2p: the source's daemon talks to the destination's.
+        peer_uri: p2p: by what it reaches it; None: `dest.uri`.
         bandwidth_mib_s: limit for the data, MiB/s.
         options: further words of `MIGRATE_OPTIONS`.
         params: further parameters under libvirt's names (``VIR_MIGRATE_PARAM_*``).
@@ -100,7 +102,7 @@ def migrate(
     def run(raw: Any) -> None:
         domain = raw.lookupByUUIDString(uuid)
         if p2p:
-            domain.migrateToURI3(dest.uri.build(), wanted, flags)
+            domain.migrateToURI3(peer_uri or dest.uri.build(), wanted, flags)
         else:
             _migrate_by_us(domain, dest, f"receive domain {name}", wanted, flags)
 

@@ -8,7 +8,7 @@ from labvirt.host.evidence import Evidence
 from labvirt.host.facts import HostFacts
 from labvirt.host.host import Host
 from labvirt.host.media import MediaBuilder
-from labvirt.host.moving import MigrationResult
+from labvirt.host.migrating.result import MigrationResult
 from labvirt.host.networks.network import Network
 from labvirt.host.storage.pool import Pool
 from labvirt.host.storage.volume import Volume

@@ -12,7 +12,7 @@ from labvirt.host.keeping.moving_disks import MovingDiskVerbs
 from labvirt.host.keeping.snapshots import SnapshotVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.measuring.verbs import MeasuringVerbs
-from labvirt.host.moving import MovingVerbs
+from labvirt.host.migrating.verbs import MigratingVerbs
 from labvirt.host.networks.filtering import FilterVerbs
 from labvirt.host.resources import ResourceVerbs
 from labvirt.host.waiting import WaitingVerbs
@@ -24,7 +24,7 @@ class Domain(
     LifecycleVerbs,
     ResourceVerbs,
     WaitingVerbs,
-    MovingVerbs,
+    MigratingVerbs,
     FilterVerbs,
     DeviceVerbs,
     MovingDiskVerbs,

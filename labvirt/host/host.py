@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from labvirt.host.devices.nodedev import NodeDevice
     from labvirt.host.domain import Domain
     from labvirt.host.media import MediaBuilder
+    from labvirt.host.migrating.track import MigrationTrack
     from labvirt.host.networks.network import Network
     from labvirt.host.storage.pool import Pool
     from labvirt.model.domain import DomainSpec
@@ -70,6 +71,7 @@ class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost, MeasuredHost):
         self._virt: Literal["kvm", "qemu"] | None = None
         self.news = News(connection)
         self.recovered: tuple[Recovered, ...] = ()
+        self.migrations: dict[str, MigrationTrack] = {}
 
     @classmethod
     def open(

@@ -46,6 +46,11 @@ def test_the_guest_goes_on_counting_on_the_other_host(guest, alpha, beta):
     assert result.sent > 0
     assert (result.source, result.destination) == ("alpha", "beta")
     assert "downtime" in str(result)
+    assert result.whereabouts.where == "moved"
+    assert result.whereabouts.recover == ()
+    assert result.track.phase == "done"
+    assert result.track.last.downtime_ms == result.downtime_ms
+    assert list(result.track.df()["phase"])[-1] == "done"
 
     home = result.domain.migrate(alpha).domain
     assert counter(home)[0] == boot
@@ -65,7 +70,8 @@ def test_cancelling_leaves_the_guest_where_it_was(guest, alpha, beta):
 
 def test_the_plan_shows_the_virsh_line(guest, beta):
     plan = guest.migrate.plan(beta)
-    assert f"migrate --live {guest.name}" in plan.virsh
+    assert "migrate --live --persistent --undefinesource" in plan.virsh
+    assert f"--domain {guest.name} --desturi" in plan.virsh
     assert beta.label in plan.virsh
     assert guest.is_active
 
