@@ -142,7 +142,8 @@ def test_the_command_records_until_it_is_told_to_end(lab, guest, tmp_path):
     assert [each.name for each in tmp_path.iterdir() if "sqlite" in each.name] == ["a.sqlite"]
     assert lv.history.open(folder).subjects("domain") == (Subject("alpha", guest.uuid),)
     times = [each.at for each in Recording(path).samples()]
-    assert (times[-1] - times[0]) / (len(times) - 1) == pytest.approx(0.5, rel=0.2)
+    # A busy machine is late, never early.
+    assert 0.4 < (times[-1] - times[0]) / (len(times) - 1) < 2
     done = subprocess.run(
         [LABVIRT, "history", "info", path, "--check"], capture_output=True, text=True, check=False
     )

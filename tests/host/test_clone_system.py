@@ -14,7 +14,7 @@ from labvirt.host.clones import clone_copies
 from labvirt.images import Image
 from labvirt.model.xml.domain import DomainXml
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=12)]
 SUMS = "sync; sha256sum /dev/vda /dev/vdb"
 
 

@@ -60,6 +60,7 @@ def guest(wide, shared):
     return domain
 
 
+@pytest.mark.slow(seconds=20)
 def test_a_folder_is_shared_both_ways(guest, shared):
     assert guest.devices["share"].record.what == "folder of the host as share"
     seen = guest.ask(

@@ -80,6 +80,7 @@ def test_bad_filters_are_refused_before(host):
         made.undefine(confirm=True)
 
 
+@pytest.mark.slow(seconds=20)
 def test_a_filter_acts_on_a_running_guest_and_goes(host, guest):
     made = host.define_nwfilter(ONLY)
     address = "192.168.150.10"

@@ -87,13 +87,13 @@ def test_a_killed_prober_leaves_no_qemu(cache, hung, python):
 
 
 def test_the_answer_is_remembered_until_something_changes(cache, hung, scratch):
-    first = probe(str(hung), "tcg", 0.1)
-    assert probe(str(hung), "tcg", 0.1) == first
+    first = probe(str(hung), "tcg", 0.5)
+    assert probe(str(hung), "tcg", 0.5) == first
     assert starts(scratch) == 1
-    assert probe(str(hung), "tcg", 0.1, fresh=True).works is False
+    assert probe(str(hung), "tcg", 0.5, fresh=True).works is False
     assert starts(scratch) == 2
     os.utime(hung, (1, 1))
-    probe(str(hung), "tcg", 0.1)
+    probe(str(hung), "tcg", 0.5)
     assert starts(scratch) == 3
 
 
@@ -101,21 +101,21 @@ def test_the_answer_is_remembered_until_something_changes(cache, hung, scratch):
     "content", ["", "{", "[]", '{"answers": 3}', '{"answers": [{"key": 1}, 2]}']
 )
 def test_a_damaged_memory_is_no_harm(cache, hung, scratch, content):
-    probe(str(hung), "tcg", 0.1)
+    probe(str(hung), "tcg", 0.5)
     kept = cache / "acceleration.json"
     kept.write_text(content)
-    probe(str(hung), "tcg", 0.1)
+    probe(str(hung), "tcg", 0.5)
     assert starts(scratch) == 2
     assert len(json.loads(kept.read_text())["answers"]) >= 1
 
 
 def test_an_answer_of_another_labvirt_is_asked_again(cache, hung, scratch):
-    probe(str(hung), "tcg", 0.1)
+    probe(str(hung), "tcg", 0.5)
     kept = cache / "acceleration.json"
     answers = json.loads(kept.read_text())
     answers["answers"][0]["unknown"] = True
     kept.write_text(json.dumps(answers))
-    assert isinstance(probe(str(hung), "tcg", 0.1), Acceleration)
+    assert isinstance(probe(str(hung), "tcg", 0.5), Acceleration)
     assert starts(scratch) == 2
 
 

@@ -222,8 +222,12 @@ def root(homes: Callable[[int], Path]) -> Player:
 
 KINDS = [
     pytest.param(("user", "session"), id="session-user"),
-    pytest.param(("user", "system"), id="system-user"),
-    pytest.param(("root", "session"), id="session-root", marks=pytest.mark.root),
+    pytest.param(("user", "system"), id="system-user", marks=pytest.mark.slow(seconds=6)),
+    pytest.param(
+        ("root", "session"),
+        id="session-root",
+        marks=[pytest.mark.root, pytest.mark.slow(seconds=6)],
+    ),
     pytest.param(("root", "system"), id="system-root", marks=pytest.mark.root),
 ]
 

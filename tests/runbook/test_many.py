@@ -22,7 +22,7 @@ from labvirt.runbook.ledger import Ledger
 LABVIRT = str(Path(sys.executable).with_name("labvirt"))
 
 
-@pytest.fixture(params=["local", "dask"])
+@pytest.fixture(params=["local", pytest.param("dask", marks=pytest.mark.slow(seconds=8))])
 def executor(request, home, monkeypatch):
     made = LocalExecutor() if request.param == "local" else DaskExecutor(jobs=2)
     yield made

@@ -168,7 +168,12 @@ def violations(page):
 
 @pytest.mark.parametrize(
     ("outcome", "scheme"),
-    [("failed", "light"), ("failed", "dark"), ("ok", "dark"), ("cancelled", "light")],
+    [
+        ("failed", "light"),
+        ("ok", "dark"),
+        pytest.param("failed", "dark", marks=pytest.mark.slow(seconds=4)),
+        pytest.param("cancelled", "light", marks=pytest.mark.slow(seconds=4)),
+    ],
 )
 def test_axe_finds_nothing_wrong(view, outcome, scheme):
     page = view(full_book(outcome), scheme)

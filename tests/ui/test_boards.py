@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+pytestmark = pytest.mark.slow(seconds=8)
+
 HEAD = """
 import labvirt as lv, synthetic
 alpha = synthetic.Host("alpha", guests=("web1", "db1", "cache1"), interval_s=0.25, runs=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow(seconds=4)
+
 HEAD = """
 import labvirt as lv, synthetic
 host = synthetic.Host(guests=("web1", "db1"), interval_s=0.25, runs=True).fill(120)

@@ -22,7 +22,11 @@ from labvirt.errors import (
 
 pytestmark = pytest.mark.lab
 
-BOTH = pytest.mark.parametrize("backend", ["session", "system"], indirect=True)
+BOTH = pytest.mark.parametrize(
+    "backend",
+    ["session", pytest.param("system", marks=pytest.mark.slow(seconds=15))],
+    indirect=True,
+)
 
 
 @pytest.fixture

@@ -19,7 +19,11 @@ from labvirt.model import SnapshotDiskSpec, SnapshotSpec
 
 pytestmark = pytest.mark.lab
 
-BOTH = pytest.mark.parametrize("backend", ["session", "system"], indirect=True)
+BOTH = pytest.mark.parametrize(
+    "backend",
+    ["session", pytest.param("system", marks=pytest.mark.slow(seconds=15))],
+    indirect=True,
+)
 
 
 def boot(domain):
