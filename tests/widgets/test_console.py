@@ -8,6 +8,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import ptyline
 import pytest
 
 from labvirt.errors import ConflictError, SpecError, UnsupportedError
@@ -18,7 +19,6 @@ from labvirt.widgets.console_text import page_of_screen, screen_text
 from labvirt.widgets.desk import Desk
 from labvirt.widgets.screen import screen
 from labvirt.widgets.screen_feed import ScreenFeed
-from tests.widgets import ptyline
 
 
 class View:

@@ -9,6 +9,8 @@ import { isDark, watchTheme } from "./theme.js";
 
 const ACK = 96 << 10;
 const PASTE = 32 << 10;
+// Modes that a guest which was cut off has left: bracketed paste, mouse, keys of an application.
+const CALM = "\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[!p";
 // What a terminal answers by itself when the guest asks it something.
 const REPORT = /^\x1b(\[[?>]?[\d;]*[cRn]|\[\d+(;\d+)*t|[P\]].*)$/s;
 
@@ -56,7 +58,6 @@ export class TerminalView {
       scrollback,
       screenReaderMode: reader,
       allowProposedApi: true,
-      ignoreBracketedPasteMode: true,
       cursorBlink: false,
       fontFamily: getComputedStyle(document.body).getPropertyValue("--jp-code-font-family") || "monospace",
       fontSize: 13,
@@ -282,6 +283,7 @@ export class TerminalView {
     this.facts = facts;
     if (!this.desk) return;
     const { words } = this;
+    if (facts.line === "stopped" && this.host.dataset.line === "open") this.calm();
     this.host.dataset.line = lost ? "disconnected" : facts.line;
     this.term.options.disableStdin = lost || facts.line !== "open";
     this.screen.classList.toggle("lv-off", this.term.options.disableStdin);
@@ -297,6 +299,14 @@ export class TerminalView {
     this.desk.tell(facts, vm + facts.line_text);
     const path = facts.transcript;
     say(this.note, !path ? "" : facts.hole ? fill(words.hole, { path, why: facts.hole }) : fill(words.writes, { path }));
+  }
+
+  /** Leave the modes of a guest that is off: the next one has not asked for them. */
+  calm() {
+    this.term.write("", () => {
+      const away = this.term.buffer.active.type === "alternate" ? "\x1b[?1049l" : "";
+      this.term.write(away + CALM);
+    });
   }
 
   end() {
