@@ -27,7 +27,7 @@ def at_once(base: type[Any]) -> type[Any]:
         base: the class the server uses; what it does stays as it is.
     """
 
-    class PromptConnection(base):
+    class PromptConnection(base):  # type: ignore[misc]  # the server chooses it
         """The server's connection between a kernel and a web socket, without Nagle's algorithm."""
 
         def connect(self) -> Any:
