@@ -8,7 +8,8 @@ Messages of a view (each carries ``view``, its name):
 - ``act {do, confirm}``: a button; ``beat``: a sign of life; ``bye``: gone.
 
 Messages to views: ``snap {view, at, words, skipped}`` + the newest output; ``o {at}`` + output;
-``got {view, n, refused}``; ``slow {view}``: your place is lost, a snap follows when you have drawn
+``got {view, n, refused}``: what was taken, where ``o`` and ``alive`` do not say it in ``got {view:
+n}``; ``slow {view}``: your place is lost, a snap follows when you have drawn
 what you have; ``who {view}``: say hello; ``state {..}``; ``said {text, good}``; ``alive {at}``.
 Output is counted in bytes from the start, so a view sees a hole and says hello again.
 """
@@ -81,6 +82,7 @@ class ConsoleFeed:
         self._log = bytearray()
         self._base = 0  # of the first byte of the log
         self._sent = 0
+        self._taken: dict[str, int] = {}
         self._over = False
 
     # -- from the line ---------------------------------------------------------------------------
@@ -198,7 +200,7 @@ class ConsoleFeed:
             self._seats[view].heard = self._clock()
             self._watch()
             self._pump()
-            self._send({"t": "alive", "at": self._sent}, [])
+            self._send({"t": "alive", "at": self._sent, **self._thanks()}, [])
 
     def _input(self, view: str, number: int, data: Any) -> None:
         with self._typing:
@@ -214,7 +216,16 @@ class ConsoleFeed:
             with self._lock:
                 if is_next and b"\x03" in data and self.waiting > PIECE:
                     self._jump()
-                self._send({"t": "got", "view": view, "n": seat.got, "refused": refused}, [])
+                if is_next and not refused:
+                    # Each message delays the echo, which mostly comes next and can say this too.
+                    self._taken[view] = seat.got
+                else:
+                    self._send({"t": "got", "view": view, "n": seat.got, "refused": refused}, [])
+
+    def _thanks(self) -> dict[str, Any]:
+        """Return which input of whom was taken since it was told last."""
+        taken, self._taken = self._taken, {}
+        return {"got": taken} if taken else {}
 
     # -- output ----------------------------------------------------------------------------------
 
@@ -233,7 +244,7 @@ class ConsoleFeed:
                 break
             start = self._sent - self._base
             piece = bytes(self._log[start : start + min(PIECE, room)])
-            self._send({"t": "o", "at": self._sent}, [piece])
+            self._send({"t": "o", "at": self._sent, **self._thanks()}, [piece])
             self._sent += len(piece)
         if self.waiting > BACKLOG:
             self._jump()

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench.measure import Goal, Result
 
-OURS, PROMPT = "console, plain server", "console, labvirt[server]"
+OURS, PROMPT = "console, plain server", "console, with TCP_NODELAY"
 PEER, LIMIT, PROMPT_LIMIT = "Jupyter's terminal", "60 ms", "15 ms"
 BYTES, MOST, KEYS = 10_000_000, 5, 20
 HEAD = "import ptyline\nfast = ptyline.shown(rows=20, scrollback=1000)\nfast"

@@ -35,6 +35,8 @@ class View:
     def take(self, message, buffers):
         if message.get("view", self.name) != self.name:
             return
+        if self.name in message.get("got", {}):
+            self.got.append((message["got"][self.name], False))
         if message["t"] == "snap":
             self.position = message["at"] + len(buffers[0])
             self.text, self.snaps = bytearray(buffers[0]), self.snaps + 1
@@ -205,19 +207,26 @@ def test_input_comes_once_and_in_order(bench):
     for number, data in ((1, b"a"), (1, b"a"), (3, b"c"), (2, b"b"), (3, b"c")):
         view.say("i", n=number, bytes=data)
     assert bench.typed == [b"a", b"b", b"c"]
-    assert [number for number, _ in view.got] == [1, 1, 1, 2, 3]
+    assert [number for number, _ in view.got] == [1, 1]
+    # What came next in its place was taken; the next message to the views says so.
+    bench.output(b"an echo")
+    assert view.got[2:] == [(3, False)]
+    view.say("i", n=4, bytes=b"silent")
+    view.say("beat")
+    assert view.got[3:] == [(4, False)]
+    bench.typed.pop()
     bench.open = False
-    view.say("i", n=4, bytes=b"d")
-    assert view.got[-1] == (4, True)
+    view.say("i", n=5, bytes=b"d")
+    assert view.got[-1] == (5, True)
     # A view that the kernel has forgotten goes on with its numbers.
     bench.now += 60
     bench.view("b").say("beat")
     assert bench.feed.views == 1
     bench.open = True
-    view.say("i", n=5, bytes=b"e")
+    view.say("i", n=6, bytes=b"e")
     assert bench.typed[-1] == b"c"
-    view.say("hello", n=4)
-    view.say("i", n=5, bytes=b"e")
+    view.say("hello", n=5)
+    view.say("i", n=6, bytes=b"e")
     assert bench.typed[-1] == b"e"
 
 
