@@ -2,8 +2,9 @@
 
 Messages of a view (each carries ``view``, its name):
 
-- ``hello {n}``: begin, or begin again; `n` is the number of the last input that was taken;
-- ``ack {at}``: drawn up to this byte;
+- ``hello {n, hidden}``: begin, or begin again; `n` is the number of the last input that was taken,
+  `hidden` whether its tab is not seen;
+- ``ack {at, hidden}``: drawn up to this byte;
 - ``i {n}`` + bytes: the n-th input; sent again until it is taken;
 - ``act {do, confirm}``: a button; ``beat``: a sign of life; ``bye``: gone.
 
@@ -33,8 +34,9 @@ PIECE: Final = 64 << 10
 RING: Final = 200_000
 #: What waits for views before they are taken to the end of it.
 BACKLOG: Final = 32 << 20
-#: A view that draws nothing for so long does not hold up the others; seconds.
-SLOW_S: Final = 3.0
+#: A view that draws nothing for so long does not hold up the others; seconds. One in a tab that is
+#: not seen never does: browsers let it work for some milliseconds of each second.
+SLOW_S: Final = 10.0
 SILENT_S: Final = 30.0
 _MOST_VIEWS: Final = 50
 _INPUT: Final = 1 << 20
@@ -49,6 +51,7 @@ class Seat:
     moved: float
     got: int
     is_slow: bool = False
+    is_hidden: bool = False
 
 
 class ConsoleFeed:
@@ -151,11 +154,11 @@ class ConsoleFeed:
                 self._seats.pop(view, None)
                 self._pump()
         elif kind == "hello":
-            self._hello(view, _number(message, "n"))
+            self._hello(view, _number(message, "n"), hidden=message.get("hidden") is True)
         elif view not in self._seats:
             self._send({"t": "who", "view": view}, [])
         elif kind == "ack":
-            self._ack(view, _number(message, "at"))
+            self._ack(view, _number(message, "at"), hidden=message.get("hidden") is True)
         elif kind == "i":
             self._input(view, _number(message, "n"), message.get("bytes"))
         elif kind == "act":
@@ -163,14 +166,14 @@ class ConsoleFeed:
         elif kind == "beat":
             self._beat(view)
 
-    def _hello(self, view: str, number: int) -> None:
+    def _hello(self, view: str, number: int, *, hidden: bool) -> None:
         with self._lock:
             now = self._clock()
             if view not in self._seats and len(self._seats) >= _MOST_VIEWS:
                 return
             known = self._seats.get(view)
             got = max(number, known.got if known else 0)
-            self._seats[view] = Seat(self._sent, now, now, got)
+            self._seats[view] = Seat(self._sent, now, now, got, is_hidden=hidden)
             self._snap(view)
         self.push_state()
 
@@ -185,9 +188,10 @@ class ConsoleFeed:
         message = {"t": "snap", "view": view, "at": seat.drawn, "skipped": skipped}
         self._send(message | {"words": self._words()}, [ring])
 
-    def _ack(self, view: str, at: int) -> None:
+    def _ack(self, view: str, at: int, *, hidden: bool) -> None:
         with self._lock:
             seat = self._seats[view]
+            seat.is_hidden = hidden
             seat.heard = self._clock()
             if seat.is_slow:
                 self._snap(view, max(0, self._sent - RING - seat.drawn))
@@ -270,8 +274,10 @@ class ConsoleFeed:
         live = {view: seat for view, seat in self._seats.items() if not seat.is_slow}
         if not self.waiting or len(live) < 2:
             return
+        seen = any(not seat.is_hidden for seat in live.values())
         for view, seat in live.items():
-            if self._sent - seat.drawn >= WINDOW and now - seat.moved > SLOW_S:
+            stuck = now - seat.moved > SLOW_S or (seat.is_hidden and seen)
+            if self._sent - seat.drawn >= WINDOW and stuck:
                 if sum(not each.is_slow for each in live.values()) == 1:
                     return
                 seat.is_slow = True

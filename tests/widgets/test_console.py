@@ -146,8 +146,8 @@ def test_a_view_that_draws_nothing_does_not_hold_up_the_other(bench):
     data = noise(4 << 20)
     bench.output(data)
     assert len(fast.text) == WINDOW
-    for _ in range(5):
-        bench.now += 1.0
+    for _ in range(4):
+        bench.now += 3.0
         fast.say("beat")
         bench.settle()
     assert bytes(fast.text) == data
@@ -159,6 +159,37 @@ def test_a_view_that_draws_nothing_does_not_hold_up_the_other(bench):
     assert slow.skipped > 0
     bench.output(b"more")
     assert slow.text.endswith(b"more")
+
+
+def test_a_tab_that_is_not_seen_delays_nobody(bench):
+    hidden = bench.view("b")
+    hidden.say("hello", n=0, hidden=True)
+    hidden.frozen = True
+    seen = bench.view("a")
+    data = noise(4 << 20)
+    for at in range(0, len(data), 100_000):
+        bench.output(data[at : at + 100_000])
+    assert bytes(seen.text) == data
+    assert seen.snaps == 1
+    assert hidden.is_slow
+    hidden.frozen = False
+    hidden.say("ack", at=hidden.position, hidden=False)
+    assert bytes(hidden.text) == data[-len(hidden.text) :]
+    assert hidden.skipped > 0
+
+
+def test_tabs_that_are_all_hidden_are_waited_for(bench):
+    both = [bench.view(name) for name in "ab"]
+    for view in both:
+        view.say("hello", n=0, hidden=True)
+        view.frozen = True
+    data = noise(2 << 20)
+    bench.output(data)
+    for view in both:
+        view.frozen = False
+        view.say("ack", at=WINDOW, hidden=True)
+    bench.settle()
+    assert [bytes(view.text) for view in both] == [data, data]
 
 
 def test_a_lost_message_makes_a_view_begin_again(bench):

@@ -40,7 +40,7 @@ export class Link {
   }
 
   hello() {
-    this.send({ t: "hello", n: this.got });
+    this.send({ t: "hello", n: this.got, hidden: document.hidden });
   }
 
   /** Send input; it stays here until the kernel says that it has it. */
