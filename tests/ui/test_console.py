@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import time
 
 import pytest
@@ -254,6 +253,7 @@ def test_ten_megabytes_at_once_in_two_views_and_ctrl_c(book, jupyter):
     book.wait(f"() => {many}.every((el) => /pty/.test(el.innerText) && el.dataset.line === 'open')")
     ask = f"() => {many}.map((el) => [el.lvView.drawn, +el.dataset.snaps])"
     book.wait(f"() => {many}.every((el) => el.lvView.drawn > 0)")
+    before = book.page.evaluate(ask)
     book.page.evaluate(
         f"() => {many}[0].lvView.type(\"yes 'a line of a flood' | head -c 10000000; echo; echo fin''ished\\r\")"
     )
@@ -261,7 +261,7 @@ def test_ten_megabytes_at_once_in_two_views_and_ctrl_c(book, jupyter):
     book.wait(f"() => {many}.every((el) => /\\nfinished/.test(el.lvView.text()))", 90)
     took = time.monotonic() - began
     drawn = book.page.evaluate(ask)
-    assert [snaps for _, snaps in drawn] == [1, 1], "nothing was left out"
+    assert [snaps for _, snaps in drawn] == [snaps for _, snaps in before], "nothing is left out"
     assert drawn[0][0] == drawn[1][0] > 10_400_000  # every line feed is two bytes there
     book.page.evaluate(f"() => {many}[0].lvView.type('yes\\r')")
     book.page.wait_for_timeout(1500)
@@ -310,119 +310,3 @@ def test_a_screen_reader_hears_the_lines(book, jupyter):
     assert "Соединено" in board.locator(".lv-status").inner_text()
     jupyter.picture("console-reader-ru", board)
     book.ask("aloud.close(); lv.ui.set_language('en')")
-
-
-SECOND = "() => document.querySelector('[data-lv=ready][data-line=open]')?.lvView"
-
-
-@pytest.mark.slow(seconds=40)
-def test_ten_megabytes_in_two_tabs(jupyter):
-    """A notebook in two tabs of the browser: both draw all of it."""
-    book = jupyter.open("console-tabs", PTY)
-    book.wait(f"{SECOND}?.drawn > 0")
-    book.page.evaluate("() => jupyterapp.commands.execute('docmanager:save').then(() => true)")
-    other = jupyter.context.new_page()
-    other.goto(jupyter.url(book.name).replace("auto-", "second-"), wait_until="commit")
-    other.wait_for_function(f"{SECOND}?.drawn > 0", timeout=90_000)
-    flood = "yes 'a line of a flood' | head -c 10000000; echo; echo fin''ished\\r"
-    began = time.monotonic()
-    book.page.evaluate(f'() => {SECOND[6:]}.type("{flood}")')
-    for page in (book.page, other):
-        page.wait_for_function(f"() => /\\nfinished/.test({SECOND[6:]}.text())", timeout=90_000)
-    took = time.monotonic() - began
-    seen = [
-        page.evaluate(
-            f"() => [{SECOND[6:]}.drawn, +document.querySelector('[data-lv]').dataset.snaps]"
-        )
-        for page in (book.page, other)
-    ]
-    print(f"10 MB in two tabs: {took:.1f} s")
-    assert seen[0] == seen[1]
-    assert seen[0][0] > 10_400_000
-    assert seen[0][1] == 1, "nothing was left out"
-    other.close()
-    book.ask("fast.close()")
-    book.close()
-
-
-MOVED = """
-import labvirt as lv
-lab = lv.Lab.attach({lab!r})
-console = lv.ui.console(lab["alpha"].domains["web1"], rows=12)
-console
-"""
-
-
-@pytest.mark.slow(seconds=30)
-def test_it_follows_the_guest_to_another_host(jupyter):
-    name = f"serial-moves-{os.getpid()}"
-    with lv.Lab.start(name, hosts=2, backend="session", ephemeral=True) as lab:
-        spec = lv.DomainSpec(name="web1", memory="128 MiB", source=lv.TinyGuest(), interfaces=())
-        lab["alpha"].plan(spec).apply().wait_for("agent", timeout_s=90)
-        book = jupyter.open("console-moves", MOVED.format(lab=name))
-        book.wait("() => document.querySelector('[data-lv=ready][data-line=open]')")
-        type_line(jupyter.page, "")
-        see(jupyter.page, "#")
-        type_line(jupyter.page, "cd /tmp; kept=$((40+2))")
-        book.ask("moved = lab['alpha'].domains['web1'].migrate(lab['beta'])", 60)
-        board = book.boards.first
-        book.wait("() => /beta/.test(document.querySelector('.lv-identity').innerText)")
-        book.wait("() => document.querySelector('[data-lv][data-line=open]')")
-        assert "goes on at beta" in board.locator(".lv-said").inner_text()
-        type_line(jupyter.page, "echo still-$kept")
-        see(jupyter.page, "(?m)^still-42")
-        jupyter.picture("console-moved", board)
-        # Its buttons are those of the guest where it is now.
-        board.locator("[data-do=pause]").click()
-        book.wait("() => !document.querySelector('[data-lv] [data-do=run]').disabled")
-        assert "True" in book.ask("print(moved.domain.state.value == 'paused')")
-        book.ask("console.close(); moved.domain.destroy(confirm=True)")
-        book.close()
-
-
-@pytest.mark.slow(seconds=60)
-def test_a_kernel_that_hangs_or_is_restarted_is_told(jupyter):
-    book = jupyter.open("console-lost", PTY)
-    page = jupyter.page
-    book.wait(f"{SECOND}?.drawn > 0")
-    pid = int(book.ask("import os; print(os.getpid())"))
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        book.wait("() => document.querySelector('[data-line=disconnected]')", 30)
-        board = book.boards.first
-        assert "run the cell again" in board.locator(".lv-status").inner_text()
-        assert board.locator("[data-do=destroy]").is_disabled()
-        jupyter.picture("console-disconnected", board)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    book.wait("() => document.querySelector('[data-line=open]')", 30)
-    type_line(page, "echo he''aled")
-    see(page, "(?m)^healed")
-    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    book.wait("() => document.querySelector('[data-line=disconnected]')", 40)
-    book.run()
-    book.wait(f"{SECOND}?.drawn > 0", 40)
-    type_line(page, "echo an''ew")
-    see(page, "(?m)^anew")
-    book.ask("fast.close()")
-    book.close()
-
-
-@pytest.mark.slow(seconds=30)
-def test_a_server_that_is_gone_is_told(browser, jupyter, server, artefacts, tmp_path):
-    own = type(server)(tmp_path)
-    lab = type(jupyter)(browser, own, artefacts, "gone")
-    try:
-        book = lab.open("console-gone", PTY)
-        book.wait(f"{SECOND}?.drawn > 0")
-        os.killpg(own.process.pid, signal.SIGKILL)
-        book.wait("() => document.querySelector('[data-line=disconnected]')", 30)
-        # What is typed then goes nowhere, and nothing hangs or fails for it.
-        type_line(lab.page, "echo nobody")
-        assert "nobody" not in text(lab.page)
-        assert book.boards.first.locator("[data-do=pause]").is_disabled()
-        book.boards.first.locator("[data-do=search]").click()
-        assert book.boards.first.get_by_role("searchbox").is_visible()
-    finally:
-        lab.close()
-        own.stop()
