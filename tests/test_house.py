@@ -29,6 +29,7 @@ ALL = {
     "runbook",
     "top",
     "widgets",
+    "server",
     "front",
     "cli",
     "cli_run",
@@ -77,11 +78,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "widgets": (
         ALL
-        - {"connection", "widgets", "front", "cli", "top"}
+        - {"connection", "widgets", "server", "front", "cli", "top"}
         - {"cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"pydantic", "traitlets"},
     ),
+    # It runs in Jupyter's server and not in a kernel, so it knows nothing of the rest.
+    "server": (set(), {"jupyter_server"}),
     # The composition root: it puts rooms together and holds no logic of its own.
     "front": ({"errors", "host", "install", "lab", "model", "plan"}, set()),
     "cli": (ALL - {"connection", "widgets", "cli"}, {"typer", "rich"}),

@@ -14,6 +14,7 @@ from labvirt.widgets.console_feed import ConsoleFeed
 from labvirt.widgets.console_text import page_of_screen, screen_text
 from labvirt.widgets.console_words import console_words, line_words
 from labvirt.widgets.desk import Desk
+from labvirt.widgets.i18n import _
 from labvirt.widgets.registry import registry
 
 if TYPE_CHECKING:
@@ -156,6 +157,11 @@ class ConsoleView:
         """Tell the views; called by the line."""
         if self.script.line.domain is not self.desk.domain:
             self.desk.move(self.domain)
+            self.feed.say(
+                _("The VM has moved: the console goes on at {host}").format(
+                    host=self.domain.host.name
+                )
+            )
         self.feed.push_state()
 
     def _type(self, data: bytes) -> bool:

@@ -2,13 +2,15 @@
 
 Messages of a view (each carries ``view``, its name):
 
-- ``hello {n}``: begin, or begin again; `n` is the number of the last input that was taken;
-- ``ack {at}``: drawn up to this byte;
+- ``hello {n, hidden}``: begin, or begin again; `n` is the number of the last input that was taken,
+  `hidden` whether its tab is not seen;
+- ``ack {at, hidden}``: drawn up to this byte;
 - ``i {n}`` + bytes: the n-th input; sent again until it is taken;
 - ``act {do, confirm}``: a button; ``beat``: a sign of life; ``bye``: gone.
 
 Messages to views: ``snap {view, at, words, skipped}`` + the newest output; ``o {at}`` + output;
-``got {view, n, refused}``; ``slow {view}``: your place is lost, a snap follows when you have drawn
+``got {view, n, refused}``: what was taken, where ``o`` and ``alive`` do not say it in ``got {view:
+n}``; ``slow {view}``: your place is lost, a snap follows when you have drawn
 what you have; ``who {view}``: say hello; ``state {..}``; ``said {text, good}``; ``alive {at}``.
 Output is counted in bytes from the start, so a view sees a hole and says hello again.
 """
@@ -32,8 +34,9 @@ PIECE: Final = 64 << 10
 RING: Final = 200_000
 #: What waits for views before they are taken to the end of it.
 BACKLOG: Final = 32 << 20
-#: A view that draws nothing for so long does not hold up the others; seconds.
-SLOW_S: Final = 3.0
+#: A view that draws nothing for so long does not hold up the others; seconds. One in a tab that is
+#: not seen never does: browsers let it work for some milliseconds of each second.
+SLOW_S: Final = 10.0
 SILENT_S: Final = 30.0
 _MOST_VIEWS: Final = 50
 _INPUT: Final = 1 << 20
@@ -48,6 +51,7 @@ class Seat:
     moved: float
     got: int
     is_slow: bool = False
+    is_hidden: bool = False
 
 
 class ConsoleFeed:
@@ -81,6 +85,7 @@ class ConsoleFeed:
         self._log = bytearray()
         self._base = 0  # of the first byte of the log
         self._sent = 0
+        self._taken: dict[str, int] = {}
         self._over = False
 
     # -- from the line ---------------------------------------------------------------------------
@@ -149,11 +154,11 @@ class ConsoleFeed:
                 self._seats.pop(view, None)
                 self._pump()
         elif kind == "hello":
-            self._hello(view, _number(message, "n"))
+            self._hello(view, _number(message, "n"), hidden=message.get("hidden") is True)
         elif view not in self._seats:
             self._send({"t": "who", "view": view}, [])
         elif kind == "ack":
-            self._ack(view, _number(message, "at"))
+            self._ack(view, _number(message, "at"), hidden=message.get("hidden") is True)
         elif kind == "i":
             self._input(view, _number(message, "n"), message.get("bytes"))
         elif kind == "act":
@@ -161,14 +166,14 @@ class ConsoleFeed:
         elif kind == "beat":
             self._beat(view)
 
-    def _hello(self, view: str, number: int) -> None:
+    def _hello(self, view: str, number: int, *, hidden: bool) -> None:
         with self._lock:
             now = self._clock()
             if view not in self._seats and len(self._seats) >= _MOST_VIEWS:
                 return
             known = self._seats.get(view)
             got = max(number, known.got if known else 0)
-            self._seats[view] = Seat(self._sent, now, now, got)
+            self._seats[view] = Seat(self._sent, now, now, got, is_hidden=hidden)
             self._snap(view)
         self.push_state()
 
@@ -183,9 +188,10 @@ class ConsoleFeed:
         message = {"t": "snap", "view": view, "at": seat.drawn, "skipped": skipped}
         self._send(message | {"words": self._words()}, [ring])
 
-    def _ack(self, view: str, at: int) -> None:
+    def _ack(self, view: str, at: int, *, hidden: bool) -> None:
         with self._lock:
             seat = self._seats[view]
+            seat.is_hidden = hidden
             seat.heard = self._clock()
             if seat.is_slow:
                 self._snap(view, max(0, self._sent - RING - seat.drawn))
@@ -198,7 +204,7 @@ class ConsoleFeed:
             self._seats[view].heard = self._clock()
             self._watch()
             self._pump()
-            self._send({"t": "alive", "at": self._sent}, [])
+            self._send({"t": "alive", "at": self._sent, **self._thanks()}, [])
 
     def _input(self, view: str, number: int, data: Any) -> None:
         with self._typing:
@@ -214,7 +220,16 @@ class ConsoleFeed:
             with self._lock:
                 if is_next and b"\x03" in data and self.waiting > PIECE:
                     self._jump()
-                self._send({"t": "got", "view": view, "n": seat.got, "refused": refused}, [])
+                if is_next and not refused:
+                    # Each message delays the echo, which mostly comes next and can say this too.
+                    self._taken[view] = seat.got
+                else:
+                    self._send({"t": "got", "view": view, "n": seat.got, "refused": refused}, [])
+
+    def _thanks(self) -> dict[str, Any]:
+        """Return which input of whom was taken since it was told last."""
+        taken, self._taken = self._taken, {}
+        return {"got": taken} if taken else {}
 
     # -- output ----------------------------------------------------------------------------------
 
@@ -233,7 +248,7 @@ class ConsoleFeed:
                 break
             start = self._sent - self._base
             piece = bytes(self._log[start : start + min(PIECE, room)])
-            self._send({"t": "o", "at": self._sent}, [piece])
+            self._send({"t": "o", "at": self._sent, **self._thanks()}, [piece])
             self._sent += len(piece)
         if self.waiting > BACKLOG:
             self._jump()
@@ -259,8 +274,10 @@ class ConsoleFeed:
         live = {view: seat for view, seat in self._seats.items() if not seat.is_slow}
         if not self.waiting or len(live) < 2:
             return
+        seen = any(not seat.is_hidden for seat in live.values())
         for view, seat in live.items():
-            if self._sent - seat.drawn >= WINDOW and now - seat.moved > SLOW_S:
+            stuck = now - seat.moved > SLOW_S or (seat.is_hidden and seen)
+            if self._sent - seat.drawn >= WINDOW and stuck:
                 if sum(not each.is_slow for each in live.values()) == 1:
                     return
                 seat.is_slow = True

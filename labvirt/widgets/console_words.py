@@ -67,6 +67,10 @@ def line_words(state: LineState, host: Host) -> str:
         "gone": _("{host} has no such VM any more").format(host=host.name),
         "closed": _("Closed"),
     }
+    if state.kind == "refused" and host.readonly:
+        return _("There is no console: {why}").format(
+            why=_("The connection is read-only: open the host again without readonly=True.")
+        )
     if state.kind == "refused":
         return _("There is no console: {why}").format(why=str(state.error or ""))
     text = words[state.kind]

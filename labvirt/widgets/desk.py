@@ -35,7 +35,10 @@ def desk_words() -> dict[str, str]:
         "force_ask": _("Take the console away from its other reader?"),
         "yes": _("Yes"),
         "no": _("Cancel"),
-        "disconnected": _("Disconnected: the kernel gives no answer"),
+        "disconnected": _(
+            "Disconnected: the kernel gives no answer. It goes on by itself when the kernel answers; "
+            "after a restart of the kernel run the cell again."
+        ),
         "closed": _("Closed"),
     }
 

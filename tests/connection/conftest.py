@@ -65,6 +65,42 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# Bytes that come in on COM1 are sent back on COM1: a boot sector, the smallest guest that talks.
+ECHO = bytes.fromhex(
+    "ba fd 03"     # mov dx, 0x3fd      line status
+    "ec"           # wait: in al, dx
+    "a8 01"        # test al, 1         a byte is there?
+    "74 fb"        # jz wait
+    "ba f8 03"     # mov dx, 0x3f8
+    "ec"           # in al, dx
+    "ee"           # out dx, al
+    "eb f1"        # jmp start
+)  # fmt: skip
+
+
+def boot_disk(daemon: Any, code: bytes, name: str) -> str:
+    """Return devices of a guest whose disk begins with some code."""
+    path = daemon.folder / "images" / name
+    path.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    path.chmod(0o666)
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{path}'/>"
+        "<target dev='hda' bus='ide'/></disk>"
+        "<serial type='pty'/><console type='pty'/>"
+    )
+
+
+@pytest.fixture(name="boot_disk")
+def _boot_disk() -> Callable[..., str]:
+    return boot_disk
+
+
+@pytest.fixture
+def echo_disk() -> Callable[[Any], str]:
+    """Give the devices of a guest that sends every byte back, for a daemon."""
+    return lambda daemon: boot_disk(daemon, ECHO, "echo.img")
+
+
 @pytest.fixture(name="domain_xml")
 def _domain_xml() -> Callable[..., str]:
     return domain_xml

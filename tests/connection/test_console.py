@@ -13,17 +13,6 @@ from labvirt.errors import ConflictError, ConnectionLostError, HostError, WaitTi
 
 pytestmark = pytest.mark.lab
 
-# Bytes that come in on COM1 are sent back on COM1: a boot sector, the smallest guest that talks.
-ECHO = bytes.fromhex(
-    "ba fd 03"     # mov dx, 0x3fd      line status
-    "ec"           # wait: in al, dx
-    "a8 01"        # test al, 1         a byte is there?
-    "74 fb"        # jz wait
-    "ba f8 03"     # mov dx, 0x3f8
-    "ec"           # in al, dx
-    "ee"           # out dx, al
-    "eb f1"        # jmp start
-)  # fmt: skip
 SPEAK = bytes.fromhex(
     "ba f8 03"     # mov dx, 0x3f8
     "b0 2e"        # mov al, '.'
@@ -32,21 +21,10 @@ SPEAK = bytes.fromhex(
 )  # fmt: skip
 
 
-def boot_disk(daemon, code: bytes, name: str) -> str:
-    path = daemon.folder / "images" / name
-    path.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
-    path.chmod(0o666)
-    return (
-        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{path}'/>"
-        "<target dev='hda' bus='ide'/></disk>"
-        "<serial type='pty'/><console type='pty'/>"
-    )
-
-
 @pytest.fixture
-def echo(conn, shared_daemon, domain_xml):
+def echo(conn, shared_daemon, domain_xml, echo_disk):
     """UUID of a running domain that sends every byte back."""
-    return domain.create(conn, domain_xml("echo", boot_disk(shared_daemon, ECHO, "echo.img")))
+    return domain.create(conn, domain_xml("echo", echo_disk(shared_daemon)))
 
 
 def answered(console, question: bytes, timeout_s: float = 20.0) -> bytes:
@@ -184,7 +162,7 @@ def test_closing_the_connection_ends_its_consoles(shared_daemon, conn, paused):
 
 
 def test_output_that_nobody_reads_is_kept_up_to_a_limit(
-    conn, shared_daemon, domain_xml, eventually, monkeypatch
+    conn, shared_daemon, domain_xml, boot_disk, eventually, monkeypatch
 ):
     monkeypatch.setattr("labvirt.connection.console._KEPT", 10_000)
     uuid = domain.create(conn, domain_xml("speak", boot_disk(shared_daemon, SPEAK, "speak.img")))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import labvirt as lv
 from labvirt.connection import Connection, domain, node
 from labvirt.errors import AccessDeniedError, ConnectionLostError, LabvirtError, SpecError
 from labvirt.model.uri import Uri
@@ -334,6 +335,45 @@ def test_the_line_that_is_shown_is_the_line_that_is_run(shared_daemon, sshd, opt
     assert shown[:host] == called[:host]
     assert shown[host:] == [str(netcat), "-U", str(shared_daemon.socket)]
     assert all(word in called[host] for word in shown[host:])
+
+
+# consoles
+
+
+def console_over(uri: str, xml: str) -> None:
+    """Make a guest that sends every byte back, and talk to it by the console of scripts and views."""
+    with lv.connect(uri) as host:
+        uuid = domain.create(host.connection, xml)
+        guest = host.domains["far-echo"]
+        try:
+            with guest.console() as console:
+                assert console.line.state.kind == "open"
+                until = time.monotonic() + 30
+                while "?" not in console.text:  # until it has booted
+                    assert time.monotonic() < until, console.text
+                    console.send("?")
+                    time.sleep(0.2)
+                console.send("over the wire;")
+                console.wait_for("over the wire;", timeout_s=20)
+        finally:
+            domain.destroy(host.connection, uuid)
+
+
+def test_a_console_over_tcp(tcp, echo_disk, domain_xml):
+    console_over(
+        f"qemu+tcp://127.0.0.1:{tcp.tcp_port}/session", domain_xml("far-echo", echo_disk(tcp))
+    )
+
+
+def test_a_console_over_tls(tls, pki, echo_disk, domain_xml):
+    console_over(
+        f"qemu+tls://127.0.0.1:{tls.tls_port}/session?pkipath={pki}",
+        domain_xml("far-echo", echo_disk(tls)),
+    )
+
+
+def test_a_console_over_ssh(shared_daemon, sshd, echo_disk, domain_xml):
+    console_over(sshd.uri(shared_daemon), domain_xml("far-echo", echo_disk(shared_daemon)))
 
 
 def test_a_key_that_is_not_accepted_fails_at_once_and_does_not_ask(shared_daemon, sshd):

@@ -43,9 +43,13 @@ def pytest_collection_modifyitems(items):
 
 
 class Server:
-    """A JupyterLab with folders of its own."""
+    """A JupyterLab with folders of its own.
 
-    def __init__(self, folder):
+    Args:
+        prompt: with labvirt's extension of the server, which is on where labvirt is installed.
+    """
+
+    def __init__(self, folder, *, prompt=True):
         self.folder, self.token = folder, secrets.token_hex(16)
         self.books = folder / "books"
         self.books.mkdir()
@@ -67,6 +71,7 @@ class Server:
                 f"--IdentityProvider.token={self.token}",
                 f"--ServerApp.root_dir={self.books}",
                 "--LabApp.expose_app_in_browser=True",
+                f"--ServerApp.jpserver_extensions=labvirt.server={prompt}",
             ],
             env={
                 **os.environ,

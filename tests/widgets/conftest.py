@@ -24,6 +24,7 @@ _load("making", "making.py")
 _load("crowd", "crowd.py")
 _load("guide16", "guide16.py")
 _load("catalogue", "catalogue.py")
+_load("ptyline", "ptyline.py")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import ptyline
 import pytest
 
 from labvirt.errors import ConflictError, SpecError, UnsupportedError
@@ -18,7 +19,6 @@ from labvirt.widgets.console_text import page_of_screen, screen_text
 from labvirt.widgets.desk import Desk
 from labvirt.widgets.screen import screen
 from labvirt.widgets.screen_feed import ScreenFeed
-from tests.widgets import ptyline
 
 
 class View:
@@ -35,6 +35,8 @@ class View:
     def take(self, message, buffers):
         if message.get("view", self.name) != self.name:
             return
+        if self.name in message.get("got", {}):
+            self.got.append((message["got"][self.name], False))
         if message["t"] == "snap":
             self.position = message["at"] + len(buffers[0])
             self.text, self.snaps = bytearray(buffers[0]), self.snaps + 1
@@ -144,8 +146,8 @@ def test_a_view_that_draws_nothing_does_not_hold_up_the_other(bench):
     data = noise(4 << 20)
     bench.output(data)
     assert len(fast.text) == WINDOW
-    for _ in range(5):
-        bench.now += 1.0
+    for _ in range(4):
+        bench.now += 3.0
         fast.say("beat")
         bench.settle()
     assert bytes(fast.text) == data
@@ -157,6 +159,37 @@ def test_a_view_that_draws_nothing_does_not_hold_up_the_other(bench):
     assert slow.skipped > 0
     bench.output(b"more")
     assert slow.text.endswith(b"more")
+
+
+def test_a_tab_that_is_not_seen_delays_nobody(bench):
+    hidden = bench.view("b")
+    hidden.say("hello", n=0, hidden=True)
+    hidden.frozen = True
+    seen = bench.view("a")
+    data = noise(4 << 20)
+    for at in range(0, len(data), 100_000):
+        bench.output(data[at : at + 100_000])
+    assert bytes(seen.text) == data
+    assert seen.snaps == 1
+    assert hidden.is_slow
+    hidden.frozen = False
+    hidden.say("ack", at=hidden.position, hidden=False)
+    assert bytes(hidden.text) == data[-len(hidden.text) :]
+    assert hidden.skipped > 0
+
+
+def test_tabs_that_are_all_hidden_are_waited_for(bench):
+    both = [bench.view(name) for name in "ab"]
+    for view in both:
+        view.say("hello", n=0, hidden=True)
+        view.frozen = True
+    data = noise(2 << 20)
+    bench.output(data)
+    for view in both:
+        view.frozen = False
+        view.say("ack", at=WINDOW, hidden=True)
+    bench.settle()
+    assert [bytes(view.text) for view in both] == [data, data]
 
 
 def test_a_lost_message_makes_a_view_begin_again(bench):
@@ -205,19 +238,26 @@ def test_input_comes_once_and_in_order(bench):
     for number, data in ((1, b"a"), (1, b"a"), (3, b"c"), (2, b"b"), (3, b"c")):
         view.say("i", n=number, bytes=data)
     assert bench.typed == [b"a", b"b", b"c"]
-    assert [number for number, _ in view.got] == [1, 1, 1, 2, 3]
+    assert [number for number, _ in view.got] == [1, 1]
+    # What came next in its place was taken; the next message to the views says so.
+    bench.output(b"an echo")
+    assert view.got[2:] == [(3, False)]
+    view.say("i", n=4, bytes=b"silent")
+    view.say("beat")
+    assert view.got[3:] == [(4, False)]
+    bench.typed.pop()
     bench.open = False
-    view.say("i", n=4, bytes=b"d")
-    assert view.got[-1] == (4, True)
+    view.say("i", n=5, bytes=b"d")
+    assert view.got[-1] == (5, True)
     # A view that the kernel has forgotten goes on with its numbers.
     bench.now += 60
     bench.view("b").say("beat")
     assert bench.feed.views == 1
     bench.open = True
-    view.say("i", n=5, bytes=b"e")
+    view.say("i", n=6, bytes=b"e")
     assert bench.typed[-1] == b"c"
-    view.say("hello", n=4)
-    view.say("i", n=5, bytes=b"e")
+    view.say("hello", n=5)
+    view.say("i", n=6, bytes=b"e")
     assert bench.typed[-1] == b"e"
 
 

@@ -40,12 +40,13 @@ export class Link {
   }
 
   hello() {
-    this.send({ t: "hello", n: this.got });
+    this.send({ t: "hello", n: this.got, hidden: document.hidden });
   }
 
   /** Send input; it stays here until the kernel says that it has it. */
   input(bytes) {
     this.sent += 1;
+    if (!this.unanswered.length) this.resent = performance.now();
     this.unanswered.push([this.sent, bytes]);
     this.send({ t: "i", n: this.sent }, [bytes]);
   }
@@ -76,13 +77,18 @@ export class Link {
     this.heard = performance.now();
     this.setLost(false);
     if (message.view && message.view !== this.view) return;
+    if (message.got?.[this.view]) this.taken(message.got[this.view]);
     if (message.t === "got") {
-      this.got = Math.max(this.got, message.n);
-      this.unanswered = this.unanswered.filter(([n]) => n > message.n);
-      this.resent = this.heard;
+      this.taken(message.n);
       if (message.refused) this.emit("refused");
     } else if (message.t === "who") this.hello();
     else this.emit(message.t, message, buffers?.[0]);
+  }
+
+  taken(number) {
+    this.got = Math.max(this.got, number);
+    this.unanswered = this.unanswered.filter(([n]) => n > number);
+    this.resent = this.heard;
   }
 
   end() {

@@ -8,7 +8,11 @@ import { bytesOf } from "./link.js";
 import { isDark, watchTheme } from "./theme.js";
 
 const ACK = 96 << 10;
+// Tools that type, for which the line must be open.
+const TYPING = ["interrupt", "paste", "size"];
 const PASTE = 32 << 10;
+// Modes that a guest which was cut off has left: bracketed paste, mouse, keys of an application.
+const CALM = "\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[!p";
 // What a terminal answers by itself when the guest asks it something.
 const REPORT = /^\x1b(\[[?>]?[\d;]*[cRn]|\[\d+(;\d+)*t|[P\]].*)$/s;
 
@@ -56,7 +60,6 @@ export class TerminalView {
       scrollback,
       screenReaderMode: reader,
       allowProposedApi: true,
-      ignoreBracketedPasteMode: true,
       cursorBlink: false,
       fontFamily: getComputedStyle(document.body).getPropertyValue("--jp-code-font-family") || "monospace",
       fontSize: 13,
@@ -66,8 +69,12 @@ export class TerminalView {
     this.search = new SearchAddon();
     this.term.loadAddon(this.fit);
     this.term.loadAddon(this.search);
-    const tool = (name, fn) =>
-      make("button", { type: "button", "data-do": name, title: words[`${name}_tip`], on: { click: fn } }, words[name]);
+    this.tools = new Map();
+    const tool = (name, fn) => {
+      const button = make("button", { type: "button", "data-do": name, title: words[`${name}_tip`], on: { click: fn } }, words[name]);
+      this.tools.set(name, button);
+      return button;
+    };
     this.size = tool("size", () => this.setSize());
     this.desk = new Desk(this.link, words, ["run", "pause", "shutdown", "destroy", "force"], [
       tool("interrupt", () => this.type("\x03")),
@@ -151,7 +158,7 @@ export class TerminalView {
     clearTimeout(this.later);
     this.later = undefined;
     this.acked = at;
-    this.link.send({ t: "ack", at });
+    this.link.send({ t: "ack", at, hidden: document.hidden });
   }
 
   /** Something is missing: begin again. */
@@ -172,6 +179,7 @@ export class TerminalView {
 
   slow() {
     this.isSlow = true;
+    this.host.dataset.slow = Number(this.host.dataset.slow ?? 0) + 1;
     this.desk?.speak(this.words.slow, false);
     if (this.drawn === this.position) this.ack(this.drawn);
   }
@@ -282,9 +290,11 @@ export class TerminalView {
     this.facts = facts;
     if (!this.desk) return;
     const { words } = this;
+    if (facts.line === "stopped" && this.host.dataset.line === "open") this.calm();
     this.host.dataset.line = lost ? "disconnected" : facts.line;
     this.term.options.disableStdin = lost || facts.line !== "open";
     this.screen.classList.toggle("lv-off", this.term.options.disableStdin);
+    for (const name of TYPING) this.tools.get(name).disabled = this.term.options.disableStdin;
     if (lost) return this.desk.lose(words.disconnected);
     if (facts.line === "closed") {
       this.link.isOver = true;
@@ -297,6 +307,14 @@ export class TerminalView {
     this.desk.tell(facts, vm + facts.line_text);
     const path = facts.transcript;
     say(this.note, !path ? "" : facts.hole ? fill(words.hole, { path, why: facts.hole }) : fill(words.writes, { path }));
+  }
+
+  /** Leave the modes of a guest that is off: the next one has not asked for them. */
+  calm() {
+    this.term.write("", () => {
+      const away = this.term.buffer.active.type === "alternate" ? "\x1b[?1049l" : "";
+      this.term.write(away + CALM);
+    });
   }
 
   end() {
