@@ -38,6 +38,7 @@ def host():
     with lv.Lab.start(name, hosts=1, backend="session", ephemeral=True) as lab:
         alpha = lab["alpha"]
         alpha.plan(blank("open", kind="vnc", listen="none")).apply()
+        alpha.plan(blank("second", kind="vnc", listen="127.0.0.1")).apply()
         alpha.plan(blank("locked", kind="vnc", listen="none", password="sesame")).apply()
         alpha.plan(blank("mute")).apply()
         alpha.lab_name = name
@@ -87,6 +88,7 @@ def test_the_firmware_s_screen_is_drawn_without_any_port(book, jupyter, host):
     assert wait_for_ink(jupyter, board, 300)
     assert "<listen type='none'/>" in host.domains["open"].xml()
     assert board.locator(".lv-identity").inner_text() == "open on alpha"
+    assert "listens on nothing" in board.locator(".lv-where").inner_text()
     jupyter.picture("screen-light", board)
 
 
@@ -116,6 +118,88 @@ def test_a_modifier_pressed_three_times_is_held_for_one_key(book, jupyter):
     book.wait("() => document.querySelector('[data-hold=Control]').ariaPressed === 'true'")
     jupyter.page.keyboard.press("a")
     book.wait("() => document.querySelector('[data-hold=Control]').ariaPressed === 'false'")
+
+
+#: Keys as they happen: x is pressed and let go, x- and -x are halves, and +ms lets time pass.
+STICKY = """(el, keys) => {
+  const said = [];
+  let at = 0;
+  const {constructor} = el.lvView.sticky;
+  const sticky = new constructor((name, on) => said.push((on ? '' : '/') + name));
+  for (const key of keys.split(' ')) {
+    if (key[0] === '+') at += Number(key.slice(1));
+    if (key[0] === '+') continue;
+    if (key[0] !== '-') sticky.down(key.replace('-', ''), at);
+    if (key.at(-1) !== '-') sticky.up(key.replace('-', ''));
+    at += 10;
+  }
+  return said.join(' ');
+}"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("Control Control", ""),
+        ("Control Control Control", "Control"),
+        # The guide's: Ctrl three times, then Alt+F11.
+        ("Control Control Control Alt- F11 -Alt", "Control /Control"),
+        ("Control Control Control Alt Alt Alt Delete", "Control Alt /Control /Alt"),
+        ("Control Control Control Control Control Control", "Control Control Control /Control"),
+        ("Control Control a Control", ""),
+        ("Control Alt Control Alt Control", ""),
+        ("Control Control +2000 Control", ""),
+        ("Shift Shift Shift a", "Shift /Shift"),
+        # The real key goes up, the held one stays down for the guest.
+        ("Alt Alt Alt Alt F4", "Alt Alt /Alt"),
+    ],
+)
+def test_the_rules_of_modifiers_that_stay(book, keys, said):
+    assert connected(book).evaluate(STICKY, keys) == said
+
+
+KEYS = """el => {
+  const sent = [], {rfb} = el.lvView;
+  rfb.sendKey = (key, code, down) => sent.push([key, code ?? '', down ?? 'both'].join(' '));
+  const menu = el.querySelector('[data-do=keys]');
+  const offered = [...menu.options].map((each) => each.textContent);
+  menu.value = [...menu.options].find((each) => each.textContent === 'Ctrl+Alt+F11').value;
+  menu.dispatchEvent(new Event('change'));
+  delete rfb.sendKey;
+  return [offered, sent];
+}"""
+
+
+def test_the_menu_has_what_the_desktop_keeps_for_itself(book):
+    offered, sent = connected(book).evaluate(KEYS)
+    assert {f"Ctrl+Alt+F{n}" for n in range(1, 13)} <= set(offered)
+    assert {"Ctrl+Alt+Backspace", "Print", "Escape"} <= set(offered)
+    assert sent == [
+        *(f"{0xFFE3} ControlLeft true", f"{0xFFE9} AltLeft true"),
+        f"{0xFFC8} F11 both",
+        *(f"{0xFFE9} AltLeft false", f"{0xFFE3} ControlLeft false"),
+    ]
+
+
+def test_text_is_typed_as_keys_where_the_guest_has_no_clipboard(book, jupyter):
+    board = connected(book)
+    board.evaluate(
+        """el => {
+          globalThis.typed = [];
+          el.lvView.rfb.sendKey = (key) => typed.push(key);
+        }"""
+    )
+    board.locator("[data-do=paste]").click()
+    give = board.locator("[data-do=give]")
+    assert give.is_disabled()
+    assert "qemu-vdagent" in give.get_attribute("title")
+    board.get_by_label("Text for the guest").fill("ls -l\n\u20acA")
+    jupyter.picture("screen-paste", board)
+    board.locator("[data-do=type]").click()
+    assert jupyter.page.evaluate("typed") == [*map(ord, "ls -l"), 0xFF0D, ord("A")]
+    assert "7 characters; 1 have no key" in board.locator(".lv-said").inner_text()
+    assert not board.get_by_label("Text for the guest").is_visible()
+    board.evaluate("el => { delete el.lvView.rfb.sendKey }")
 
 
 def test_view_only_fit_and_screenshot(book, jupyter):
@@ -165,22 +249,47 @@ def state_of(book, of, state):
     return book.boards.nth(of)
 
 
-def test_a_password_is_asked_and_kept_nowhere(book, jupyter):
+def test_a_password_is_asked_again_when_it_is_wrong_and_kept_nowhere(book, jupyter):
     book.cell(SHOW.format(name="locked"))
     book.wait("() => document.querySelectorAll('[data-lv=ready]').length === 2")
-    field = book.boards.nth(1).get_by_label("Password of the screen")
-    field.wait_for()
-    field.fill("wrong")
-    field.press("Enter")
-    board = state_of(book, 1, "ended")
-    assert "refused the password" in board.locator(".lv-status").inner_text()
+    field = (
+        book.boards.nth(1)
+        .get_by_label("Password of the screen", exact=True)
+        .locator("visible=true")
+    )
+    field.last.wait_for()
+    field.last.fill("wrong")
+    field.last.press("Enter")
+    board = book.boards.nth(1)
+    board.get_by_text("refused the password").wait_for()
     jupyter.picture("screen-refused", board)
-    board.locator("[data-do=again]").click()
-    field.wait_for()
-    field.fill("sesame")
-    field.press("Enter")
+    field.last.fill("sesame")
+    field.last.press("Enter")
     wait_for_ink(jupyter, connected(book, 1), 300)
-    assert "sesame" not in book.ask("print(screen.widget.get_state(), vars(screen.feed))")
+    assert not board.get_by_text("refused the password").is_visible()
+    kept = board.evaluate(
+        "el => [el.querySelector('[type=password]').value, el.lvView.rfb._rfbCredentials.password]"
+    )
+    assert kept == ["", ""]
+    jupyter.page.evaluate("jupyterapp.commands.execute('docmanager:save').then(() => true)")
+    saved = (jupyter.server.books / book.name).read_text()
+    assert "locked on alpha: screen" in saved
+    for place in (saved, book.ask("print(screen.widget.get_state(), vars(screen.feed))")):
+        assert "sesame" not in place
+    book.ask("screen.close()")
+    book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
+
+
+def test_another_guest_s_screen_is_not_shown(book, jupyter):
+    """Whatever answers at the other end: QEMU says whose screen it is."""
+    book.cell(
+        "screen = lv.ui.screen(alpha.domains['open'], index=0)\n"
+        "screen.feed._connect = alpha.domains['second'].screen\nscreen"
+    )
+    board = state_of(book, 1, "ended")
+    said = board.locator(".lv-status").inner_text()
+    assert "not the screen of open: it says that it is second's" in said
+    assert board.locator("canvas").count() == 0
     book.ask("screen.close()")
     book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
 
