@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.lab
 
 HEAD = """
 import labvirt as lv
-alpha = lv.Lab.attach({lab!r})["alpha"]
+lab = lv.Lab.attach({lab!r})
+alpha, beta = lab["alpha"], lab["beta"]
 """
 SHOW = "screen = lv.ui.screen(alpha.domains['{name}'], height=300)\nscreen"
 
@@ -35,12 +37,13 @@ def blank(name, **graphics):
 @pytest.fixture(scope="module")
 def host():
     name = f"screen-{os.getpid()}"
-    with lv.Lab.start(name, hosts=1, backend="session", ephemeral=True) as lab:
+    with lv.Lab.start(name, hosts=2, backend="session", ephemeral=True) as lab:
         alpha = lab["alpha"]
         alpha.plan(blank("open", kind="vnc", listen="none")).apply()
         alpha.plan(blank("second", kind="vnc", listen="127.0.0.1")).apply()
         alpha.plan(blank("locked", kind="vnc", listen="none", password="sesame")).apply()
         alpha.plan(blank("mute")).apply()
+        alpha.plan(blank("spicy", kind="spice")).apply()
         alpha.lab_name = name
         yield alpha
 
@@ -192,7 +195,7 @@ def test_text_is_typed_as_keys_where_the_guest_has_no_clipboard(book, jupyter):
     board.locator("[data-do=paste]").click()
     give = board.locator("[data-do=give]")
     assert give.is_disabled()
-    assert "qemu-vdagent" in give.get_attribute("title")
+    board.get_by_text("no clipboard channel (qemu-vdagent)").wait_for()
     board.get_by_label("Text for the guest").fill("ls -l\n\u20acA")
     jupyter.picture("screen-paste", board)
     board.locator("[data-do=type]").click()
@@ -301,6 +304,144 @@ def test_a_guest_without_graphics_says_how_to_add_them(book, jupyter):
     assert "no graphics device" in said
     assert "GraphicsSpec" in said
     jupyter.picture("screen-none", board)
+    book.ask("screen.close()")
+    book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
+
+
+def shown(book, code, of=1):
+    """Run a cell that shows one more view, and return its board."""
+    book.cell(code)
+    book.wait(f"() => document.querySelectorAll('[data-lv=ready]').length === {of + 1}")
+    return book.boards.nth(of)
+
+
+def gone(book, name="screen"):
+    book.ask(f"{name}.close()")
+    book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
+
+
+@pytest.mark.slow(seconds=8)
+def test_two_views_of_one_screen_and_a_clipboard_between_them(book, jupyter):
+    shown(book, SHOW.format(name="second"))
+    shown(book, "screen", of=2)
+    boards = connected(book, 1), connected(book, 2)
+    assert "127.0.0.1" in boards[0].locator(".lv-where").inner_text()
+    assert boards[0].locator(".lv-where").get_attribute("data-open") == "false"
+    jupyter.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for board in boards:
+        wait_for_ink(jupyter, board, 300)
+    # QEMU's own clipboard joins its viewers, as an agent in the guest would.
+    boards[0].evaluate("el => el.lvView.paste.give('from the one to the other')")
+    boards[1].get_by_text("it is in the clipboard now").wait_for()
+    read = jupyter.page.evaluate("() => navigator.clipboard.readText()")
+    assert read == "from the one to the other"
+    jupyter.context.clear_permissions()
+    # A page that may not write it keeps the text for whoever asks.
+    jupyter.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject() }")
+    boards[1].evaluate("el => el.lvView.paste.give('and back')")
+    boards[0].get_by_text("Paste shows it").wait_for()
+    boards[0].locator("[data-do=paste]").click()
+    assert boards[0].get_by_label("Text for the guest").input_value() == "and back"
+    boards[0].locator("[data-do=close]").click()
+    jupyter.page.evaluate("() => { delete navigator.clipboard.writeText }")
+    # One view that goes leaves the other one its session.
+    assert book.ask("print(screen.feed.views)").strip() == "2"
+    boards[0].locator("canvas").wait_for()
+    gone(book)
+
+
+@pytest.mark.slow(seconds=10)
+def test_what_cannot_be_shown_says_what_can(book, jupyter, host):
+    shown(book, SHOW.format(name="spicy"))
+    said = state_of(book, 1, "ended").locator(".lv-status").inner_text()
+    for words in ("SPICE", "screenshot()", "virt-viewer", "kind='vnc'"):
+        assert words in said
+    gone(book)
+    shown(
+        book,
+        f"quiet = lv.connect('lab:{host.lab_name}/alpha', readonly=True)\n"
+        "screen = lv.ui.screen(quiet.domains['open'], height=300)\nscreen",
+    )
+    board = state_of(book, 1, "ended")
+    assert "readonly=True" in board.locator(".lv-status").inner_text()
+    for name in ("run", "pause", "shutdown", "destroy"):
+        assert board.locator(f"[data-do={name}]").is_disabled()
+        assert "read-only" in board.locator(f"[data-do={name}]").get_attribute("title")
+    jupyter.picture("screen-readonly", board)
+    gone(book)
+
+
+@pytest.mark.slow(seconds=15)
+def test_it_goes_on_where_the_guest_has_moved_to(book, jupyter):
+    shown(book, SHOW.format(name="second"))
+    board = connected(book, 1)
+    wait_for_ink(jupyter, board, 300)
+    assert board.locator(".lv-identity").inner_text() == "second on alpha"
+    book.ask("there = alpha.domains['second'].migrate(beta).domain", timeout_s=60)
+    board.get_by_text("second on beta").wait_for(timeout=30_000)
+    connected(book, 1)
+    wait_for_ink(jupyter, board, 300)
+    book.ask("there.migrate(alpha)", timeout_s=60)
+    board.get_by_text("second on alpha").wait_for(timeout=30_000)
+    wait_for_ink(jupyter, connected(book, 1), 300)
+    gone(book)
+
+
+@pytest.mark.slow(seconds=12)
+def test_dark_narrow_russian_and_nothing_serious_for_axe(book, jupyter):
+    from axe_playwright_python.sync_playwright import Axe
+
+    connected(book).locator("[data-do=paste]").click()
+    violations = Axe().run(book.page, context="[data-lv]").response["violations"]
+    connected(book).locator("[data-do=close]").click()
+    serious = [each for each in violations if each["impact"] in {"serious", "critical"}]
+    assert not serious, [(each["id"], [n["html"] for n in each["nodes"]][:3]) for each in serious]
+    jupyter.theme(dark=True)
+    board = shown(book, "lv.ui.set_language('ru')\n" + SHOW.format(name="locked"))
+    board.get_by_placeholder("Пароль экрана").wait_for()
+    for width in (1400, 700):
+        book.page.set_viewport_size({"width": width, "height": 1000})
+        cut = board.locator("button, p, strong").evaluate_all(
+            "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
+        )
+        assert cut == []
+        jupyter.picture(f"screen-ru-dark-{width}", board)
+    violations = Axe().run(book.page, context="[data-lv]").response["violations"]
+    serious = [each for each in violations if each["impact"] in {"serious", "critical"}]
+    assert not serious, [(each["id"], [n["html"] for n in each["nodes"]][:3]) for each in serious]
+    book.page.set_viewport_size({"width": 1280, "height": 1000})
+    jupyter.theme(dark=False)
+    english = re.findall(r"[A-Za-z ]{12,}", board.inner_text())
+    assert [each for each in english if not each.startswith("Ctrl")] == []
+    book.ask("lv.ui.set_language('en')")
+    gone(book)
+
+
+@pytest.mark.slow(seconds=15)
+def test_after_a_reload_and_when_the_kernel_is_gone(jupyter, host):
+    book = jupyter.open("again", HEAD.format(lab=host.lab_name), SHOW.format(name="open"))
+    page = jupyter.page
+    connected(book)
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save').then(() => true)")
+    # In the file: a picture for every reader, with a text beside it.
+    saved = json.loads((jupyter.server.books / book.name).read_text())
+    (output,) = [one["data"] for cell in saved["cells"] for one in cell["outputs"]]
+    made = "".join(output["text/html"])
+    assert 'src="data:image/png;base64,' in made
+    assert re.search(r'alt="open on alpha: screen, \d{4}-', made)
+    page.goto(jupyter.url(book.name).replace("&reset", ""), wait_until="commit")
+    page.wait_for_selector("[data-lv=ready][data-state=connected]", timeout=60_000)
+    wait_for_ink(jupyter, book.boards.first, 300)
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_selector("[data-lv][data-state=disconnected]", timeout=40_000)
+    board = book.boards.first
+    assert "kernel gives no answer" in board.locator(".lv-status").inner_text()
+    for name in ("run", "pause", "cad", "paste", "shot"):
+        assert board.locator(f"[data-do={name}]").is_disabled()
+    jupyter.picture("screen-lost", board)
+    book.run()
+    wait_for_ink(jupyter, connected(book), 300)
+    book.close()
 
 
 def test_headless_the_picture_is_libvirt_s(host):

@@ -27,17 +27,18 @@ export class Paste {
       if (event.key === "Escape") this.close(back);
     });
     const button = (name, click) => make("button", { type: "button", "data-do": name, title: words[`${name}_tip`], on: { click } }, words[name]);
+    this.why = make("small", {});
     this.giving = button("give", () => this.done(() => this.give(this.text.value), words.given, back));
     this.typing = button("type", () => this.typed(back));
     this.el = make("div", { class: "lv-question", role: "group", "aria-label": words.paste, hidden: true },
-      this.text, this.typing, this.giving, button("close", () => this.close(back)));
+      this.text, this.typing, this.giving, button("close", () => this.close(back)), this.why);
     this.el.dataset.lmSuppressShortcuts = "true";
   }
 
   /** `why` says why the guest's clipboard cannot be had, or is empty. */
   async open(why) {
     this.giving.disabled = Boolean(why);
-    this.giving.title = why || this.words.give_tip;
+    say(this.why, why || "");
     this.el.hidden = false;
     this.text.value = this.fromGuest;
     this.text.focus();
