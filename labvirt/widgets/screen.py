@@ -114,8 +114,13 @@ class ScreenView:
         return self.desk.domain
 
     def moved(self, domain: Domain) -> None:
-        """Go on with the domain on the host that it has moved to."""
+        """Go on with the domain on the host that it has moved to.
+
+        What labvirt itself migrates is followed without being told.
+        """
         self.desk.move(domain)
+        text = _("The VM has moved: the screen goes on at {host}")
+        self.feed.say(text.format(host=domain.host.name))
 
     @property
     def where(self) -> str:
@@ -151,7 +156,7 @@ class ScreenView:
             domain.info()
         except LabvirtError:
             return False
-        self.desk.move(domain)
+        self.moved(domain)
         return True
 
     def _about(self) -> dict[str, Any]:
