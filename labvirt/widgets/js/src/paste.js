@@ -1,24 +1,13 @@
 // Text for the guest: into its clipboard, where something in the guest takes it, or typed as keys.
 import { fill, make, say } from "./dom.js";
+import { keysOf } from "./us_keys.js";
 
-const KEYS = { "\n": [0xff0d, "Enter"], "\t": [0xff09, "Tab"] };
 const MOST = 4096;
-
-/** The keys that type a text, and how many of its characters no keyboard of the display has. */
-export function keysOf(text) {
-  const keys = [];
-  let lost = 0;
-  for (const each of text.replace(/\r\n?/g, "\n").slice(0, MOST)) {
-    const code = each.codePointAt(0);
-    if (each in KEYS) keys.push(KEYS[each]);
-    else if (code >= 0x20 && code < 0x7f) keys.push([code, ""]);
-    else lost += 1;
-  }
-  return { keys, lost };
-}
+// A guest's keyboard holds few keys, and drops what comes faster than it reads.
+const EACH_MS = 25;
 
 export class Paste {
-  /** `give` puts text into the guest's clipboard, `type` presses a key, `speak` says what came of it. */
+  /** `give` puts text into the guest's clipboard, `type` presses a key and says whether it could, `speak` says what came of it. */
   constructor(words, { give, type, speak, back }) {
     Object.assign(this, { words, give, type, speak, fromGuest: "" });
     this.text = make("textarea", { rows: "3", "aria-label": words.paste_text, placeholder: words.paste_text, maxlength: String(MOST) });
@@ -50,9 +39,18 @@ export class Paste {
     }
   }
 
-  typed(back) {
+  /** Press one key after another, as long as the panel is open. */
+  async typed(back) {
     const { keys, lost } = keysOf(this.text.value);
-    this.done(() => keys.forEach((key) => this.type(...key)), fill(lost ? this.words.typed_less : this.words.typed, { count: keys.length, lost }), back);
+    this.typing.disabled = true;
+    let count = 0;
+    for (const key of keys) {
+      if (this.el.hidden || !this.type(...key)) break;
+      count += 1;
+      await new Promise((go) => setTimeout(go, EACH_MS));
+    }
+    this.typing.disabled = false;
+    this.done(() => {}, fill(lost ? this.words.typed_less : this.words.typed, { count, lost }), back);
   }
 
   done(act, said, back) {

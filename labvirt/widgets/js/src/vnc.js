@@ -79,7 +79,7 @@ export class ScreenView {
     this.login = new Login(words, (given) => this.answer(given));
     this.paste = new Paste(words, {
       give: (text) => this.rfb?.clipboardPasteFrom(text),
-      type: (key, code) => this.rfb?.sendKey(key, code || undefined),
+      type: (key, code, shifted) => this.typeKey(key, code, shifted),
       speak: (text) => desk.speak(text),
       back: () => this.rfb?.focus(),
     });
@@ -203,6 +203,16 @@ export class ScreenView {
     if (!this.viewOnly) this.rfb?.sendKey(key, code, on);
     const button = this.holds.get(name);
     if (button) press(button, on);
+  }
+
+  typeKey(key, code, shifted) {
+    const { rfb } = this;
+    if (!rfb || this.state !== "connected" || this.viewOnly) return false;
+    const shift = [MODIFIERS.Shift.key, MODIFIERS.Shift.code];
+    if (shifted) rfb.sendKey(...shift, true);
+    rfb.sendKey(key, code);
+    if (shifted) rfb.sendKey(...shift, false);
+    return true;
   }
 
   sendChosen() {
