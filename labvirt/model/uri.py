@@ -239,16 +239,19 @@ class Uri:
         """
         if self.effective_transport != "ssh":
             raise SpecError(f"{self.redacted()} does not use the ssh program")
-        words = [self.param("command") or "ssh"]
-        words += ["-p", str(self.port)] if self.port else []
-        words += ["-l", self.user] if self.user else []
-        words += ["-i", str(self.param("keyfile"))] if self.param("keyfile") else []
-        words += ["-T", "-e", "none"]
-        words += ["-o", "BatchMode=yes"] if self.flag("no_tty") else []
+        words = [*self.ssh_words(), *(["-o", "BatchMode=yes"] if self.flag("no_tty") else [])]
         words += ["-o", "StrictHostKeyChecking=no"] if self.flag("no_verify") else []
         words += ["--", self.host]
         words += [self.param("netcat") or "nc", "-U", self.sockets(readonly=readonly)[-1]]
         return shlex.join(words)
+
+    def ssh_words(self) -> list[str]:
+        """Return how ssh is called for this host, up to its options: who logs in, and with which key."""
+        words = [self.param("command") or "ssh"]
+        words += ["-p", str(self.port)] if self.port else []
+        words += ["-l", self.user] if self.user else []
+        words += ["-i", str(self.param("keyfile"))] if self.param("keyfile") else []
+        return [*words, "-T", "-e", "none"]
 
     def redacted(self) -> str:
         """Return the URI for messages: anything that looks like a password is masked."""

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
-from labvirt.errors import LabvirtError, Problem, SpecError
-from labvirt.widgets.desk import Desk, desk_words
+from labvirt.errors import ConflictError, LabvirtError, NotFoundError, Problem, SpecError
+from labvirt.host.display import screen_place
+from labvirt.widgets.batch import is_batch
+from labvirt.widgets.desk import Desk
 from labvirt.widgets.i18n import _
 from labvirt.widgets.registry import registry
 from labvirt.widgets.screen_feed import ScreenFeed
+from labvirt.widgets.screen_words import place_words, screen_words
 from labvirt.widgets.svg import plain
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from labvirt.host import Domain
     from labvirt.widgets.byteview import ByteView
 
 __all__ = ["ScreenView", "screen"]
+
+#: How long a VM that has left its host may take to turn up on another one.
+_ARRIVAL_S: Final = 5.0
+#: A larger picture is not put into a notebook without being asked for.
+_PICTURE_MOST: Final = 512 << 10
 
 
 def screen(
@@ -32,8 +44,10 @@ def screen(
 ) -> ScreenView:
     """Return the graphical console of a domain: its VNC screen, with keyboard and mouse (G16.4-01).
 
-    It works through the kernel and libvirt: no port is opened, and a guest whose graphics listen on
-    nothing will do. A password of the device is asked in the page and kept nowhere.
+    It works through the kernel and libvirt: no port is opened here, and on this machine a guest
+    whose graphics listen on nothing will do. The display of a host that is reached by ssh comes
+    through ssh. A password of the device is asked in the page and kept nowhere. When labvirt
+    migrates the domain, the view goes on with it on its new host.
 
     Args:
         domain: whose screen.
@@ -66,42 +80,6 @@ def _checked(domain: Any, index: Any, height: Any) -> None:
         raise SpecError("a screen", problems)
 
 
-def screen_words() -> dict[str, str]:
-    """Return the texts of the view, in the language of now."""
-    return desk_words() | {
-        "toolbar": _("Screen"),
-        "label": _("Screen of {name}"),
-        "identity": _("{name} on {host}"),
-        "identity_tip": _("UUID {uuid}, host {uri}"),
-        "cad": "Ctrl+Alt+Del",
-        "cad_tip": _("Send Ctrl+Alt+Del to the guest"),
-        "keys": _("Send keys"),
-        "keys_tip": _("Send keys that the browser or the desktop keeps for itself"),
-        "hold_tip": _("Hold {key} for the next key; pressing it three times does the same"),
-        "scale": _("Fit"),
-        "scale_tip": _("Fit the picture into the view, or show it in its own size"),
-        "view_only": _("View only"),
-        "view_only_tip": _("Send no keys and no mouse"),
-        "shot": _("Screenshot"),
-        "shot_tip": _("Save the picture as a PNG file"),
-        "paste": _("Paste"),
-        "paste_tip": _("Give the clipboard's text to the guest (it needs an agent for it)"),
-        "not_pasted": _("The browser does not let this page read the clipboard."),
-        "clipboard": _("The guest has copied text: it is in the clipboard now"),
-        "connecting": _("Connecting"),
-        "connected": _("Connected"),
-        "viewing": _("Connected, view only"),
-        "stopped": _("The VM is not running: press Run"),
-        "ended": _("Not connected: {why}"),
-        "hung_up": _("the guest hung up"),
-        "again": _("Connect"),
-        "again_tip": _("Connect again"),
-        "password": _("Password of the screen"),
-        "send": _("Log in"),
-        "refused": _("The screen refused the password"),
-    }
-
-
 class ScreenView:
     """A graphical console; see `screen`. Shown by being the last line of a cell."""
 
@@ -113,7 +91,8 @@ class ScreenView:
         self._shown: list[Any] = []
         self.feed = ScreenFeed(
             self._send,
-            connect=lambda: self.domain.screen(self._index),
+            connect=self._connect,
+            about=self._about,
             act=lambda do, confirmed: self.desk.act(do, confirmed=confirmed),
             facts=lambda: self.desk.facts,
             words=lambda: screen_words() | {"look": self._look},
@@ -135,8 +114,56 @@ class ScreenView:
         return self.desk.domain
 
     def moved(self, domain: Domain) -> None:
-        """Go on with the domain on the host that it has moved to."""
+        """Go on with the domain on the host that it has moved to.
+
+        What labvirt itself migrates is followed without being told.
+        """
         self.desk.move(domain)
+        text = _("The VM has moved: the screen goes on at {host}")
+        self.feed.say(text.format(host=domain.host.name))
+
+    @property
+    def where(self) -> str:
+        """Where the display listens, and who reaches it (G16.4-02).
+
+        Raises:
+            UnsupportedError: the domain has no VNC device.
+        """
+        place = screen_place(self.domain, self._index)
+        return str(place_words(place, self.domain.host.name)["text"])
+
+    def _connect(self) -> socket:
+        """Open the display; what has left its host is looked for where labvirt moved it."""
+        until = time.monotonic() + _ARRIVAL_S
+        while True:
+            try:
+                return self.domain.screen(self._index)
+            except (NotFoundError, ConflictError) as error:
+                if self._follow():
+                    continue
+                is_late = self._is_closed or time.monotonic() > until
+                if is_late or isinstance(error, ConflictError):
+                    raise
+                time.sleep(0.1)
+
+    def _follow(self) -> bool:
+        """Go on with the domain where labvirt has moved it to; whether it has, and it is there."""
+        there = self.domain.host.moved_to(self.domain.uuid)
+        if there is None:
+            return False
+        try:
+            domain = there.domains[self.domain.uuid]
+            domain.info()
+        except LabvirtError:
+            return False
+        self.moved(domain)
+        return True
+
+    def _about(self) -> dict[str, Any]:
+        """Return what the view shows of the display that it is connected to."""
+        place = screen_place(self.domain, self._index)
+        words = place_words(place, self.domain.host.name)
+        return {"guest": self.domain.name, **words}
 
     def png(self) -> bytes:
         """Return the picture as libvirt takes it; no view is needed.
@@ -170,8 +197,8 @@ class ScreenView:
         """Show the screen."""
         from IPython.display import display
 
-        made = self.bundle()
-        if not self._is_closed:
+        made = self._kept()
+        if not self._is_closed and not is_batch():
             made = self._repr_mimebundle_() | made
         handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         if handle is not None and not self._is_closed:
@@ -186,9 +213,21 @@ class ScreenView:
         made = widget._repr_mimebundle_(**options)
         return made[0] if isinstance(made, tuple) else made
 
+    def _kept(self) -> dict[str, str]:
+        """Return what stays in a saved notebook: the picture of now, where there is one."""
+        if not self._is_closed:
+            with contextlib.suppress(LabvirtError):
+                made = self.bundle(picture=True)
+                if len(made["text/html"]) <= _PICTURE_MOST:
+                    return made
+        return self.bundle()
+
     def bundle(self, *, picture: bool = False) -> dict[str, str]:
         """Return what every reader of a notebook shows: a line, and the picture when asked for."""
-        title = f"{self.domain.name} on {self.domain.host.name}: screen"
+        values = {"name": self.domain.name, "host": self.domain.host.name}
+        title = _("{name} on {host}: screen").format(**values)
+        if picture:
+            title += f", {time.strftime('%Y-%m-%d %H:%M:%S %Z')}"
         root = etree.Element("figure", style="margin: 0")
         etree.SubElement(root, "figcaption").text = plain(title)
         if picture:

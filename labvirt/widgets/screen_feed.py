@@ -115,6 +115,7 @@ class ScreenFeed:
         act: takes the name of a button and whether it was confirmed.
         facts: gives the state of the VM.
         words: gives the texts of the view.
+        about: gives what a view shall know of the display that it is connected to.
     """
 
     def __init__(
@@ -125,8 +126,10 @@ class ScreenFeed:
         act: Callable[[str, bool], None],
         facts: Callable[[], dict[str, Any]],
         words: Callable[[], dict[str, Any]] = dict,
+        about: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._sender, self._connect, self._act = send, connect, act
+        self._about = about
         self._facts, self._words = facts, words
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -199,12 +202,16 @@ class ScreenFeed:
     def _open(self, view: str) -> None:
         """Connect; runs on a thread of its own, because it asks the host."""
         if view not in self._sessions and len(self._sessions) >= _MOST_VIEWS:
+            self._refuse(view, str(self._words().get("crowded", "")))
             return
         try:
             sock = self._connect()
-        except LabvirtError as error:
-            self.send({"t": "end", "view": view, "s": 0, "why": str(error)}, [])
+        except Exception as error:  # noqa: BLE001 - a thread's error would end under some other cell
+            self._refuse(view, str(error) or type(error).__name__)
             return
+        about: dict[str, Any] = {}
+        with contextlib.suppress(LabvirtError):  # it ended meanwhile: the session will say so
+            about = self._about()
         with self._lock:
             if self._over:
                 sock.close()
@@ -216,8 +223,11 @@ class ScreenFeed:
             number = self._numbers
             # Known before the view hears of it, which may answer at once.
             session = self._sessions[view] = Session(sock, view, number, self)
-            self.send({"t": "opened", "view": view, "s": number}, [])
+            self.send({"t": "opened", "view": view, "s": number, "about": about}, [])
             session.start()
+
+    def _refuse(self, view: str, why: str) -> None:
+        self.send({"t": "end", "view": view, "s": 0, "why": why}, [])
 
     def drop(self, session: Session) -> None:
         """Forget a session that is over."""

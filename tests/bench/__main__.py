@@ -21,6 +21,7 @@ from tests.bench import (
     runbooks,
     sampling,
     schema,
+    screen,
     stalled,
     storage,
     truth,
@@ -51,6 +52,7 @@ ALL = {
     "overview": (overview.browser, overview.kernel, overview.volume),
     "recording": (recording.run,),
     "console": (console.echoed, console.flooded),
+    "screen": (screen.begun, screen.drawn),
 }
 
 

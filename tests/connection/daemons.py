@@ -128,6 +128,10 @@ class Daemon:
         (self.folder / "config/libvirt/qemu.conf").write_text(
             f'stdio_handler="file"\nmigration_port_min={port}\nmigration_port_max={port + 49}\n'
         )
+        if pki is not None:  # displays have TLS as well
+            vnc = f'vnc_tls=1\nvnc_tls_x509_cert_dir="{self.folder}/pki/vnc"\n'
+            with (self.folder / "config/libvirt/qemu.conf").open("a") as file:
+                file.write(vnc)
         lines = [
             f'host_uuid="{uuid.uuid4()}"',
             'auth_unix_rw="none"',
@@ -139,6 +143,13 @@ class Daemon:
             lines += ["listen_tcp=1", 'auth_tcp="none"', f'tcp_port="{self.tcp_port}"']
         if self.tls_port is not None and pki is not None:
             shutil.copytree(pki, self.folder / "pki")
+            (self.folder / "pki/vnc").mkdir()
+            for here, there in (
+                ("cacert", "ca-cert"),
+                ("servercert", "server-cert"),
+                ("serverkey", "server-key"),
+            ):
+                shutil.copy(pki / f"{here}.pem", self.folder / f"pki/vnc/{there}.pem")
             lines += [
                 f'tls_port="{self.tls_port}"',
                 f'ca_file="{self.folder}/pki/cacert.pem"',

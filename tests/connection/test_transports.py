@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -15,8 +16,15 @@ from pathlib import Path
 import pytest
 
 import labvirt as lv
-from labvirt.connection import Connection, domain, node
-from labvirt.errors import AccessDeniedError, ConnectionLostError, LabvirtError, SpecError
+from labvirt.connection import Connection, domain, graphics, node
+from labvirt.errors import (
+    AccessDeniedError,
+    ConflictError,
+    ConnectionLostError,
+    LabvirtError,
+    SpecError,
+    UnsupportedError,
+)
 from labvirt.model.uri import Uri
 
 pytestmark = pytest.mark.lab
@@ -444,3 +452,131 @@ def test_an_interrupt_from_the_terminal_does_not_cut_the_tunnel(shared_daemon, s
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout == "0 1\n"
+
+
+# screens
+
+SCREEN = "<graphics type='vnc' autoport='yes'{password}><listen type='{kind}'{more}/></graphics>"
+LOOPBACK = {"kind": "address", "more": " address='127.0.0.1'"}
+
+
+@pytest.fixture
+def screen(domain_xml):
+    """Start a domain with a display; it is gone in the end."""
+
+    @contextlib.contextmanager
+    def started(conn, *, password="", **where):
+        secret = f" passwd='{password}'" if password else ""
+        device = SCREEN.format(password=secret, **(where or LOOPBACK))
+        uuid = domain.define(conn, domain_xml("screen", device))
+        domain.start(conn, uuid, paused=True)
+        try:
+            yield uuid
+        finally:
+            domain.destroy(conn, uuid)
+            domain.undefine(conn, uuid)
+
+    return started
+
+
+def shake(opened):
+    """Begin RFB and return the kinds of log-in that the display offers."""
+    with opened:
+        opened.settimeout(20)
+        assert opened.recv(12, socket.MSG_WAITALL) == b"RFB 003.008\n"
+        opened.sendall(b"RFB 003.008\n")
+        return list(opened.recv(opened.recv(1)[0], socket.MSG_WAITALL))
+
+
+def test_a_display_on_the_loopback_of_the_host_comes_through_ssh(
+    shared_daemon, sshd, screen, eventually
+):
+    """G13.1-01, G16.4-02: it listens on 127.0.0.1 of the host only, and ssh brings it."""
+    with Connection.open(sshd.uri(shared_daemon)) as conn, screen(conn) as uuid:
+        tunnels = len(_tunnels())
+        assert shake(domain.open_graphics(conn, uuid)) == [1]
+        called = sshd.called()
+        assert called[called.index("-W") + 1].startswith("127.0.0.1:59")
+        assert "BatchMode=yes" in called
+        eventually(lambda: len(_tunnels()) == tunnels, "the tunnel to end")
+
+
+def test_a_display_on_a_socket_of_the_host_comes_through_ssh(shared_daemon, sshd, screen):
+    where = {"kind": "socket", "more": ""}
+    with Connection.open(sshd.uri(shared_daemon)) as conn, screen(conn, **where) as uuid:
+        assert shake(domain.open_graphics(conn, uuid)) == [1]
+
+
+def test_a_display_that_listens_on_nothing_stays_on_its_host(shared_daemon, sshd, screen):
+    where = {"kind": "none", "more": ""}
+    with (
+        Connection.open(sshd.uri(shared_daemon)) as conn,
+        screen(conn, **where) as uuid,
+        pytest.raises(UnsupportedError, match=r"listens nowhere(?s:.*)127\.0\.0\.1"),
+    ):
+        domain.open_graphics(conn, uuid)
+
+
+def test_ssh_that_does_not_let_the_screen_through_asks_for_nothing(shared_daemon, sshd, screen):
+    key = sshd.ours / "mine"
+    shutil.copy(sshd.ours / "good", key)
+    with Connection.open(sshd.uri(shared_daemon, key="mine")) as conn, screen(conn) as uuid:
+        shutil.copy(sshd.ours / "bad", key)
+        began = time.monotonic()
+        with pytest.raises(AccessDeniedError, match="no password is asked"):
+            domain.open_graphics(conn, uuid)
+        assert time.monotonic() - began < 15
+
+
+def test_only_the_display_of_this_domain_is_opened(shared_daemon, sshd, screen, monkeypatch):
+    real = graphics._connected
+    with Connection.open(sshd.uri(shared_daemon)) as conn, screen(conn) as uuid:
+
+        def anew(*arguments):
+            opened = real(*arguments)
+            domain.destroy(conn, uuid)
+            domain.start(conn, uuid, paused=True)
+            return opened
+
+        with monkeypatch.context() as patch:
+            patch.setattr(graphics, "_connected", anew)
+            with pytest.raises(ConflictError, match="started anew"):
+                domain.open_graphics(conn, uuid)
+        for port, kind, words in (
+            (sshd.port, ConflictError, "no VNC server"),
+            (1, ConnectionLostError, "nothing answers there"),
+        ):
+            there = graphics.Display(1, "127.0.0.1", port)
+            monkeypatch.setattr(graphics, "_display", lambda *_, there=there: there)
+            with pytest.raises(kind, match=words):
+                domain.open_graphics(conn, uuid)
+
+
+def test_over_tcp_a_display_is_reached_directly_or_it_is_said_why_not(tcp, screen, monkeypatch):
+    uri = f"qemu+tcp://127.0.0.1:{tcp.tcp_port}/session"
+    with Connection.open(uri) as conn, screen(conn, password="sesame") as uuid:
+        assert shake(domain.open_graphics(conn, uuid)) == [2]
+        monkeypatch.setattr(graphics, "_is_here", lambda _: False)
+        words = r"127\.0\.0\.1 of the host only(?s:.*)qemu\+ssh"
+        with pytest.raises(UnsupportedError, match=words):
+            domain.open_graphics(conn, uuid)
+
+
+def test_over_tls_a_display_needs_a_certificate_of_its_own(tls, pki, tcp, screen, monkeypatch):
+    """G13.2-01: VNC with X.509 certificates, checked here; the password is asked inside."""
+    uri = f"qemu+tls://127.0.0.1:{tls.tls_port}/session?pkipath={pki}"
+    with Connection.open(uri) as conn, screen(conn, password="sesame") as uuid:
+        assert shake(domain.open_graphics(conn, uuid)) == [2]
+        wrong = Uri.parse(uri).with_param("pkipath", f"{pki}/wrong")
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "uri", wrong)
+            with pytest.raises(AccessDeniedError, match=r"cacert\.pem"):
+                domain.open_graphics(conn, uuid)
+    with (
+        Connection.open(f"qemu+tcp://127.0.0.1:{tcp.tcp_port}/session") as conn,
+        screen(conn) as uuid,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(Connection, "uri", Uri.parse(uri))
+        with pytest.raises(UnsupportedError, match="vnc_tls=1"):
+            domain.open_graphics(conn, uuid)

@@ -41,6 +41,8 @@ ROWS = (
     ("G16.3-01", "details: live graphs", "details", "performance"),
     ("G16.4-01", "graphic console", "screen", ""),
     ("G16.4-01", "open it from the main window", "manager", "buttons.screen"),
+    ("G16.4-02", "where the display listens, with a warning", "screen", ""),
+    ("G16.4-02", "its address, 127.0.0.1 unless asked otherwise", "create", ""),
     ("G16.4-03", "send keys, sticky modifiers", "screen", ""),
     ("G16.7-01", "select a guest, then its details", "manager", "opened"),
     ("G16.7-02", "overview of CPU and memory", "details", "performance"),
@@ -73,7 +75,6 @@ ROWS = (
 
 #: Steps that no view covers yet, and why: who adds one takes its line away.
 OPEN = {
-    "G16.4-02": "the default address of the display is a matter of GraphicsSpec, not of a view",
     "G16.5-01": "the launcher notebook",
     "G16.5-02": "a remote JupyterLab needs no view: ssh -L",
     "G16.6-01": "a dialog that restores a saved file; host.restore does it headless",

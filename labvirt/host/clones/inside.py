@@ -195,7 +195,9 @@ class InsideVerbs(DomainHandle):
 
         Raises:
             ConflictError: the domain is not running.
-            UnsupportedError: it has no VNC device, or the host is another machine.
+            UnsupportedError: it has no VNC device, or it cannot be reached from this machine; over
+                ssh it can when it listens on 127.0.0.1 or a socket of the host.
+            AccessDeniedError: read-only connection, or ssh refused the log-in.
         """
         return open_screen(self, index)
 

@@ -7,6 +7,7 @@ export const MODIFIERS = {
   Meta: { key: 0xffeb, code: "MetaLeft", label: "Super" },
 };
 
+const TIMES = 3;
 const WITHIN_MS = 1200;
 
 /** Keys go in as they happen; `hold(name, on)` is called when one begins or ends to be held. */
@@ -27,11 +28,11 @@ export class Sticky {
   }
 
   up(key) {
-    if (!(key in MODIFIERS)) this.release();
-    else if (this.count === 3 && key === this.last) {
+    if (!(key in MODIFIERS)) return this.release();
+    if (this.count === TIMES && key === this.last) {
       this.count = 0;
       this.toggle(key);
-    }
+    } else if (this.held.has(key)) this.hold(key, true); // the real key went up, the held one stays
   }
 
   toggle(key) {

@@ -3,6 +3,8 @@ import RFB from "@novnc/novnc";
 import { Channel } from "./channel.js";
 import { Desk } from "./desk.js";
 import { fill, make, press, say } from "./dom.js";
+import { Login } from "./login.js";
+import { Paste } from "./paste.js";
 import { MODIFIERS, Sticky } from "./sticky.js";
 
 const F1 = 0xffbe;
@@ -27,7 +29,7 @@ export class ScreenView {
     link.on("words", ({ words }) => this.words || this.build(words));
     link.on("state", (facts) => this.tell(facts));
     link.on("said", ({ text, good }) => this.desk?.speak(text, good));
-    link.on("opened", ({ s }) => this.begin(s));
+    link.on("opened", ({ s, about }) => this.begin(s, about));
     link.on("b", (message, buffer) => message.s === this.session && this.channel?.take(message, buffer));
     link.on("end", ({ s, why }) => this.hungUp(s, why));
     link.on("lost", () => this.draw());
@@ -60,20 +62,28 @@ export class ScreenView {
     this.scale = tool("scale", () => this.setScale(!this.scaled));
     this.only = tool("view_only", () => this.setOnly(!this.viewOnly));
     this.again = tool("again", () => this.open());
-    this.tools = [tool("cad", () => this.rfb?.sendCtrlAltDel()), this.keys, ...this.holds.values(), tool("paste", () => this.paste())];
+    this.tools = [tool("cad", () => this.rfb?.sendCtrlAltDel()), this.keys, ...this.holds.values(), tool("paste", () => this.paste.open(this.about.clipboard))];
     this.shot = tool("shot", () => this.save());
+    this.full = tool("full", () => this.fill());
     this.desk = new Desk(this.link, words, ["run", "pause", "shutdown", "destroy"], [
-      ...this.tools, this.scale, this.only, this.shot, this.again,
+      ...this.tools, this.scale, this.only, this.shot, this.full, this.again,
     ]);
+    this.where = make("p", { class: "lv-where", hidden: true });
     this.screen = make("div", { class: "lv-screen", style: `height: ${look.height}px` });
     this.screen.dataset.lmSuppressShortcuts = "true";
     const at = () => performance.now();
     this.screen.addEventListener("keydown", (event) => event.repeat || this.sticky.down(event.key, at()), true);
     // After noVNC's own handlers: what is held must go down after the real key went up.
     this.screen.addEventListener("keyup", (event) => setTimeout(() => this.sticky.up(event.key), 0), true);
-    this.login = this.loginForm();
     const { desk } = this;
-    this.root.replaceChildren(desk.identity, desk.bar, desk.question, desk.status, this.login, this.screen, desk.said);
+    this.login = new Login(words, (given) => this.answer(given));
+    this.paste = new Paste(words, {
+      give: (text) => this.rfb?.clipboardPasteFrom(text),
+      type: (key, code, shifted) => this.typeKey(key, code, shifted),
+      speak: (text) => desk.speak(text),
+      back: () => this.rfb?.focus(),
+    });
+    this.root.replaceChildren(desk.identity, this.where, desk.bar, desk.question, desk.status, this.login.el, this.paste.el, this.screen, desk.said);
     this.setScale(look.scale);
     this.setOnly(look.view_only);
     this.host.dataset.lv = "ready";
@@ -89,45 +99,73 @@ export class ScreenView {
     this.link.send({ t: "open" });
   }
 
-  begin(session) {
+  begin(session, about) {
     this.shut();
-    this.session = session;
+    Object.assign(this, { session, about: about ?? {}, given: null });
+    this.where.hidden = !this.about.text;
+    say(this.where, this.about.text ?? "");
+    this.where.dataset.open = String(Boolean(this.about.open));
     this.channel = new Channel(this.link, session);
     const rfb = (this.rfb = new RFB(this.screen, this.channel, { shared: true }));
     rfb.background = "transparent";
     rfb.scaleViewport = this.scaled;
     rfb.viewOnly = this.viewOnly;
-    rfb.addEventListener("connect", () => {
-      this.tries = 0;
-      this.setState("connected");
-      rfb._canvas?.setAttribute("aria-label", fill(this.words.label, this.facts?.where));
+    rfb.addEventListener("connect", () => this.entered(rfb));
+    rfb.addEventListener("desktopname", ({ detail }) => this.check(rfb, detail.name));
+    rfb.addEventListener("credentialsrequired", ({ detail }) => this.ask(detail.types));
+    rfb.addEventListener("securityfailure", ({ detail }) => {
+      if (this.rfb === rfb) this.refusal = detail.reason || this.words.refused;
     });
-    rfb.addEventListener("credentialsrequired", () => this.askPassword());
-    rfb.addEventListener("securityfailure", () => (this.refused = true));
-    rfb.addEventListener("clipboard", ({ detail }) => this.copied(detail.text));
+    rfb.addEventListener("clipboard", ({ detail }) => this.paste.copied(detail.text));
     rfb.addEventListener("disconnect", () => {
-      if (this.rfb === rfb) this.hungUp(session, this.refused ? this.words.refused : "");
+      if (this.rfb === rfb) this.hungUp(session, this.refusal);
     });
+  }
+
+  entered(rfb) {
+    this.tries = 0;
+    this.isWrong = false;
+    if (this.given) this.given.password = ""; // noVNC would keep it as long as it lives
+    this.setState("connected");
+    rfb._canvas?.setAttribute("aria-label", fill(this.words.label, this.facts?.where));
+  }
+
+  /** QEMU's displays say whose they are. */
+  check(rfb, name) {
+    const [, guest] = /^QEMU \((.*)\)$/s.exec(name) ?? [];
+    if (this.rfb !== rfb || guest === undefined || !this.about.guest || guest === this.about.guest) return;
+    this.hungUp(0, fill(this.words.other, { name: this.about.guest, other: guest }));
   }
 
   hungUp(session, why) {
     if (session && session !== this.session) return;
+    const wasRefused = Boolean(this.refusal);
+    const wasAnswered = Boolean(this.given);
     this.shut();
+    if (wasRefused && wasAnswered) {
+      this.isWrong = true;
+      return this.open(); // it asks again
+    }
     this.why = why || this.words?.hung_up || "";
+    // What the kernel said no to (session 0) is not asked again by itself, nor what the display did.
+    // A VM that is gone from its host may have moved: the kernel knows where to.
+    const running = ["running", "paused", ""].includes(this.facts?.vm ?? "");
+    if (running && session && !wasRefused) {
+      this.retry = setTimeout(() => this.open(), AGAIN_MS[Math.min(this.tries, AGAIN_MS.length - 1)]);
+      this.tries += 1;
+    }
     this.setState("ended");
-    const running = this.facts?.vm === "running" || this.facts?.vm === "paused";
-    // What the kernel said no to (session 0) is not asked again by itself, nor is a wrong password.
-    if (!running || !session || this.refused) return;
-    this.retry = setTimeout(() => this.open(), AGAIN_MS[Math.min(this.tries, AGAIN_MS.length - 1)]);
-    this.tries += 1;
   }
 
   shut() {
     clearTimeout(this.retry);
+    this.retry = null;
     const { rfb, channel } = this;
     this.rfb = this.channel = null;
     this.session = 0;
-    if (this.login) this.login.hidden = true;
+    this.refusal = "";
+    this.given = null;
+    this.login?.hide();
     try {
       rfb?.disconnect();
     } catch {
@@ -147,28 +185,15 @@ export class ScreenView {
 
   // -- password -----------------------------------------------------------------------------------
 
-  loginForm() {
-    const { words } = this;
-    this.field = make("input", { type: "password", "aria-label": words.password, autocomplete: "off", maxlength: "255" });
-    const send = () => {
-      this.login.hidden = true;
-      this.rfb?.sendCredentials({ password: this.field.value });
-      this.field.value = ""; // kept nowhere
-    };
-    this.field.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Enter") send();
-    });
-    const form = make("div", { class: "lv-question", role: "group", hidden: true }, make("span", {}, words.password), this.field,
-      make("button", { type: "button", "data-do": "login", on: { click: send } }, words.send));
-    form.dataset.lmSuppressShortcuts = "true";
-    return form;
+  ask(types) {
+    this.login.ask(types, this.isWrong);
+    this.setState("asking");
   }
 
-  askPassword() {
-    this.refused = false;
-    this.login.hidden = false;
-    this.field.focus();
+  answer(given) {
+    this.given = given;
+    this.setState("connecting");
+    this.rfb?.sendCredentials(given);
   }
 
   // -- keys and the clipboard ---------------------------------------------------------------------
@@ -178,6 +203,16 @@ export class ScreenView {
     if (!this.viewOnly) this.rfb?.sendKey(key, code, on);
     const button = this.holds.get(name);
     if (button) press(button, on);
+  }
+
+  typeKey(key, code, shifted) {
+    const { rfb } = this;
+    if (!rfb || this.state !== "connected" || this.viewOnly) return false;
+    const shift = [MODIFIERS.Shift.key, MODIFIERS.Shift.code];
+    if (shifted) rfb.sendKey(...shift, true);
+    rfb.sendKey(key, code);
+    if (shifted) rfb.sendKey(...shift, false);
+    return true;
   }
 
   sendChosen() {
@@ -190,24 +225,6 @@ export class ScreenView {
     this.rfb.sendKey(key, code);
     for (const [sym, name] of [...with_].reverse()) this.rfb.sendKey(sym, name, false);
     this.rfb.focus();
-  }
-
-  async paste() {
-    try {
-      this.rfb?.clipboardPasteFrom(await navigator.clipboard.readText());
-      this.rfb?.focus();
-    } catch {
-      this.desk.speak(this.words.not_pasted, false);
-    }
-  }
-
-  async copied(text) {
-    try {
-      await navigator.clipboard.writeText(text);
-      this.desk.speak(this.words.clipboard);
-    } catch {
-      // The page may not: then the guest's clipboard stays its own.
-    }
   }
 
   // -- the picture --------------------------------------------------------------------------------
@@ -226,6 +243,11 @@ export class ScreenView {
     this.draw();
   }
 
+  fill() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.root.requestFullscreen?.().then(() => this.rfb?.focus(), () => {});
+  }
+
   save() {
     this.rfb?.toBlob((blob) => {
       const link = make("a", { href: URL.createObjectURL(blob), download: `${this.facts?.where?.name ?? "screen"}.png` });
@@ -238,11 +260,12 @@ export class ScreenView {
 
   tell(facts) {
     const before = this.facts?.vm;
+    const hasMoved = this.facts?.where && this.facts.where.uri !== facts.where?.uri;
     this.facts = facts;
     if (!this.words) return;
     const on = facts.vm === "running" || facts.vm === "paused";
     const wasOn = before === "running" || before === "paused";
-    if (on && (this.state === "waiting" || this.state === "stopped" || (this.state === "ended" && !wasOn))) this.open();
+    if (on && (this.state === "waiting" || this.state === "stopped" || (this.state === "ended" && !wasOn) || (hasMoved && this.state !== "connecting"))) this.open();
     else if (!on && facts.vm && this.state !== "connected") this.setState("stopped");
     this.draw();
   }
@@ -259,7 +282,9 @@ export class ScreenView {
     const usable = state === "connected" && !link.isLost;
     for (const tool of [...this.tools, ...this.holds.values()]) tool.disabled = !usable || this.viewOnly;
     this.shot.disabled = !usable;
-    this.again.disabled = state !== "ended";
+    this.again.hidden = state !== "ended";
+    // Nothing will come here: no empty box.
+    this.screen.hidden = state === "ended" && !this.retry;
     if (link.isLost || state === "closed") return this.desk.lose(link.isLost ? words.disconnected : words.closed);
     const text = state === "ended" ? fill(words.ended, { why: this.why }) : words[usable && this.viewOnly ? "viewing" : state];
     if (!this.facts) return say(this.desk.status, text ?? "");
