@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 const WIDGETS = ["charts", "overview", "forms", "console", "screen"];
 
 await build({
-  entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),
+  entryPoints: ["stub", "clerk", ...WIDGETS].map((name) => `src/${name}.js`),
   outdir: "../static",
   bundle: true,
   format: "esm",
