@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from labvirt.widgets.i18n import _
 from labvirt.widgets.quantity import scale_of, shown, ticks
 from labvirt.widgets.scene import THEMES
 from labvirt.widgets.svg import plain
@@ -169,7 +170,7 @@ def _trace(track: Track, chart: Chart, suffix: str, divisor: float, unit: str) -
         "line": {"color": line.colour, "dash": line.dash, "width": 1.6},
         "connectgaps": False,
         "legendgroup": chart.panel.key,
-        "legendgrouptitle": {"text": _words(chart.panel.title)},
+        "legendgrouptitle": {"text": _words(_(chart.panel.title))},
         "hovertemplate": reading,
     }
     if line.negated:
@@ -223,7 +224,7 @@ def _axes(board: Board, chart: Chart, number: int) -> tuple[dict[str, Any], dict
     if number > 1:
         across["matches"] = "x"
     if lowest:
-        across["title"] = {"text": "time, UTC"}
+        across["title"] = {"text": _("time, UTC")}
     low, high = chart.extent()
     divisor, _unit = scale_of(chart.panel.unit, max(high, -low))
     levels = ticks(low / divisor, high / divisor)
@@ -242,9 +243,9 @@ def _axes(board: Board, chart: Chart, number: int) -> tuple[dict[str, Any], dict
 
 
 def _heading(chart: Chart, suffix: str, unit: str) -> dict[str, Any]:
-    text = f"<b>{_words(chart.panel.title)}</b>" + (f", {unit}" if unit else "")
+    text = f"<b>{_words(_(chart.panel.title))}</b>" + (f", {unit}" if unit else "")
     return {
-        "text": text + ("" if not chart.is_empty() else " (no data)"),
+        "text": text + ("" if not chart.is_empty() else f" ({_('no data')})"),
         "showarrow": False,
         "x": 0,
         "xref": f"x{suffix} domain",

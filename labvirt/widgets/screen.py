@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from labvirt.errors import LabvirtError, Problem, SpecError
+from labvirt.widgets.batch import is_batch
 from labvirt.widgets.desk import Desk, desk_words
 from labvirt.widgets.i18n import _
 from labvirt.widgets.registry import registry
 from labvirt.widgets.screen_feed import ScreenFeed
+from labvirt.widgets.shown import Shown
 from labvirt.widgets.svg import plain
 
 if TYPE_CHECKING:
@@ -102,15 +104,15 @@ def screen_words() -> dict[str, str]:
     }
 
 
-class ScreenView:
+class ScreenView(Shown):
     """A graphical console; see `screen`. Shown by being the last line of a cell."""
 
     def __init__(self, domain: Domain, *, index: int | None, look: dict[str, Any]) -> None:
+        super().__init__()
         self._index, self._look = index, look
         self._lock = threading.Lock()
         self._is_closed = False
         self._view: ByteView | None = None
-        self._shown: list[Any] = []
         self.feed = ScreenFeed(
             self._send,
             connect=lambda: self.domain.screen(self._index),
@@ -167,53 +169,55 @@ class ScreenView:
             view.send_all(message, buffers)
 
     def _ipython_display_(self) -> None:
-        """Show the screen."""
-        from IPython.display import display
-
-        made = self.bundle()
-        if not self._is_closed:
-            made = self._repr_mimebundle_() | made
-        handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None and not self._is_closed:
-            self._shown.append(handle)
+        """Show the screen; where no front end is, its picture."""
+        if self._is_closed:
+            self._show(self._caption())
+        elif not is_batch():
+            self._show_live(self._repr_mimebundle_() | self._caption())
+        else:
+            try:
+                self._show(self.bundle())
+            except LabvirtError as error:
+                self._show(self._caption(note=str(error)))
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end."""
         if self._is_closed:
-            return self.bundle()
+            return self._caption()
         widget = self.widget
         widget.send_code()
         made = widget._repr_mimebundle_(**options)
         return made[0] if isinstance(made, tuple) else made
 
-    def bundle(self, *, picture: bool = False) -> dict[str, str]:
-        """Return what every reader of a notebook shows: a line, and the picture when asked for."""
-        title = f"{self.domain.name} on {self.domain.host.name}: screen"
-        root = etree.Element("figure", style="margin: 0")
-        etree.SubElement(root, "figcaption").text = plain(title)
-        if picture:
-            shot = self.domain.screenshot()
-            data = base64.b64encode(shot.data).decode()
-            source = f"data:{shot.mime};base64,{data}"
-            etree.SubElement(root, "img", src=source, alt=plain(title), style="max-width: 100%")
-        page = etree.tostring(root, encoding="unicode", method="html")
-        return {"text/html": str(page), "text/plain": title}
+    def bundle(self, *, picture: bool = True) -> dict[str, str]:
+        """Return the picture of now by MIME type, as every reader of a notebook shows it.
 
-    def freeze(self) -> None:
-        """Put the picture of now in the place of the views, for good, and close them.
+        Args:
+            picture: False for a line alone, which asks nobody.
 
         Raises:
             ConflictError: the domain is not running, so there is no picture.
+            UnsupportedError: it has no screen.
         """
-        from IPython.display import display
+        if not picture:
+            return self._caption()
+        shot = self.domain.screenshot()
+        data = base64.b64encode(shot.data).decode()
+        return self._caption(picture=f"data:{shot.mime};base64,{data}")
 
-        made = self.bundle(picture=True)
-        shown, self._shown = self._shown, []
-        for handle in shown:
-            handle.update(made, raw=True)
-        if not shown:
-            display(made, raw=True)  # type: ignore[no-untyped-call]
-        self.close()
+    def _caption(self, *, picture: str = "", note: str = "") -> dict[str, str]:
+        """Return a line that says whose screen it is, and a picture or why there is none."""
+        title = _("{name} on {host}: screen").format(
+            name=self.domain.name, host=self.domain.host.name
+        )
+        root = etree.Element("figure", style="margin: 0")
+        etree.SubElement(root, "figcaption").text = plain(title)
+        if picture:
+            etree.SubElement(root, "img", src=picture, alt=plain(title), style="max-width: 100%")
+        if note:
+            etree.SubElement(root, "p").text = plain(note)
+        page = etree.tostring(root, encoding="unicode", method="html")
+        return {"text/html": str(page), "text/plain": f"{title}\n{note}".strip()}
 
     def close(self) -> None:
         """Hang up; views say so. Twice is harmless."""
@@ -221,7 +225,7 @@ class ScreenView:
             if self._is_closed:
                 return
             self._is_closed = True
-        self._shown.clear()
+        self._views.clear()
         self._send({"t": "closed"}, [])
         self.feed.close()
         self.desk.close()
