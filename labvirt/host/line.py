@@ -89,6 +89,9 @@ class SerialLine:
         self.total = 0
         self._ring = bytearray()
         self._listeners: tuple[Listener, ...] = ()
+        # A listener may write, so `_telling` is taken before `_changed`, and whoever writes, maybe
+        # under a lock that listeners need too, waits for none of them.
+        self._telling = threading.RLock()
         self._changed = threading.Condition(threading.RLock())
         self._wake = threading.Event()
         self._state = LineState("connecting")
@@ -123,13 +126,13 @@ class SerialLine:
         Returns:
             How many bytes have come, and the newest of them (200 kB at most).
         """
-        with self._changed:
+        with self._telling:
             self._listeners = (*self._listeners, listener)
             return self.total, bytes(self._ring)
 
     def quit(self, listener: Listener) -> None:
         """Let somebody hear no more; twice is harmless."""
-        with self._changed:
+        with self._telling:
             self._listeners = tuple(each for each in self._listeners if each is not listener)
 
     def wait_open(self, timeout_s: float = 30.0) -> LineState:
@@ -142,13 +145,14 @@ class SerialLine:
         with self._changed:
             before, self._state = self._state, LineState(kind, error)
             self._changed.notify_all()
-            if before.kind == kind and str(before.error) == str(error):
-                return
+        if before.kind == kind and str(before.error) == str(error):
+            return
+        with self._telling:
             for each in self._listeners:
                 self._safely(each.turn, self._state)
 
     def _deliver(self, data: bytes) -> None:
-        with self._changed:
+        with self._telling:
             at, self.total = self.total, self.total + len(data)
             self._ring += data
             if len(self._ring) > 2 * RING:

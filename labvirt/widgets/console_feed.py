@@ -75,6 +75,8 @@ class ConsoleFeed:
         self._send, self._write, self._act = send, write, act
         self._facts, self._words, self._clock = facts, words, clock
         self._lock = threading.RLock()
+        # Input keeps its order without the lock that output needs: the line waits for neither.
+        self._typing = threading.Lock()
         self._seats: dict[str, Seat] = {}
         self._log = bytearray()
         self._base = 0  # of the first byte of the log
@@ -199,16 +201,20 @@ class ConsoleFeed:
             self._send({"t": "alive", "at": self._sent}, [])
 
     def _input(self, view: str, number: int, data: Any) -> None:
-        with self._lock:
-            seat = self._seats[view]
-            seat.heard = self._clock()
-            refused = False
-            if number == seat.got + 1 and isinstance(data, bytes) and len(data) <= _INPUT:
-                seat.got = number
-                refused = not self._write(data)
-                if b"\x03" in data and self.waiting > PIECE:
+        with self._typing:
+            with self._lock:
+                seat = self._seats.get(view)
+                if seat is None:
+                    return
+                seat.heard = self._clock()
+                fits = isinstance(data, bytes) and len(data) <= _INPUT
+                is_next = number == seat.got + 1 and fits
+                seat.got += is_next
+            refused = is_next and not self._write(data)
+            with self._lock:
+                if is_next and b"\x03" in data and self.waiting > PIECE:
                     self._jump()
-            self._send({"t": "got", "view": view, "n": seat.got, "refused": refused}, [])
+                self._send({"t": "got", "view": view, "n": seat.got, "refused": refused}, [])
 
     # -- output ----------------------------------------------------------------------------------
 

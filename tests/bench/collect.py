@@ -53,7 +53,7 @@ class Collect:
 
     def __enter__(self) -> Self:
         self._listening = self.host.sampler.listen(
-            self._take, groups=self._groups, domains=(self.uuid,)
+            self._take, groups=self._groups, domains=(self.uuid,), backlog=100
         )
         return self
 
@@ -112,10 +112,13 @@ class Collect:
         return sum(v * s for v, s in zip(values, steps, strict=True)) / sum(steps)
 
     def integral(self, kind: str, name: str, first: int, device: str = "") -> float:
-        """Return a rate times time, from the sample number `first` on."""
+        """Return a rate times time, from the sample number `first` on.
+
+        The time is that of the ticks: on a busy machine the listener hears of some of them late.
+        """
         taken = self.samples[max(0, first - 1) :]
         values = self.values(kind, name, device, taken)[1:]
-        clocks = [each.clock for each in taken]
+        clocks = [each.sample.at for each in taken]
         steps = [b - a for a, b in itertools.pairwise(clocks)]
         return sum(v * s for v, s in zip(values, steps, strict=True) if not math.isnan(v))
 

@@ -18,6 +18,7 @@ from labvirt.widgets.console_text import page_of_screen, screen_text
 from labvirt.widgets.desk import Desk
 from labvirt.widgets.screen import screen
 from labvirt.widgets.screen_feed import ScreenFeed
+from tests.widgets import ptyline
 
 
 class View:
@@ -218,6 +219,46 @@ def test_input_comes_once_and_in_order(bench):
     view.say("hello", n=4)
     view.say("i", n=5, bytes=b"e")
     assert bench.typed[-1] == b"e"
+
+
+def test_typing_and_output_never_wait_for_each_other(bench):
+    """Each has a lock of its own: with one for both, a key during its own echo hung the kernel."""
+    view = bench.view("a")
+    done = []
+
+    def write(data):
+        echo = threading.Thread(target=bench.feed.take, args=(0, data), daemon=True)
+        echo.start()
+        echo.join(5)
+        done.append(not echo.is_alive())
+        return True
+
+    bench.feed._write = write
+    view.say("i", n=1, bytes=b"x")
+    assert done == [True]
+    assert bytes(view.text) == b"x"
+
+
+def test_a_line_takes_what_is_typed_while_a_listener_is_busy():
+    line = ptyline.Line(ptyline.Domain())
+    heard, go = threading.Event(), threading.Event()
+
+    def take(_at, _data):
+        heard.set()
+        go.wait(10)
+
+    line.join(SimpleNamespace(take=take, turn=lambda _state: None))
+    line.users = 1
+    line.start()
+    try:
+        assert heard.wait(10)
+        typing = threading.Thread(target=line.write, args=(b"x",), daemon=True)
+        typing.start()
+        typing.join(5)
+        assert not typing.is_alive()
+    finally:
+        go.set()
+        line.leave()
 
 
 @pytest.mark.parametrize(
