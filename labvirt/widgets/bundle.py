@@ -100,7 +100,7 @@ def page_of(board: Board, *, title: str = "") -> str:
         "img",
         alt=plain(
             _("Charts of {title}, {span}; the numbers are in the table").format(
-                title=title or names, span=_span(board)
+                title=title or names, span=_told_span(board)
             )
         ),
         src=f"data:image/svg+xml;base64,{picture}",
@@ -108,7 +108,7 @@ def page_of(board: Board, *, title: str = "") -> str:
     )
     details = etree.SubElement(root, "details", open="open")
     etree.SubElement(details, "summary").text = plain(
-        _("Numbers, {span}").format(span=_span(board))
+        _("Numbers, {span}").format(span=_told_span(board))
     )
     table = etree.SubElement(details, "table")
     heads = etree.SubElement(etree.SubElement(table, "thead"), "tr")
@@ -173,3 +173,7 @@ def _moment(at: float) -> str:
 
 def _span(board: Board) -> str:
     return f"{_moment(board.start)} to {_moment(board.end)}"
+
+
+def _told_span(board: Board) -> str:
+    return _("{start} to {end}").format(start=_moment(board.start), end=_moment(board.end))

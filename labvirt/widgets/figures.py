@@ -85,6 +85,8 @@ def figure_of(
         for track in tracks:
             trace = _trace(track, chart, suffix, divisor, unit)
             traces.append(_compacted(trace, track.times) if compact else trace)
+        if chart.is_empty():
+            traces.append(_nothing(board, suffix))
         layout[f"xaxis{suffix}"], layout[f"yaxis{suffix}"] = _axes(board, chart, number)
         layout["shapes"] += _thresholds(chart, suffix, divisor)
         layout["annotations"].append(_heading(chart, suffix, unit))
@@ -179,6 +181,19 @@ def _trace(track: Track, chart: Chart, suffix: str, divisor: float, unit: str) -
     if stack:
         trace |= {"stackgroup": chart.panel.key, "line": {"color": line.colour, "width": 1}}
     return trace
+
+
+def _nothing(board: Board, suffix: str) -> dict[str, Any]:
+    """Return a trace that shows nothing: plotly leaves a blank place for axes without any."""
+    return {
+        "type": "scatter",
+        "x": _moments(np.array([board.start])),
+        "y": [None],
+        "xaxis": f"x{suffix}",
+        "yaxis": f"y{suffix}",
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
 
 
 def _compacted(trace: dict[str, Any], times: NDArray[np.float64]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _text(rows: Rows, row: Row, key: str) -> str:
         words = _("{state}, not heard of since {at} UTC")
         return words.format(state=_(str(found)), at=_clock(row.stale_since))
     if key == "state":
-        return _(str(found))
+        return _("connected") if found == "connected" else _(str(found))
     if key == "tags":
         return ", ".join(found)
     return "" if found is None or (key == "vcpus" and not found) else str(found)

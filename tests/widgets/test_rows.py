@@ -310,7 +310,7 @@ def test_html_shows_fifty_escapes_names_and_needs_no_script(rows):
 def test_without_domains_and_without_values_there_is_still_something_to_say():
     rows = Rows()
     found = overview_html.html(rows, "alpha", ("name", "cpu"), [])
-    assert "No domains." in found
+    assert "This host has no domains." in found
     assert "no values yet" in found
     rows.put(Machine(count=1).rows())
     assert rows.everything()[0]["points"] == 0
