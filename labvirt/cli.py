@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from labvirt.cli_notebook import notebook_command
 from labvirt.cli_run import run_command
 from labvirt.cli_runs import runs_app
 from labvirt.cli_stats import stats_commands
@@ -140,16 +139,6 @@ def probe() -> None:
 
 
 @app.command()
-def notebook() -> None:
-    """Open JupyterLab on the notebooks."""
-    from labvirt.runbook import list_books
-
-    books = list_books()
-    folder = next(iter(books.values())).parent if books else Path.cwd()
-    os.execvp(sys.executable, [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}"])  # noqa: S606 - JupyterLab takes this process over
-
-
-@app.command()
 def books() -> None:
     """List the runbooks that can be run by name."""
     from labvirt.runbook import find_book, list_books
@@ -161,6 +150,7 @@ def books() -> None:
 
 
 app.command("run", add_help_option=False)(run_command)
+app.command("notebook")(notebook_command)
 stats_commands(app)
 
 

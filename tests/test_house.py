@@ -31,7 +31,9 @@ ALL = {
     "widgets",
     "server",
     "front",
+    "shelf",
     "cli",
+    "cli_notebook",
     "cli_run",
     "cli_runs",
     "cli_stats",
@@ -79,7 +81,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "widgets": (
         ALL
         - {"connection", "widgets", "server", "front", "cli", "top"}
-        - {"cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top"},
+        - {"cli_notebook", "cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top", "shelf"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"pydantic", "traitlets"},
     ),
@@ -92,6 +94,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli_top": (ALL - {"connection", "widgets", "cli", "cli_stats"}, {"typer", "rich"}),
     "top": ({"errors", "status"}, {"rich"}),
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
+    "shelf": ({"errors", "places"}, set()),
+    "cli_notebook": ({"errors", "shelf"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

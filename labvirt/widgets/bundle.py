@@ -15,6 +15,7 @@ import numpy as np
 from lxml import etree
 
 from labvirt.widgets.figures import CONFIG, MIME, figure_of
+from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.quantity import shown
 from labvirt.widgets.svg import plain, svg_of
 from labvirt.widgets.tracks import read
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["bundle", "bundle_of", "page_of", "still", "text_of"]
 
-_HEADINGS: Final = ("", "newest", "min", "mean", "max", "definition")
+_HEADINGS: Final = (
+    *(N_("series"), N_("newest"), N_("min"), N_("mean"), N_("max"), N_("definition")),
+)
 
 
 def bundle(
@@ -76,7 +79,7 @@ def still(
     board = read(panels, source, start=start, end=end)
     if not all(chart.is_empty() for chart in board.charts):
         return {"text/html": page_of(board, title=title), "text/plain": text_of(board, title=title)}
-    words = f"Live charts of {title}: nothing was kept of them in this file."
+    words = _("Live charts of {title}: nothing was kept of them in this file.").format(title=title)
     root = etree.Element("p")
     root.text = plain(words)
     return {
@@ -91,28 +94,35 @@ def page_of(board: Board, *, title: str = "") -> str:
     if title:
         etree.SubElement(root, "h4").text = plain(title)
     picture = base64.b64encode(svg_of(board).encode()).decode()
-    names = ", ".join(chart.panel.title for chart in board.charts)
+    names = ", ".join(_(chart.panel.title) for chart in board.charts)
     etree.SubElement(
         root,
         "img",
-        alt=plain(f"Charts of {title or names}, {_span(board)}; the numbers are in the table"),
+        alt=plain(
+            _("Charts of {title}, {span}; the numbers are in the table").format(
+                title=title or names, span=_told_span(board)
+            )
+        ),
         src=f"data:image/svg+xml;base64,{picture}",
         style="max-width: 100%",
     )
     details = etree.SubElement(root, "details", open="open")
-    etree.SubElement(details, "summary").text = plain(f"Numbers, {_span(board)}")
+    etree.SubElement(details, "summary").text = plain(
+        _("Numbers, {span}").format(span=_told_span(board))
+    )
     table = etree.SubElement(details, "table")
     heads = etree.SubElement(etree.SubElement(table, "thead"), "tr")
     for words in _HEADINGS:
-        etree.SubElement(heads, "th", scope="col").text = words or "series"
+        etree.SubElement(heads, "th", scope="col").text = _(words)
     body = etree.SubElement(table, "tbody")
     for panel_title, track in _rows(board):
         row = etree.SubElement(body, "tr")
-        label = f"{panel_title}: {track.line.label}"
+        label = f"{_(panel_title)}: {track.line.label}"
         etree.SubElement(row, "th", scope="row", style="text-align: left").text = plain(label)
         for number in _numbers(track):
             cell = etree.SubElement(row, "td", style="text-align: right; white-space: nowrap")
-            cell.text = shown(number, track.line.series.unit)
+            known = np.isfinite(number)
+            cell.text = shown(number, track.line.series.unit) if known else _("no data")
         definition = etree.SubElement(row, "td", style="text-align: left")
         definition.text = plain(track.line.series.definition)
     _list_marks(details, board)
@@ -163,3 +173,7 @@ def _moment(at: float) -> str:
 
 def _span(board: Board) -> str:
     return f"{_moment(board.start)} to {_moment(board.end)}"
+
+
+def _told_span(board: Board) -> str:
+    return _("{start} to {end}").format(start=_moment(board.start), end=_moment(board.end))

@@ -16,6 +16,7 @@ from labvirt.widgets.console_words import console_words, line_words
 from labvirt.widgets.desk import Desk
 from labvirt.widgets.i18n import _
 from labvirt.widgets.registry import registry
+from labvirt.widgets.shown import Shown
 
 if TYPE_CHECKING:
     import re
@@ -86,7 +87,7 @@ def _checked(domain: Any, rows: Any, scrollback: Any) -> None:
         raise SpecError("a console", problems)
 
 
-class ConsoleView:
+class ConsoleView(Shown):
     """A serial console with its terminal; see `console`. Shown by being the last line of a cell.
 
     Attributes:
@@ -102,12 +103,14 @@ class ConsoleView:
         look: dict[str, Any],
         force: bool,
     ) -> None:
+        super().__init__()
         written = Transcript(transcript) if transcript is not None else None
         self._look = look
         self._lock = threading.Lock()
         self._is_closed = False
         self._view: ByteView | None = None
-        self._shown: list[Any] = []
+        #: Handles of texts that are shown where nobody looks on.
+        self._texts: list[Any] = []
         self.feed = ConsoleFeed(
             self._send,
             write=self._type,
@@ -215,17 +218,15 @@ class ConsoleView:
 
     def _ipython_display_(self) -> None:
         """Show the terminal; where no front end is, the text, drawn again at `close`."""
-        from IPython.display import display
-
-        made = self.bundle()
-        if not self._is_closed and not is_batch():
-            made = self._repr_mimebundle_() | made
-        elif not self._is_closed:
+        if self._is_closed:
+            self._show(self.bundle())
+        elif not is_batch():
+            self._show_live(self._repr_mimebundle_() | self.bundle())
+        else:
             _wait_for_text(self)
-            made = self.bundle()
-        handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None and not self._is_closed:
-            self._shown.append(handle)
+            handle = self._show(self.bundle())
+            if handle is not None:
+                self._texts.append(handle)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end."""
@@ -239,20 +240,16 @@ class ConsoleView:
     def bundle(self) -> dict[str, str]:
         """Return the newest lines by MIME type, as every reader of a notebook shows them."""
         text = screen_text(self.feed.newest())
-        title = f"{self.domain.name} on {self.domain.host.name}: serial console"
+        title = _("{name} on {host}: serial console").format(
+            name=self.domain.name, host=self.domain.host.name
+        )
         return {"text/html": page_of_screen(text, title), "text/plain": f"{title}\n{text}"}
 
     def freeze(self) -> None:
         """Put the newest lines in the place of the terminal, for good, and close it."""
-        from IPython.display import display
-
-        made = self.bundle()
-        shown, self._shown = self._shown, []
-        for handle in shown:
-            handle.update(made, raw=True)
-        if not shown:
-            display(made, raw=True)  # type: ignore[no-untyped-call]
-        self.close()
+        self._views += self._texts
+        self._texts = []
+        super().freeze()
 
     def close(self) -> None:
         """Give the console back; views say so. Twice is harmless."""
@@ -260,10 +257,10 @@ class ConsoleView:
             if self._is_closed:
                 return
             self._is_closed = True
-        if is_batch():
-            for handle in self._shown:
-                handle.update(self.bundle(), raw=True)
-        self._shown.clear()
+        for handle in self._texts:
+            handle.update(self.bundle(), raw=True)
+        self._texts.clear()
+        self._views.clear()
         self.script.line.quit(self)
         self._send({"t": "state", "line": "closed"}, [])
         self.feed.close()

@@ -60,6 +60,8 @@ def page_of_screen(text: str, title: str) -> str:
     root = etree.Element("figure", style="margin: 0")
     etree.SubElement(root, "figcaption").text = plain(title)
     style = "max-height: 30em; overflow: auto; padding: 6px; border: 1px solid #888"
+    # The pages of nbconvert take the font of outputs for what stands in them.
+    style += "; font-family: monospace"
     pre = etree.SubElement(root, "pre", style=style)
     pre.text = plain(text) or "\u2026"
     return str(etree.tostring(root, encoding="unicode", method="html"))

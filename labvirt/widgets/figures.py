@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from labvirt.widgets.i18n import _
 from labvirt.widgets.quantity import scale_of, shown, ticks
 from labvirt.widgets.scene import THEMES
 from labvirt.widgets.svg import plain
@@ -84,6 +85,8 @@ def figure_of(
         for track in tracks:
             trace = _trace(track, chart, suffix, divisor, unit)
             traces.append(_compacted(trace, track.times) if compact else trace)
+        if chart.is_empty():
+            traces.append(_nothing(board, suffix))
         layout[f"xaxis{suffix}"], layout[f"yaxis{suffix}"] = _axes(board, chart, number)
         layout["shapes"] += _thresholds(chart, suffix, divisor)
         layout["annotations"].append(_heading(chart, suffix, unit))
@@ -169,7 +172,7 @@ def _trace(track: Track, chart: Chart, suffix: str, divisor: float, unit: str) -
         "line": {"color": line.colour, "dash": line.dash, "width": 1.6},
         "connectgaps": False,
         "legendgroup": chart.panel.key,
-        "legendgrouptitle": {"text": _words(chart.panel.title)},
+        "legendgrouptitle": {"text": _words(_(chart.panel.title))},
         "hovertemplate": reading,
     }
     if line.negated:
@@ -178,6 +181,19 @@ def _trace(track: Track, chart: Chart, suffix: str, divisor: float, unit: str) -
     if stack:
         trace |= {"stackgroup": chart.panel.key, "line": {"color": line.colour, "width": 1}}
     return trace
+
+
+def _nothing(board: Board, suffix: str) -> dict[str, Any]:
+    """Return a trace that shows nothing: plotly leaves a blank place for axes without any."""
+    return {
+        "type": "scatter",
+        "x": _moments(np.array([board.start])),
+        "y": [None],
+        "xaxis": f"x{suffix}",
+        "yaxis": f"y{suffix}",
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
 
 
 def _compacted(trace: dict[str, Any], times: NDArray[np.float64]) -> dict[str, Any]:
@@ -223,7 +239,7 @@ def _axes(board: Board, chart: Chart, number: int) -> tuple[dict[str, Any], dict
     if number > 1:
         across["matches"] = "x"
     if lowest:
-        across["title"] = {"text": "time, UTC"}
+        across["title"] = {"text": _("time, UTC")}
     low, high = chart.extent()
     divisor, _unit = scale_of(chart.panel.unit, max(high, -low))
     levels = ticks(low / divisor, high / divisor)
@@ -242,9 +258,9 @@ def _axes(board: Board, chart: Chart, number: int) -> tuple[dict[str, Any], dict
 
 
 def _heading(chart: Chart, suffix: str, unit: str) -> dict[str, Any]:
-    text = f"<b>{_words(chart.panel.title)}</b>" + (f", {unit}" if unit else "")
+    text = f"<b>{_words(_(chart.panel.title))}</b>" + (f", {unit}" if unit else "")
     return {
-        "text": text + ("" if not chart.is_empty() else " (no data)"),
+        "text": text + ("" if not chart.is_empty() else f" ({_('no data')})"),
         "showarrow": False,
         "x": 0,
         "xref": f"x{suffix} domain",

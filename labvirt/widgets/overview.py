@@ -135,14 +135,6 @@ class Overview(Shown):
                 self._view = LiveView("overview", self._receive)
             return self._view
 
-    def _ipython_display_(self) -> None:
-        """Show the widget; where no front end is, a table."""
-        made = _pair(self._repr_mimebundle_())[0]
-        if self._is_closed or is_batch():
-            self._show(made)
-        else:
-            self._show_live(made)
-
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end, and a table for everything else.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from labvirt.widgets.i18n import _
 from labvirt.widgets.row_order import COLUMNS, METRIC_TITLES, most, ordered, value
 from labvirt.widgets.rows import METRICS, POINTS
 
@@ -62,9 +63,12 @@ def _text(rows: Rows, row: Row, key: str) -> str:
     if key in _UNITS:
         return amount(found, _UNITS[key]) if row.active else ""
     if key == "state" and row.stalled_since is not None:
-        return f"no answer since {_clock(row.stalled_since)} UTC"
+        return _("no answer since {at} UTC").format(at=_clock(row.stalled_since))
     if key == "state" and row.stale_since is not None:
-        return f"{found}, not heard of since {_clock(row.stale_since)} UTC"
+        words = _("{state}, not heard of since {at} UTC")
+        return words.format(state=_(str(found)), at=_clock(row.stale_since))
+    if key == "state":
+        return _("connected") if found == "connected" else _(str(found))
     if key == "tags":
         return ", ".join(found)
     return "" if found is None or (key == "vcpus" and not found) else str(found)
@@ -76,7 +80,7 @@ def _clock(seconds: float) -> str:
 
 def _moment(rows: Rows) -> str:
     if not math.isfinite(rows.at):
-        return "no values yet"
+        return _("no values yet")
     return f"{dt.datetime.fromtimestamp(rows.at, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -113,12 +117,12 @@ def html(rows: Rows, title: str, columns: Sequence[str], shown: Sequence[Row]) -
     tops = _tops(rows)
     parts = [
         f"<div class='labvirt-overview'><b>{escape(title)}</b> ({_moment(rows)})",
-        f"<table class='labvirt-table'><caption style='text-align:left'>{_counts(rows)}</caption>",
+        f"<table class='labvirt-table'><caption style='text-align:left'>{escape(_counts(rows))}</caption>",
         "<thead><tr>",
     ]
     for key in columns:
         heading, definition = COLUMNS[key]
-        parts.append(f"<th scope='col' title='{escape(definition)}'>{escape(heading)}</th>")
+        parts.append(f"<th scope='col' title='{escape(_(definition))}'>{escape(_(heading))}</th>")
     parts.append("</tr></thead><tbody>")
     for row in [*hosts, *kept]:
         parts.append("<tr>")
@@ -126,9 +130,10 @@ def html(rows: Rows, title: str, columns: Sequence[str], shown: Sequence[Row]) -
         parts.append("</tr>")
     parts.append("</tbody></table>")
     if len(shown) > len(kept):
-        parts.append(f"<p>and {len(shown) - len(kept)} more domains</p>")
+        more = _("and {count} more").format(count=len(shown) - len(kept))
+        parts.append(f"<p>{escape(more)}</p>")
     if not any(row.uuid for row in rows.rows.values()):
-        parts.append("<p>No domains.</p>")
+        parts.append(f"<p>{escape(_('This host has no domains.'))}</p>")
     parts += [_leaders(rows), "</div>"]
     return "".join(parts)
 
@@ -166,7 +171,8 @@ def _tops(rows: Rows) -> dict[str, float]:
 def _counts(rows: Rows) -> str:
     domains = [row for row in rows.rows.values() if row.uuid]
     active = sum(row.active for row in domains)
-    return f"{active} active, {len(domains) - active} inactive domains"
+    words = _("{active} active, {inactive} inactive")
+    return words.format(active=active, inactive=len(domains) - active)
 
 
 def _leaders(rows: Rows) -> str:
@@ -176,10 +182,10 @@ def _leaders(rows: Rows) -> str:
         if found:
             unit = _UNITS["cpu_host" if metric == "cpu" else metric]
             names = ", ".join(f"{row.name[:60]} {amount(mean, unit)}" for row, mean in found)
-            parts.append(f"<li>{escape(heading)}: {escape(names)}</li>")
+            parts.append(f"<li>{escape(_(heading))}: {escape(names)}</li>")
     if not parts:
         return ""
-    return f"<details><summary>Who uses most</summary><ul>{''.join(parts)}</ul></details>"
+    return f"<details><summary>{escape(_('Who uses most'))}</summary><ul>{''.join(parts)}</ul></details>"
 
 
 def plain(rows: Rows, title: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from labvirt.widgets.i18n import _
 from labvirt.widgets.quantity import clock_ticks, scale_of, shown, ticks
 from labvirt.widgets.tracks import Track, stacked, thinned
 
@@ -148,7 +149,7 @@ def _chart(
         levels[0] * divisor,
         high if fixed else levels[-1] * divisor,
     )
-    heading = chart.panel.title + (f", {unit}" if unit else "")
+    heading = _(chart.panel.title) + (f", {unit}" if unit else "")
     heading = _cut(heading, right - left - 30, 13)
     drawing.parts.append(Text(left + 14, top + 15, heading, 13, "ink", bold=True))
     _legend(drawing, rows, left + 14, top + 32)
@@ -162,7 +163,7 @@ def _chart(
     if chart.is_empty():
         middle = (frame.left + frame.right) / 2
         drawing.parts.append(
-            Text(middle, (frame.top + frame.bottom) / 2, "no data", 13, anchor="middle")
+            Text(middle, (frame.top + frame.bottom) / 2, _("no data"), 13, anchor="middle")
         )
 
 

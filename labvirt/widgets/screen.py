@@ -18,6 +18,7 @@ from labvirt.widgets.i18n import _
 from labvirt.widgets.registry import registry
 from labvirt.widgets.screen_feed import ScreenFeed
 from labvirt.widgets.screen_words import place_words, screen_words
+from labvirt.widgets.shown import Shown
 from labvirt.widgets.svg import plain
 
 if TYPE_CHECKING:
@@ -80,15 +81,15 @@ def _checked(domain: Any, index: Any, height: Any) -> None:
         raise SpecError("a screen", problems)
 
 
-class ScreenView:
+class ScreenView(Shown):
     """A graphical console; see `screen`. Shown by being the last line of a cell."""
 
     def __init__(self, domain: Domain, *, index: int | None, look: dict[str, Any]) -> None:
+        super().__init__()
         self._index, self._look = index, look
         self._lock = threading.Lock()
         self._is_closed = False
         self._view: ByteView | None = None
-        self._shown: list[Any] = []
         self.feed = ScreenFeed(
             self._send,
             connect=self._connect,
@@ -194,20 +195,21 @@ class ScreenView:
             view.send_all(message, buffers)
 
     def _ipython_display_(self) -> None:
-        """Show the screen."""
-        from IPython.display import display
-
-        made = self._kept()
-        if not self._is_closed and not is_batch():
-            made = self._repr_mimebundle_() | made
-        handle = display(made, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None and not self._is_closed:
-            self._shown.append(handle)
+        """Show the screen; where no front end is, its picture."""
+        if self._is_closed:
+            self._show(self._caption())
+        elif not is_batch():
+            self._show_live(self._repr_mimebundle_() | self._kept())
+        else:
+            try:
+                self._show(self.bundle())
+            except LabvirtError as error:
+                self._show(self._caption(note=str(error)))
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end."""
         if self._is_closed:
-            return self.bundle()
+            return self._caption()
         widget = self.widget
         widget.send_code()
         made = widget._repr_mimebundle_(**options)
@@ -217,42 +219,42 @@ class ScreenView:
         """Return what stays in a saved notebook: the picture of now, where there is one."""
         if not self._is_closed:
             with contextlib.suppress(LabvirtError):
-                made = self.bundle(picture=True)
+                made = self.bundle()
                 if len(made["text/html"]) <= _PICTURE_MOST:
                     return made
-        return self.bundle()
+        return self._caption()
 
-    def bundle(self, *, picture: bool = False) -> dict[str, str]:
-        """Return what every reader of a notebook shows: a line, and the picture when asked for."""
-        values = {"name": self.domain.name, "host": self.domain.host.name}
-        title = _("{name} on {host}: screen").format(**values)
+    def bundle(self, *, picture: bool = True) -> dict[str, str]:
+        """Return the picture of now by MIME type, as every reader of a notebook shows it.
+
+        Args:
+            picture: False for a line alone, which asks nobody.
+
+        Raises:
+            ConflictError: the domain is not running, so there is no picture.
+            UnsupportedError: it has no screen.
+        """
+        if not picture:
+            return self._caption()
+        shot = self.domain.screenshot()
+        data = base64.b64encode(shot.data).decode()
+        return self._caption(picture=f"data:{shot.mime};base64,{data}")
+
+    def _caption(self, *, picture: str = "", note: str = "") -> dict[str, str]:
+        """Return a line that says whose screen it is, and a picture or why there is none."""
+        title = _("{name} on {host}: screen").format(
+            name=self.domain.name, host=self.domain.host.name
+        )
         if picture:
             title += f", {time.strftime('%Y-%m-%d %H:%M:%S %Z')}"
         root = etree.Element("figure", style="margin: 0")
         etree.SubElement(root, "figcaption").text = plain(title)
         if picture:
-            shot = self.domain.screenshot()
-            data = base64.b64encode(shot.data).decode()
-            source = f"data:{shot.mime};base64,{data}"
-            etree.SubElement(root, "img", src=source, alt=plain(title), style="max-width: 100%")
+            etree.SubElement(root, "img", src=picture, alt=plain(title), style="max-width: 100%")
+        if note:
+            etree.SubElement(root, "p").text = plain(note)
         page = etree.tostring(root, encoding="unicode", method="html")
-        return {"text/html": str(page), "text/plain": title}
-
-    def freeze(self) -> None:
-        """Put the picture of now in the place of the views, for good, and close them.
-
-        Raises:
-            ConflictError: the domain is not running, so there is no picture.
-        """
-        from IPython.display import display
-
-        made = self.bundle(picture=True)
-        shown, self._shown = self._shown, []
-        for handle in shown:
-            handle.update(made, raw=True)
-        if not shown:
-            display(made, raw=True)  # type: ignore[no-untyped-call]
-        self.close()
+        return {"text/html": str(page), "text/plain": f"{title}\n{note}".strip()}
 
     def close(self) -> None:
         """Hang up; views say so. Twice is harmless."""
@@ -260,7 +262,7 @@ class ScreenView:
             if self._is_closed:
                 return
             self._is_closed = True
-        self._shown.clear()
+        self._views.clear()
         self._send({"t": "closed"}, [])
         self.feed.close()
         self.desk.close()

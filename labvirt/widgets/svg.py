@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from lxml import etree
 
+from labvirt.widgets.i18n import _
 from labvirt.widgets.scene import THEMES, Path, Text, scene
 from labvirt.widgets.tracks import read
 
@@ -83,7 +84,7 @@ def plain(text: str) -> str:
 
 
 def _summary(board: Board) -> str:
-    return ", ".join(chart.panel.title for chart in board.charts) or "Charts"
+    return ", ".join(_(chart.panel.title) for chart in board.charts) or _("Charts")
 
 
 def _styles(theme: Theme | None) -> str:

@@ -1,4 +1,7 @@
-"""Run the benchmarks and print the table: ``python -m tests.bench [rounds] [group ...]``."""
+"""Run the benchmarks and print the table: ``python -m tests.bench [rounds] [group ...]``.
+
+``python -m tests.bench sizes`` prints how large the JavaScript of the views is, and its licences.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from tests.bench import (
     sampling,
     schema,
     screen,
+    sizes,
     stalled,
     storage,
     truth,
@@ -57,6 +61,8 @@ ALL = {
 
 
 def main() -> int:
+    if sys.argv[1:] == ["sizes"]:
+        return sizes.show()
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     table = Table(title=f"labvirt benchmarks, {rounds} interleaved rounds")
     for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):

@@ -478,8 +478,8 @@ def test_headless_the_picture_is_libvirt_s(host):
     view = lv.ui.screen(host.domains["open"])
     try:
         assert Image.open(io.BytesIO(view.png())).size[0] >= 640
-        assert "data:image/png" in view.bundle(picture=True)["text/html"]
-        assert "data:" not in view.bundle()["text/html"]
+        assert "data:image/png" in view.bundle()["text/html"]
+        assert "data:" not in view.bundle(picture=False)["text/html"]
     finally:
         view.close()
         view.close()

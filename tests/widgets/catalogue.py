@@ -16,6 +16,7 @@ from labvirt.model.domain import DomainSpec
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.volume import VolumeSpec
+from labvirt.status import DomainState
 from labvirt.widgets.forms.fields import fields_of
 from labvirt.widgets.i18n import LOCALE
 from labvirt.widgets.row_words import ROW_WORDS
@@ -69,6 +70,7 @@ def texts():
     found |= dict.fromkeys(flat(ROW_WORDS))
     for spec in SPECS:
         found |= dict.fromkeys(of_fields(fields_of(spec)))
+    found |= dict.fromkeys(state.text for state in DomainState)
     found.pop("", None)
     return list(found)
 

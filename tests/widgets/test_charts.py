@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 import subprocess
 import sys
@@ -300,7 +301,28 @@ def test_outside_of_a_kernel_nothing_is_closed_behind_ones_back():
 def test_what_travels_with_each_widget_is_small():
     assert len(stub()) < 2000
     assert len(bundle("charts")) < 150_000
-    assert "uplot" in (STATIC / "LICENSES.txt").read_text()
+
+
+def test_every_package_in_the_files_has_its_licence_beside_them():
+    made = json.loads((STATIC / "parts.json").read_text())
+    lock = json.loads((JS / "package-lock.json").read_text())["packages"]
+    text = (STATIC / "LICENSES.txt").read_text()
+    assert set(made) == {file.name for file in STATIC.glob("*.js")}
+    packages = {part for file in made.values() for part in file["parts"]} - {"labvirt"}
+    assert packages
+    for name in packages:
+        known = lock[f"node_modules/{name}"]
+        before, heading, after = text.partition(
+            f"\n{name} {known['version']} ({known['license']})\n"
+        )
+        assert heading, name
+        own = after.split("Unmodified; its source is https://")[1]
+        words = {"MIT": "Permission is hereby granted", "MPL-2.0": "Mozilla Public License Version"}
+        assert words[known["license"]] in own, name
+    for name, file in made.items():
+        size = (STATIC / name).stat().st_size
+        assert file["bytes"] == size
+        assert 0 <= size - sum(file["parts"].values()) < 200, "nothing comes from elsewhere"
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="no npm (Debian package npm)")

@@ -5,8 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const WIDGETS = ["charts", "overview", "forms", "console", "screen"];
 
-await build({
-  entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),
+const { metafile } = await build({
+  entryPoints: ["stub", "clerk", ...WIDGETS].map((name) => `src/${name}.js`),
   outdir: "../static",
   bundle: true,
   format: "esm",
@@ -16,9 +16,25 @@ await build({
   loader: { ".css": "text" },
   legalComments: "none",
   logLevel: "info",
+  metafile: true,
 });
 
-const packages = Object.keys(JSON.parse(readFileSync("package.json", "utf8")).dependencies);
+// What each file is made of, in bytes: `python -m tests.bench sizes` shows it.
+const nameOf = (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? "labvirt";
+const made = {};
+for (const [file, { inputs, bytes }] of Object.entries(metafile.outputs).sort()) {
+  const parts = {};
+  for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
+    if (bytesInOutput) parts[nameOf(path)] = (parts[nameOf(path)] ?? 0) + bytesInOutput;
+  }
+  const name = file.split("/").at(-1);
+  made[name] = { bytes, parts: Object.fromEntries(Object.entries(parts).sort()) };
+}
+writeFileSync("../static/parts.json", `${JSON.stringify(made, null, 1)}\n`);
+
+const packages = [...new Set(Object.values(made).flatMap(({ parts }) => Object.keys(parts)))]
+  .filter((name) => name !== "labvirt")
+  .sort();
 const here = (path) => `node_modules/${path}`;
 // noVNC's own LICENSE names these two.
 const MORE = {

@@ -1,0 +1,1 @@
+var n="application/vnd.jupyter.widget-view+json";function d(a,t,e){for(let l of a?.context?.model?.cells??[]){let i=l.outputs;for(let o=0;o<(i?.length??0);o+=1)t.includes(i.get(o).data?.[n]?.model_id)&&i.set(o,{output_type:"display_data",data:e,metadata:{}})}}var u={initialize({model:a}){a.on("msg:custom",t=>{t.t==="lay"&&d(a.widget_manager,t.ids,t.data)})}};export{u as default};
