@@ -312,7 +312,7 @@ def test_every_package_in_the_files_has_its_licence_beside_them():
     assert packages
     for name in packages:
         known = lock[f"node_modules/{name}"]
-        before, heading, after = text.partition(
+        _before, heading, after = text.partition(
             f"\n{name} {known['version']} ({known['license']})\n"
         )
         assert heading, name
