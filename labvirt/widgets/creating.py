@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labvirt.errors import SpecError
+from labvirt.errors import LabvirtError, SpecError
+from labvirt.host.movable import movable_plan
 from labvirt.model.domain import DomainSpec
 from labvirt.model.domain_read import read_domain
 from labvirt.model.units import Size
 from labvirt.model.virtinstall_read import read_virt_install
+from labvirt.preferences import Preferences
+from labvirt.widgets.forms.badge import badge
 from labvirt.widgets.forms.capacity import advice, numbers
 from labvirt.widgets.forms.planning import PlanForm
 from labvirt.widgets.i18n import N_, _
@@ -16,6 +19,8 @@ from labvirt.widgets.i18n import N_, _
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labvirt.plan import Plan
+    from labvirt.widgets.afterwards import Afterwards
     from labvirt.widgets.forms.raw import Raw
     from labvirt.widgets.forms.tree import Section
 
@@ -123,16 +128,59 @@ class Create(PlanForm[DomainSpec]):
     def __init__(self, host: Any) -> None:
         start = N_("Start it when it is made")
         text = N_("Off: it is only defined, and can be changed before its first start")
+        after = N_("Open its console when it is made")
+        more = N_("Below this form; of one that is only defined its details, with every device")
+        self._after: Afterwards | None = None
         super().__init__(
             DomainSpec,
             title=N_("Create a virtual machine"),
             verb=N_("Create VM"),
-            plan=host.plan,
+            plan=lambda spec, *, start, open: host.plan(spec, start=start),
             host=host,
             sections=SECTIONS,
-            options={"start": (start, text, True)},
+            options={
+                "start": (start, text, True),
+                "open": (after, more, Preferences.load().console_auto_open != "never"),
+            },
         )
+        self.on_done(self._open)
         self._notes: tuple[str, ...] = ()
+
+    @property
+    def widget(self) -> Any:
+        """The form, and below it the place where the console of what was made opens."""
+        from labvirt.widgets.afterwards import Afterwards
+
+        live = super().widget
+        with self._lock:
+            if self._after is None:
+                self._after = Afterwards(live)
+            return self._after.box
+
+    @property
+    def opened(self) -> Any:
+        """The console or the details that opened below the form; None when there is none."""
+        return self._after.view if self._after is not None else None
+
+    def close(self) -> None:
+        """End the form, and what opened below it. Twice is harmless."""
+        super().close()
+        with self._lock:
+            after, self._after = self._after, None
+        if after is not None:
+            after.close()
+
+    def judged(self, plan: Plan[Any]) -> dict[str, Any]:
+        """Return whether what is made could be migrated."""
+        try:
+            found = movable_plan(self.host, plan)
+        except LabvirtError:
+            found = None
+        return {"badge": badge(found)} if found is not None else {}
+
+    def _open(self, domain: Any) -> None:
+        if self._after is not None and self.options["open"]:
+            self._after.open(domain, started=self.options["start"])
 
     def more(self) -> dict[str, Any]:
         """Return presets, the host's numbers and what would be too much for it."""

@@ -142,7 +142,7 @@ class Form(Shown, Generic[S]):
     # -- shown -------------------------------------------------------------------------------------
 
     @property
-    def widget(self) -> LiveView:
+    def widget(self) -> Any:
         """The ipywidget, for layouts of one's own.
 
         Raises:
@@ -165,7 +165,8 @@ class Form(Shown, Generic[S]):
         if is_batch():
             return self.bundle()
         widget = self.widget
-        widget.send_code()
+        if self._view is not None:
+            self._view.send_code()
         bundle: Any = widget._repr_mimebundle_(**options)
         data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
         return ({**data, **self.bundle()}, *rest)

@@ -175,6 +175,11 @@ class PlanForm(Form[S]):
             ],
         }
 
+    def judged(self, plan: Plan[Any]) -> dict[str, Any]:
+        """Return what a form of another kind says of its plan; it may ask the host."""
+        del plan
+        return {}
+
     def _outcome(self) -> str:
         if self.phase == "done":
             name = getattr(self.result, "name", "")
@@ -231,9 +236,10 @@ class PlanForm(Form[S]):
         except LabvirtError as error:
             self._refuse(asked, str(error), {})
         else:
+            preview = _preview_of(plan) | self.judged(plan)
             with self._lock:
                 if self.state.data() == asked:
-                    self._preview = _preview_of(plan)
+                    self._preview = preview
         self.refresh()
 
     def _refuse(self, asked: Mapping[str, Any], text: str, errors: dict[str, str]) -> None:
@@ -249,7 +255,7 @@ class PlanForm(Form[S]):
             with self._lock:
                 if self.phase != "planning":
                     return
-                self._preview = _preview_of(plan)
+                self._preview = {**self._preview, **_preview_of(plan)}
                 job = plan.start()
                 self.job, self.phase = job, "running"
         except SpecError as error:

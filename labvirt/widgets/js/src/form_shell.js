@@ -6,8 +6,8 @@ const PAUSE = 250; // ms after the last key before a value is sent
 const PATIENCE = 6000; // ms without an answer before that is said
 
 export class FormShell {
-  constructor(el, send) {
-    Object.assign(this, { el, send, view: crypto.randomUUID(), n: 0, seen: 0, page: 0, isPaged: false });
+  constructor(el, send, insert) {
+    Object.assign(this, { el, send, insert, view: crypto.randomUUID(), n: 0, seen: 0, page: 0, isPaged: false });
     this.pending = new Map();
     this.focused = 0;
     this.words = {};
@@ -58,12 +58,13 @@ export class FormShell {
     this.bar = make("progress", { max: 1 });
     this.stage = make("p", { role: "status", class: "lv-status" });
     this.outcome = make("pre", { class: "lv-notice", role: "alert" });
-    this.tabs = new Tabs({});
+    this.tabs = new Tabs({}, this.insert);
     this.steps = make("ol");
     this.warnings = make("ul", { class: "lv-warnings" });
     this.planHead = make("h4");
     this.planSaid = make("p", { class: "lv-note" });
-    this.plan = make("section", { class: "lv-plan" }, this.planHead, this.planSaid, this.steps, this.warnings, this.tabs.el);
+    this.badge = make("div", { class: "lv-badge", role: "status" }, make("strong"), make("ul"));
+    this.plan = make("section", { class: "lv-plan" }, this.planHead, this.planSaid, this.badge, this.steps, this.warnings, this.tabs.el);
     this.checklist = make("details", { class: "lv-fold" }, make("summary"), make("table", {}, make("thead"), make("tbody")));
     this.lost = make("p", { class: "lv-notice", role: "alert", hidden: true });
     this.end_ = make(
@@ -282,6 +283,13 @@ export class FormShell {
       list.hidden = !texts?.length;
     };
     const has = preview.steps && preview.state !== "none" && preview.state !== "failed";
+    const { badge } = preview;
+    this.badge.hidden = !has || !badge;
+    if (badge) {
+      say(this.badge.firstChild, badge.title);
+      this.badge.classList.toggle("lv-no", badge.is_bad);
+      items(this.badge.lastChild, badge.texts);
+    }
     this.steps.setAttribute("aria-label", words.steps);
     this.warnings.setAttribute("aria-label", words.warnings);
     items(this.steps, has ? preview.steps : []);
