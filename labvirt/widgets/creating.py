@@ -135,7 +135,7 @@ class Create(PlanForm[DomainSpec]):
             DomainSpec,
             title=N_("Create a virtual machine"),
             verb=N_("Create VM"),
-            plan=lambda spec, *, start, open: host.plan(spec, start=start),
+            plan=lambda spec, *, start, **_shown: host.plan(spec, start=start),
             host=host,
             sections=SECTIONS,
             options={

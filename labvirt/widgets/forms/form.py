@@ -210,6 +210,10 @@ class Form(Shown, Generic[S]):
         """Return errors that somebody else found than the spec, by field."""
         return {}
 
+    def offered(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what this form proposes for its fields, besides what the host has."""
+        return {}
+
     def say(self, text: str) -> None:
         """Say something in the status line until something changes."""
         self._said = text
@@ -261,7 +265,9 @@ class Form(Shown, Generic[S]):
                 "t": "form",
                 "title": _(self.title),
                 "language": language(),
-                "sections": section_nodes(self.state, self.sections, self.choices, seen),
+                "sections": section_nodes(
+                    self.state, self.sections, self.choices, seen, self.offered()
+                ),
                 "general": seen.get("", ""),
                 "status": self._status(errors, seen),
                 "is_wrong": bool(seen),

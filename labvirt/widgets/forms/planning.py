@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from labvirt.errors import CancelledError, LabvirtError, SpecError
 from labvirt.model.spec import Spec
+from labvirt.widgets.forms.clashes import free_names, name_clash, taken_names
 from labvirt.widgets.forms.form import Form
 from labvirt.widgets.forms.static import status_word
 from labvirt.widgets.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from labvirt.plan import Job, Plan
     from labvirt.plan.job import Progress
@@ -58,6 +59,7 @@ class PlanForm(Form[S]):
         self.options = {name: value for name, (_label, _help, value) in self._options.items()}
         self._preview: dict[str, Any] = {"state": "none"}
         self._plan_errors: dict[str, str] = {}
+        self._agreed: tuple[str, ...] = ()
         self._planned: Any = None
         self.phase: Phase = "idle"
         self.job: Job[Any] | None = None
@@ -90,7 +92,7 @@ class PlanForm(Form[S]):
         with self._lock:
             # What a host refused it may allow by now; it is asked again.
             self._plan_errors = {}
-            if self.blocked() or self.focus_first():
+            if self.blocked() or (self.state.check().errors and self.focus_first()):
                 self.refresh()
                 return False
             self.phase, self.error, self.result = "planning", "", None
@@ -151,14 +153,17 @@ class PlanForm(Form[S]):
             "verb": {"label": _(self.verb), "tip": why or _("Do what the plan says")},
             "blocked": why,
             "options": [
-                {
-                    "path": f"@{name}",
-                    "kind": "flag",
-                    "label": _(label),
-                    "help": _(text),
-                    "value": self.options[name],
-                }
-                for name, (label, text, _value) in self._options.items()
+                *self._agreement(),
+                *(
+                    {
+                        "path": f"@{name}",
+                        "kind": "flag",
+                        "label": _(label),
+                        "help": _(text),
+                        "value": self.options[name],
+                    }
+                    for name, (label, text, _value) in self._options.items()
+                ),
             ],
             "preview": self._preview,
             "job": {"phase": self.phase, "said": self._outcome(), **self._progress},
@@ -174,6 +179,23 @@ class PlanForm(Form[S]):
                 if entry.state != "default" or "." not in entry.path
             ],
         }
+
+    def _agreement(self) -> list[dict[str, Any]]:
+        """Return the box by which one agrees to what the plan destroys, when it does."""
+        losses = self._preview.get("destroys", ())
+        if not losses:
+            return []
+        agreed = tuple(losses) == self._agreed
+        text = _("Without this nothing is made. Lost for good: {what}")
+        return [
+            {
+                "path": "@confirm",
+                "kind": "flag",
+                "label": _("I agree to what is lost"),
+                "help": text.format(what="; ".join(losses)),
+                "value": agreed,
+            }
+        ]
 
     def judged(self, plan: Plan[Any]) -> dict[str, Any]:
         """Return what a form of another kind says of its plan; it may ask the host."""
@@ -192,6 +214,11 @@ class PlanForm(Form[S]):
         """Give a value; see `Form.set`. An option is ``@`` and its name."""
         if not path.startswith("@"):
             super().set(path, value)
+            return
+        if path == "@confirm" and isinstance(value, bool):
+            with self._lock:
+                self._agreed = tuple(self._preview.get("destroys", ())) if value else ()
+            self.refresh()
             return
         if path[1:] not in self.options or not isinstance(value, bool):
             raise SpecError(f"the form: {path[:80]!r} is no option that is True or False")
@@ -221,8 +248,25 @@ class PlanForm(Form[S]):
             self.worker.later("preview", self._show_plan, _PAUSE_S)
 
     def given_elsewhere(self) -> Mapping[str, str]:
-        """Return what the host refused, by field."""
-        return self._plan_errors
+        """Return what the host refused, and what is taken on it, by field."""
+        if self.phase in {"planning", "running", "done"}:
+            return self._plan_errors
+        return {**self.clashes(), **self._plan_errors}
+
+    def clashes(self) -> Mapping[str, str]:
+        """Return what is taken on the host, by field; the plan looks again before anything."""
+        name = self.state.raw.get("name", "")
+        return name_clash(name, self.names_taken(), self.host.name)
+
+    def names_taken(self) -> Collection[str]:
+        """Return the names that are in use."""
+        return taken_names(self.state.cls.__name__, self.choices.offer)
+
+    def offered(self) -> Mapping[str, tuple[str, ...]]:
+        """Propose a name that is free."""
+        given = str(self.state.raw.get("name", ""))
+        names = free_names(self.state.cls.__name__, given, self.names_taken())
+        return {"name": names} if self.choices.offer is not None else {}
 
     # -- on the worker -----------------------------------------------------------------------------------
 
@@ -256,7 +300,9 @@ class PlanForm(Form[S]):
                 if self.phase != "planning":
                     return
                 self._preview = {**self._preview, **_preview_of(plan)}
-                job = plan.start()
+                job = plan.start(
+                    confirm=bool(self._agreed) and tuple(plan.destroys) == self._agreed
+                )
                 self.job, self.phase = job, "running"
         except SpecError as error:
             with self._lock:

@@ -42,7 +42,7 @@ export function inOrder(box, children) {
   });
 }
 
-const INPUTS = { text: "text", number: "text", size: "text", words: "text", secret: "password" };
+const INPUTS = { text: "text", number: "text", size: "text", words: "text", pairs: "text", secret: "password" };
 
 class Row {
   constructor(node, form) {
@@ -80,7 +80,7 @@ class Row {
     if (kind === "flag" || kind === "switch") return make("input", { ...shared, type: "checkbox", on: now });
     if (kind === "choice" || kind === "variant") return make("select", { ...shared, on: now });
     const typed = { ...now, input: () => this.give(false) };
-    if (kind === "prose") return make("textarea", { ...shared, rows: 2, on: typed });
+    if (kind === "prose" || kind === "lines") return make("textarea", { ...shared, rows: 2, on: typed });
     if (!(kind in INPUTS)) return null;
     const extra = kind === "secret" ? { autocomplete: "new-password" } : { autocomplete: "off" };
     if (kind === "number") extra.inputmode = "numeric";
