@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from labvirt.errors import LabvirtError, SpecError
+from labvirt.errors import LabvirtError
 from labvirt.model.spec import Spec
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.forms.choices import Choices
@@ -324,7 +324,7 @@ class Form(Shown, Generic[S]):
                 self._press(str(message.get("name", "")), str(message.get("value", "")))
             elif kind == "hello":
                 self.refresh()
-        except SpecError as error:
+        except LabvirtError as error:
             self.say(str(error))
             self.refresh()
 

@@ -218,7 +218,14 @@ _ONE: Final = {
     "hosts": N_("Host"),
 }
 
-_UNITS: Final = {"vram_kib": "KiB", "mtu": "B", "lease_s": "s"}
+_UNITS: Final = {
+    "vram_kib": "KiB",
+    "mtu": "B",
+    "lease_s": "s",
+    "average": "KiB/s",
+    "peak": "KiB/s",
+    "burst": "KiB",
+}
 
 
 def label_of(name: str, spec: str = "") -> str:

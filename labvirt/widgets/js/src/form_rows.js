@@ -162,7 +162,7 @@ class Row {
     const key = JSON.stringify(names);
     if (this.offered === key) return;
     this.offered = key;
-    this.offers.replaceChildren(...names.slice(0, 500).map((value) => make("option", { value })));
+    this.offers.replaceChildren(...names.slice(0, 1000).map((value) => make("option", { value })));
     this.control.after(this.offers);
   }
 
