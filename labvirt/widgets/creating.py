@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from labvirt.errors import LabvirtError, SpecError
 from labvirt.host.movable import movable_plan
@@ -81,6 +81,8 @@ def create(host: Any, spec: DomainSpec | None = None) -> Create:
 class Create(PlanForm[DomainSpec]):
     """The form that makes a VM; see `create`."""
 
+    _own: ClassVar[frozenset[str]] = frozenset({"open"})
+
     def __init__(self, host: Any) -> None:
         start = N_("Start it when it is made")
         text = N_("Off: it is only defined, and can be changed before its first start")
@@ -91,7 +93,7 @@ class Create(PlanForm[DomainSpec]):
             DomainSpec,
             title=N_("Create a virtual machine"),
             verb=N_("Create VM"),
-            plan=lambda spec, *, start, **_shown: host.plan(spec, start=start),
+            plan=host.plan,
             host=host,
             sections=SECTIONS,
             options={

@@ -168,7 +168,8 @@ class Form(Shown, Generic[S]):
         if self._view is not None:
             self._view.send_code()
         bundle: Any = widget._repr_mimebundle_(**options)
-        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
+        # A box of widgets gives its data alone, an anywidget metadata with it.
+        data, *rest = bundle if isinstance(bundle, tuple) else (bundle, {})
         return ({**data, **self.bundle()}, *rest)
 
     def bundle(self) -> dict[str, Any]:

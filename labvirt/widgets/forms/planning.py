@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from labvirt.errors import CancelledError, LabvirtError, SpecError
 from labvirt.model.spec import Spec
@@ -41,6 +41,9 @@ class PlanForm(Form[S]):
         options: what is asked for besides the spec: name to label, help and value; each is handed
             to ``plan`` by name.
     """
+
+    #: Options that are the form's own and no matter of the plan.
+    _own: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
@@ -79,7 +82,8 @@ class PlanForm(Form[S]):
             LabvirtError: the host refuses.
         """
         with self._lock:
-            spec, options = self.state.spec(), dict(self.options)
+            spec = self.state.spec()
+            options = {name: value for name, value in self.options.items() if name not in self._own}
         made: Plan[Any] = self._plan_of(spec, **options)
         return made
 

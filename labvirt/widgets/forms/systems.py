@@ -35,6 +35,10 @@ def fill(state: FormState[Any], system: GuestOs, before: dict[str, Raw]) -> dict
     for path, value in before.items():
         if state.raw.get(path) == value:
             state.raw.pop(path)
+    # A disk that was added for an earlier system, and of which nothing else was given.
+    is_bare = not any(path.startswith("disks[0]") for path in state.raw)
+    if "disks[0].source" in before and is_bare and state.counts.get("disks") == 1:
+        state.counts.pop("disks")
     done: dict[str, Raw] = {}
     for path, value in _wanted(state, system):
         if path not in state.raw:
@@ -51,8 +55,9 @@ def _wanted(state: FormState[Any], system: GuestOs) -> Iterator[tuple[str, Raw]]
     is_new = str(state.raw.get("source", "")) in _INSTALLS
     disks = state.counts.get("disks", 0)
     if system.disk is not None and is_new:
-        if not disks:
-            disks = 1
+        is_disk = state.raw.get("disks[0].device", "disk") == "disk"
+        if not disks or ("disks[0].source" not in state.raw and is_disk):
+            disks = max(disks, 1)
             yield "disks[0].source", "new-volume"
         if state.raw.get("disks[0].source", "new-volume") == "new-volume":
             yield "disks[0].source.size", str(system.disk)
