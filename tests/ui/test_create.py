@@ -37,7 +37,7 @@ def book(jupyter):
 def form(book):
     """The form, empty."""
     book.wait("() => document.querySelector('[data-lv=ready] .lv-form h3')")
-    book.ask("form.clear()")
+    book.ask("form.clear(); form.set('@open', False)")
     book.wait("() => document.querySelector('[data-path=name] input').value === ''")
     return book.boards.first
 
@@ -56,6 +56,14 @@ def wrong(form):
 
 def control(form, path):
     return form.locator(f"[data-path='{path}'] :is(input, select, textarea)").first
+
+
+def cells(book):
+    """What stands in the cells of the notebook."""
+    return book.page.evaluate(
+        """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells
+          .map((cell) => cell.getSource())"""
+    )
 
 
 def made(book):
@@ -107,9 +115,22 @@ def test_a_vm_is_made_by_mouse_and_two_clicks_make_one(book, form, jupyter):
     form.get_by_role("button", name="Copy").click()
     form.get_by_role("tabpanel").get_by_text("Copied", exact=True).wait_for()
     whole(jupyter, "create-ready")
+    assert "yes, if" in form.locator(".lv-badge").inner_text()
+    form.get_by_role("button", name="Insert as cell").click()
+    form.get_by_role("tabpanel").get_by_text("A new cell below has it").wait_for()
+    assert cells(book)[2].startswith("import labvirt as lv\n\nlv.Lab.attach(")
+    assert "DomainSpec(name='web1'" in cells(book)[2]
+    assert made(book) == "[]", "it is not run"
+    form.get_by_label("Open its console when it is made").check()
     form.get_by_role("button", name="Create VM").dblclick()
     state(book, "phase", "done")
     assert "Made: web1" in form.inner_text()
+    console = book.page.locator(".xterm")
+    console.wait_for()
+    book.ask("form.opened.wait_for('login|#', 90)", 100)
+    jupyter.picture("create-console")
+    book.page.get_by_role("button", name="Close", exact=True).click()
+    console.wait_for(state="detached")
     assert form.get_by_role("button", name="Create VM").is_disabled()
     assert made(book) == "['web1']"
     control(form, "title").fill("a title")
@@ -158,7 +179,7 @@ def test_a_vm_is_made_step_by_step_by_keyboard_only(book, form, jupyter):
     keyboard.press("Enter")
     state(book, "phase", "done")
     assert "'kbd1'" in made(book)
-    assert book.page.evaluate("() => document.querySelectorAll('.jp-Cell').length") == 2
+    assert book.page.evaluate("() => document.querySelectorAll('.jp-Cell').length") == 3
     book.page.evaluate("() => document.querySelector('[data-do=wizard]').focus()")
     keyboard.press("Enter")
 
@@ -226,6 +247,29 @@ def test_a_virt_install_line_of_2009_and_xml_fill_the_form(book, form):
     form.get_by_role("button", name="Take over").click()
     book.wait("() => document.querySelector('[data-path=name] input').value === 'x1'")
     form.get_by_text("From a virt-install line or XML").click()
+
+
+def test_a_system_and_a_preset_of_ones_own(book, form, jupyter):
+    field = form.get_by_label("Operating system")
+    field.fill("Debian 12")
+    book.wait("() => document.querySelector('[data-path=memory] input').value === '1 GiB'")
+    assert control(form, "disks[0].source.size").input_value() == "20 GiB"
+    control(form, "memory").fill("512")
+    form.locator(".lv-notes").get_by_text("needs 1 GiB at least").wait_for()
+    form.get_by_text("Save as preset").click()
+    form.get_by_label("Name of your preset").fill(EVIL)
+    form.get_by_role("button", name="Save", exact=True).click()
+    own = form.locator("[data-do^='preset-own:']")
+    own.wait_for()
+    jupyter.picture("create-top", form.locator(".lv-form"))
+    form.get_by_role("button", name="Start over").click()
+    book.wait("() => document.querySelector('[data-path=memory] input').value === ''")
+    own.click()
+    book.wait("() => document.querySelector('[data-path=memory] input').value === '512'")
+    assert not book.page.evaluate("() => 'hurt' in window")
+    form.get_by_role("button", name="Delete", exact=True).click()
+    own.wait_for(state="detached")
+    form.get_by_text("Save as preset").click()
 
 
 def test_axe_finds_nothing_serious(book, form):
