@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from labvirt.errors import LabvirtError, SpecError
@@ -233,7 +234,9 @@ class Create(PlanForm[DomainSpec]):
         data = {name: value for name, value in found.items() if name != "uuid"}
         for link in data.get("interfaces", ()):
             link.pop("mac", None)
-        lost = (*left, *self.state.load(data))
+        with self._lock:
+            lost = (*left, *self.state.load(data))
+            self._os, self._filled = _system_of(text), {}
         self._say_taken(lost)
         return lost
 
@@ -322,3 +325,10 @@ class Create(PlanForm[DomainSpec]):
             memory = 0
         vcpus = data.get("vcpus", 1)
         return memory, vcpus if isinstance(vcpus, int) else 0
+
+
+def _system_of(line: str) -> str:
+    """Return the operating system that a virt-install line names; empty when it names none."""
+    found = re.search(r"--(?:os-variant|osinfo)[= ]\s*['\"]?(?:name=|short-id=)?([\w.-]+)", line)
+    known = find_os(found[1], known_oses()) if found else None
+    return known.name if known is not None else ""

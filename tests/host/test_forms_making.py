@@ -159,6 +159,33 @@ def test_what_fails_at_its_last_step_leaves_nothing_and_says_so(alpha, name):
     form.close()
 
 
+def test_the_console_opens_of_what_runs_and_the_details_of_what_is_only_defined(
+    alpha, name, eventually
+):
+    form = lv.ui.create(alpha)
+    form.set("@open", True)
+    assert form.widget is form.widget
+    form.set("name", name)
+    form.set("memory", "32 MiB")
+    form.set("@start", False)
+    assert form.start()
+    assert not form.wait(30).is_active
+    eventually(lambda: form.opened is not None, "details below the form")
+    details = form.opened
+    assert isinstance(details, lv.ui.Details)
+    form.set("name", f"{name}-b")
+    form.set("@start", True)
+    assert form.start()
+    assert form.wait(30).is_active
+    eventually(lambda: isinstance(form.opened, lv.ui.ConsoleView), "the console below the form")
+    assert "closed" in repr(details), "one at a time"
+    console = form.opened
+    form.close()
+    form.close()
+    assert "closed" in repr(console)
+    assert form.opened is None
+
+
 def test_the_badge_tells_local_disks_from_shared_ones(alpha, name):
     form = lv.ui.create(alpha)
     form.set("name", name)

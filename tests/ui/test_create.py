@@ -127,7 +127,9 @@ def test_a_vm_is_made_by_mouse_and_two_clicks_make_one(book, form, jupyter):
     assert "Made: web1" in form.inner_text()
     console = book.page.locator(".xterm")
     console.wait_for()
-    book.ask("form.opened.wait_for('login|#', 90)", 100)
+    book.page.get_by_text("web1:~#").wait_for(timeout=90_000)
+    plan = form.locator(".lv-plan")
+    assert "exists already" not in plan.inner_text()
     jupyter.picture("create-console")
     book.page.get_by_role("button", name="Close", exact=True).click()
     console.wait_for(state="detached")
@@ -318,6 +320,33 @@ def test_every_view_of_a_form_shows_the_same(book, form):
     book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
     control(form, "name").fill("once")
     assert "once" in book.ask("import time; time.sleep(0.6); print(form.state.raw['name'])")
+
+
+@pytest.mark.slow(seconds=15)
+def test_where_no_notebook_is_around_a_view_the_call_is_copied_with_a_word_why(book, form):
+    book.ask("form.preset('tiny'); form.set('name', 'away1')")
+    state(book, "preview", "ready")
+    before = len(cells(book))
+    # A view of an output stands beside the notebook, as everything does in Voila.
+    book.page.evaluate(
+        """() => {
+          const {content} = jupyterapp.shell.currentWidget;
+          content.activeCellIndex = 1;
+          return jupyterapp.commands.execute('notebook:create-output-view').then(() => true);
+        }"""
+    )
+    beside = book.page.locator(".jp-LinkedOutputView .lv-form")
+    beside.get_by_role("tab", name="Python").click()
+    beside.get_by_role("button", name="Insert as cell").click()
+    beside.get_by_text("it was copied instead").wait_for()
+    assert len(cells(book)) == before
+    book.page.evaluate(
+        """() => {
+          for (const each of jupyterapp.shell.widgets('main'))
+            if (each.node.querySelector('.jp-LinkedOutputView')) each.close();
+        }"""
+    )
+    book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
 
 
 def test_forms_of_networks_pools_and_volumes(book, jupyter):

@@ -7,6 +7,7 @@ import json
 import stat
 import string
 
+import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from labvirt.model.network import NetworkSpec
 from labvirt.model.osinfo import USUAL, find_os
 from labvirt.model.pool import PoolSpec
 from labvirt.model.volume import VolumeSpec
+from labvirt.runbook import run
 from labvirt.widgets import creating, making
 from labvirt.widgets.forms.badge import SAID, badge
 from labvirt.widgets.forms.clashes import readouts, subnet_clashes
@@ -92,7 +94,7 @@ def test_whatever_is_given_to_any_field_there_is_a_spec_or_errors_at_fields(spec
 
     @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(st.sampled_from(every), ODD), min_size=1, max_size=4))
-    def run(given_to):
+    def try_out(given_to):
         state = FormState(spec)
         for (path, _field), value in given_to:
             try:
@@ -109,7 +111,7 @@ def test_whatever_is_given_to_any_field_there_is_a_spec_or_errors_at_fields(spec
         for entry in state.entries():
             assert isinstance(entry.value, str)
 
-    run()
+    try_out()
 
 
 def test_pairs_lines_and_numbers_to_choose_from_come_back_as_they_were():
@@ -297,6 +299,39 @@ def test_a_folder_that_cannot_be_written_is_told(state, tmp_path, monkeypatch):
     monkeypatch.setenv("LABVIRT_HOME", str(tmp_path / "file"))
     with pytest.raises(HostError, match="save presets"):
         Presets("DomainSpec").save("a", state)
+
+
+# -- where a program runs the notebook -----------------------------------------------------------------
+
+
+BOOK = """
+import labvirt as lv, pathlib
+from types import SimpleNamespace
+host = SimpleNamespace(name="alpha", label="test:///x", readonly=False, plan=None, domains=(),
+                       networks=())
+form = lv.ui.create(host)
+form.set("name", "web1")
+form.set("graphics", True)
+form.set("graphics.password", "geheim")
+form
+"""
+
+
+@pytest.mark.slow(seconds=5)
+def test_our_runner_keeps_the_form_as_a_table_of_parameters(tmp_path, settings_folder):
+    path = tmp_path / "form.ipynb"
+    asked = nbformat.v4.new_code_cell("title: str = 'x'", metadata={"tags": ["parameters"]})
+    cells = [asked, nbformat.v4.new_code_cell(BOOK)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    done = run(path)
+    assert done.outcome == "ok"
+    text = done.notebook.read_text()
+    assert "widget-view" not in text
+    [output] = [out for cell in nbformat.reads(text, 4).cells for out in cell.get("outputs", ())
+                if "name: web1" in out.get("data", {}).get("text/plain", "")]  # fmt: skip
+    assert "<table>" in output["data"]["text/html"]
+    assert "memory: (missing)" in output["data"]["text/plain"]
+    assert "graphics.password: ***" in output["data"]["text/plain"]
 
 
 # -- the badge ---------------------------------------------------------------------------------------

@@ -276,6 +276,8 @@ class PlanForm(Form[S]):
 
     def _show_plan(self) -> None:
         with self._lock:
+            if self.phase in {"planning", "running", "done"}:
+                return  # what is made, or was, would stand in its own way
             asked = self.state.data()
         try:
             plan = self.plan()
