@@ -15,7 +15,7 @@ from labvirt.model.units import Size
 from labvirt.model.virtinstall_read import read_virt_install
 from labvirt.preferences import Preferences
 from labvirt.widgets.forms.badge import badge
-from labvirt.widgets.forms.capacity import advice, numbers
+from labvirt.widgets.forms.capacity import advice, numbers, room
 from labvirt.widgets.forms.given_presets import PRESETS
 from labvirt.widgets.forms.planning import PlanForm
 from labvirt.widgets.forms.presets import Presets
@@ -201,7 +201,7 @@ class Create(PlanForm[DomainSpec]):
         offer = self.choices.offer
         notes: list[tuple[str, str]] = [("info", text) for text in self._notes]
         if offer is not None:
-            notes.append(("info", numbers(offer)))
+            notes += [("info", text) for text in (numbers(offer), room(offer)) if text]
             notes += [("warning", text) for text in advice(offer, *self._size())]
             notes += [("info", text) for text in offer.lacking]
         if self.system is not None:

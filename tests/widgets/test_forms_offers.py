@@ -347,7 +347,7 @@ def test_the_badge_has_the_words_of_the_rule_in_both_languages():
     try:
         told = badge(Movable((Obstacle("network", "lan"),)))
         assert told == {
-            "title": "Можно перенести: да, если",
+            "title": "Можно перенести: да, но учтите",
             "texts": ["на другом узле нужна действующая сеть lan"],
             "is_bad": False,
         }

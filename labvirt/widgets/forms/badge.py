@@ -36,7 +36,7 @@ SAID: Final[dict[str, str]] = {
 def badge(found: Movable) -> dict[str, Any]:
     """Return the badge as a page gets it: the word, and a line for each reason or condition."""
     if found:
-        title = _("Can migrate: yes, if") if found.conditions else _("Can migrate: yes")
+        title = _("Can migrate: yes, but mind") if found.conditions else _("Can migrate: yes")
     else:
         title = _("Can migrate: no, because")
     told = found.reasons or found.conditions
