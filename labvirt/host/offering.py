@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from labvirt.connection import node
 from labvirt.errors import LabvirtError
-from labvirt.host.networks.hostnet import HostNet
+from labvirt.host.networks.hostnet import HostNet, Taken, taken
 from labvirt.model.units import Size
 from labvirt.model.xml.capabilities import DomainCapabilities
 
@@ -33,6 +33,8 @@ class HostOffer:
         devices: its other network devices; likewise.
         pools: names of the storage pools that run.
         free: bytes free in each of them.
+        pool_names: names that are taken by pools, running or not.
+        subnets: subnets in use, with whose they are.
         discs: paths of ISO images and the like in the pools.
         images: paths of the other volumes.
         machines: names of machines for the host's own architecture, ``pc`` and ``q35`` first.
@@ -68,6 +70,8 @@ class HostOffer:
     given_vcpus: int = 0
     max_vcpus: int = 0
     lacking: tuple[str, ...] = ()
+    pool_names: tuple[str, ...] = ()
+    subnets: tuple[Taken, ...] = ()
 
 
 def offer_of(host: Host) -> HostOffer:
@@ -83,7 +87,8 @@ def offer_of(host: Host) -> HostOffer:
     running = [each for each in records if each.is_active]
     lacking: list[str] = []
     pools, free, discs, images = _storage(host, lacking)
-    bridges, devices = _links(host)
+    net = HostNet.read(host)
+    bridges, devices = _links(net)
     machines, models, firmwares = _machines(host, lacking)
     free_memory, most = Size(0), 0
     with contextlib.suppress(LabvirtError):
@@ -111,6 +116,8 @@ def offer_of(host: Host) -> HostOffer:
         given_vcpus=sum(each.vcpus for each in running),
         max_vcpus=most,
         lacking=tuple(lacking),
+        pool_names=tuple(sorted(each.name for each in host.pools.records)),
+        subnets=taken(host, net),
     )
 
 
@@ -134,8 +141,7 @@ def _storage(
     return tuple(names), tuple(free), tuple(sorted(discs)), tuple(sorted(images))
 
 
-def _links(host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    net = HostNet.read(host)
+def _links(net: HostNet | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if net is None:
         return (), ()
     return tuple(sorted(net.bridges)), tuple(sorted(net.devices - net.bridges - {"lo"}))

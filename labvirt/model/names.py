@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from labvirt.errors import Problem, SpecError
 
-__all__ = ["NAME_LIMIT", "NameMode", "check_name", "suggest_name"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["NAME_LIMIT", "NameMode", "check_name", "free_name", "suggest_name"]
 
 NameMode = Literal["safe", "guide", "libvirt"]
 
@@ -52,6 +55,25 @@ def suggest_name(name: str, *, mode: NameMode = "safe") -> str:
         return re.sub(r"[^A-Za-z0-9]", "", name)[:NAME_LIMIT]
     dashed = re.sub(r"[^A-Za-z0-9._+]+", "-", name)
     return dashed.strip("-._+")[:NAME_LIMIT]
+
+
+def free_name(wanted: str, taken: Collection[str]) -> str:
+    """Return a name like `wanted` that nobody has: itself, else with the next free number.
+
+    Args:
+        wanted: a name; a number at its end is counted on, before an ending such as ``.qcow2``.
+        taken: names in use.
+    """
+    if wanted not in taken:
+        return wanted
+    stem, dot, ending = wanted.rpartition(".")
+    if not stem or not ending.isalnum() or ending.isdecimal():
+        stem, dot, ending = wanted, "", ""
+    stem = re.sub(r"\d+$", "", stem) or "vm"
+    number = 1
+    while (name := f"{stem}{number}{dot}{ending}") in taken or name == wanted:
+        number += 1
+    return name
 
 
 def _why_refused(name: str, mode: NameMode) -> str:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from labvirt.errors import SpecError
+from labvirt.errors import LabvirtError, SpecError
+from labvirt.host.movable import movable_plan
+from labvirt.install.oslist import has_osinfo, known_oses
 from labvirt.model.domain import DomainSpec
 from labvirt.model.domain_read import read_domain
+from labvirt.model.osinfo import GuestOs, find_os
 from labvirt.model.units import Size
 from labvirt.model.virtinstall_read import read_virt_install
-from labvirt.widgets.forms.capacity import advice, numbers
+from labvirt.preferences import Preferences
+from labvirt.widgets.forms.badge import badge
+from labvirt.widgets.forms.capacity import advice, numbers, room
+from labvirt.widgets.forms.given_presets import PRESETS
 from labvirt.widgets.forms.planning import PlanForm
+from labvirt.widgets.forms.presets import Presets
+from labvirt.widgets.forms.systems import fill, too_little
 from labvirt.widgets.i18n import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labvirt.plan import Plan
+    from labvirt.widgets.afterwards import Afterwards
     from labvirt.widgets.forms.raw import Raw
     from labvirt.widgets.forms.tree import Section
 
 __all__ = ["PRESETS", "Create", "create"]
 
+_LONGEST: Final = 200
+_OWN: Final = "own:"
 SECTIONS: Final[tuple[Section, ...]] = (
     ("general", N_("General"), ("name", "title", "description", "tags")),
     ("system", N_("Where the system comes from"), ("source", "boot")),
@@ -42,57 +55,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
         ),
     ),
 )
-
-#: Key: label, tooltip, and the values that it fills in.
-PRESETS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
-    "tiny": (
-        N_("Tiny guest"),
-        N_("labvirt's own small Linux with a serial console; boots in seconds"),
-        {"memory": "128 MiB", "source": {"kind": "tiny-guest"}},
-    ),
-    "linux": (
-        N_("Linux from a CD"),
-        N_("2 GiB of memory, 2 CPUs, a disk of 20 GiB, VNC, installed from an ISO image"),
-        {
-            "memory": "2 GiB",
-            "vcpus": 2,
-            "source": {"kind": "iso-install"},
-            "disks": [{"source": {"kind": "new-volume", "size": "20 GiB"}}],
-            "graphics": {"kind": "vnc"},
-        },
-    ),
-    "windows": (
-        N_("Windows from a CD"),
-        N_("4 GiB, 2 CPUs, disk on SATA, card e1000e, local time, Hyper-V features"),
-        {
-            "memory": "4 GiB",
-            "vcpus": 2,
-            "machine": "q35",
-            "source": {"kind": "iso-install"},
-            "disks": [{"source": {"kind": "new-volume", "size": "60 GiB"}, "bus": "sata"}],
-            "interfaces": [{"model": "e1000e"}],
-            "graphics": {"kind": "vnc"},
-            "clock": {"offset": "localtime"},
-            "features": {"hyperv": True},
-        },
-    ),
-    "image": (
-        N_("Existing image"),
-        N_("1 GiB of memory over an image that has a system in it"),
-        {"memory": "1 GiB", "source": {"kind": "import-image"}},
-    ),
-    "example": (
-        N_("Guide, example 2.1"),
-        N_("756 MiB, disk of 6 GiB, CD drive /dev/sr0, VNC: as in the guide"),
-        {
-            "name": "rhel3support",
-            "memory": "756 MiB",
-            "source": {"kind": "iso-install", "path": "/dev/sr0"},
-            "disks": [{"source": {"kind": "new-volume", "size": "6 GiB"}}],
-            "graphics": {"kind": "vnc"},
-        },
-    ),
-}
 
 
 def create(host: Any, spec: DomainSpec | None = None) -> Create:
@@ -120,9 +82,14 @@ def create(host: Any, spec: DomainSpec | None = None) -> Create:
 class Create(PlanForm[DomainSpec]):
     """The form that makes a VM; see `create`."""
 
+    _own: ClassVar[frozenset[str]] = frozenset({"open"})
+
     def __init__(self, host: Any) -> None:
         start = N_("Start it when it is made")
         text = N_("Off: it is only defined, and can be changed before its first start")
+        after = N_("Open its console when it is made")
+        more = N_("Below this form; of one that is only defined its details, with every device")
+        self._after: Afterwards | None = None
         super().__init__(
             DomainSpec,
             title=N_("Create a virtual machine"),
@@ -130,21 +97,125 @@ class Create(PlanForm[DomainSpec]):
             plan=host.plan,
             host=host,
             sections=SECTIONS,
-            options={"start": (start, text, True)},
+            options={
+                "start": (start, text, True),
+                "open": (after, more, Preferences.load().console_auto_open != "never"),
+            },
         )
+        self.on_done(self._open)
         self._notes: tuple[str, ...] = ()
+        self.presets = Presets("DomainSpec")
+        self._os = ""
+        self._oses: tuple[GuestOs, ...] = ()
+        self._filled: dict[str, Raw] = {}
+
+    @property
+    def widget(self) -> Any:
+        """The form, and below it the place where the console of what was made opens."""
+        from labvirt.widgets.afterwards import Afterwards
+
+        live = super().widget
+        with self._lock:
+            if self._after is None:
+                self._after = Afterwards(live)
+            return self._after.box
+
+    @property
+    def opened(self) -> Any:
+        """The console or the details that opened below the form; None when there is none."""
+        return self._after.view if self._after is not None else None
+
+    def close(self) -> None:
+        """End the form, and what opened below it. Twice is harmless."""
+        super().close()
+        with self._lock:
+            after, self._after = self._after, None
+        if after is not None:
+            after.close()
+
+    def judged(self, plan: Plan[Any]) -> dict[str, Any]:
+        """Return whether what is made could be migrated."""
+        try:
+            found = movable_plan(self.host, plan)
+        except LabvirtError:
+            found = None
+        return {"badge": badge(found)} if found is not None else {}
+
+    def _open(self, domain: Any) -> None:
+        if self._after is not None and self.options["open"]:
+            self._after.open(domain, started=self.options["start"])
+
+    @property
+    def system(self) -> GuestOs | None:
+        """The operating system that was chosen; None when none was, or none of that name is known."""
+        return find_os(self._os, self._known_systems()) if self._os else None
+
+    def set(self, path: str, value: Any) -> None:
+        """Give a value; see `PlanForm.set`. ``@os`` is the operating system, by name or short id.
+
+        What it needs is filled in where nobody has given anything.
+        """
+        if path != "@os":
+            super().set(path, value)
+            return
+        if not isinstance(value, str) or len(value) > _LONGEST:
+            raise SpecError("the form: the operating system must be text of a line")
+        with self._lock:
+            self._os = value.strip()
+            found = self.system
+            if found is not None:
+                self._filled = fill(self.state, found, self._filled)
+        self._update()
+
+    def _known_systems(self) -> tuple[GuestOs, ...]:
+        if not self._oses:
+            self._oses = known_oses()
+        return self._oses
+
+    def _ask_host(self) -> None:
+        self._known_systems()
+        super()._ask_host()
+
+    def _system_node(self) -> dict[str, Any]:
+        """Return the control of the operating system."""
+        text = _("Search by name. Memory, disk and devices are filled in where nothing was given")
+        if self._oses and not has_osinfo():
+            text += ". " + _("A short list: this machine has no osinfo-db")
+        unknown = bool(self._os) and self.system is None
+        return {
+            "path": "@os",
+            "kind": "text",
+            "label": _("Operating system"),
+            "help": text + ".",
+            "value": self._os,
+            "given": bool(self._os),
+            "required": False,
+            "error": _("No such system is known; nothing is filled in") if unknown else "",
+            "example": "Debian 12",
+            "more": False,
+            "offered": [each.name for each in self._oses] or ["Debian 12"],
+        }
 
     def more(self) -> dict[str, Any]:
         """Return presets, the host's numbers and what would be too much for it."""
         offer = self.choices.offer
         notes: list[tuple[str, str]] = [("info", text) for text in self._notes]
         if offer is not None:
-            notes.append(("info", numbers(offer)))
+            notes += [("info", text) for text in (numbers(offer), room(offer)) if text]
             notes += [("warning", text) for text in advice(offer, *self._size())]
             notes += [("info", text) for text in offer.lacking]
+        if self.system is not None:
+            notes += [("warning", text) for text in too_little(self.state, self.system)]
+        mine = self.presets.names()
+        tip = _("Your own preset")
         return {
             **super().more(),
-            "presets": [[key, _(label), _(tip)] for key, (label, tip, _v) in PRESETS.items()],
+            "tops": [self._system_node()],
+            "presets": [
+                *([key, _(label), _(tip)] for key, (label, tip, _v) in PRESETS.items()),
+                *([f"{_OWN}{name}", name, tip] for name in mine),
+            ],
+            "mine": list(mine),
             "can_import": True,
             "notes": notes,
         }
@@ -163,40 +234,79 @@ class Create(PlanForm[DomainSpec]):
         data = {name: value for name, value in found.items() if name != "uuid"}
         for link in data.get("interfaces", ()):
             link.pop("mac", None)
-        lost = (*left, *self.state.load(data))
+        with self._lock:
+            lost = (*left, *self.state.load(data))
+            self._os, self._filled = _system_of(text), {}
         self._say_taken(lost)
         return lost
 
     def preset(self, name: str) -> None:
         """Fill in the values of a preset; the name that was given stays.
 
+        Args:
+            name: key of one that comes with the form, or ``own:`` and the name of one's own.
+
         Raises:
             SpecError: there is no such preset.
         """
-        if name not in PRESETS:
+        is_own = name.startswith(_OWN)
+        if not is_own and name not in PRESETS:
             raise SpecError(f"create: no preset {name!r:.60}", hint=", ".join(PRESETS))
         with self._lock:
-            names = ("name", "title")
             kept: dict[str, Raw] = {
-                key: value for key, value in self.state.raw.items() if key in names
+                key: value for key, value in self.state.raw.items() if key in {"name", "title"}
             }
-            self.state.load(PRESETS[name][2])
+            if is_own:
+                self.presets.load(name.removeprefix(_OWN), self.state)
+            else:
+                self.state.load(PRESETS[name][2])
             self.state.raw |= kept
+            self._os, self._filled = "", {}
         self._notes = ()
         self._update()
 
+    def save_preset(self, name: str) -> tuple[str, ...]:
+        """Keep what is given now as a preset of one's own; return the secrets left out.
+
+        Raises:
+            SpecError: no such name can be.
+            HostError: the folder cannot be written.
+        """
+        with self._lock:
+            left = self.presets.save(name, self.state)
+        said = [_("Saved as preset “{name}”").format(name=" ".join(name.split()))]
+        if left:
+            said.append(_("without secrets: {what}").format(what=", ".join(left)))
+        self.say(", ".join(said) + ".")
+        self.refresh()
+        return left
+
+    def delete_preset(self, name: str) -> None:
+        """Forget a preset of one's own.
+
+        Raises:
+            SpecError: there is none of that name.
+        """
+        self.presets.delete(name)
+        self.say(_("Preset “{name}” is deleted.").format(name=name))
+        self.refresh()
+
     def pressed(self, name: str, value: str) -> None:
         """Do what a button stands for."""
-        if name == "preset":
-            self.preset(value)
-        elif name == "import":
-            self.take_over(value)
+        does = {
+            "preset": self.preset,
+            "import": self.take_over,
+            "save-preset": self.save_preset,
+            "delete-preset": self.delete_preset,
+        }
+        if name in does:
+            does[name](value)
         else:
             super().pressed(name, value)
 
     def clear(self) -> None:
         """Take everything away that was given."""
-        self._notes = ()
+        self._notes, self._os, self._filled = (), "", {}
         super().clear()
 
     def _say_taken(self, lost: tuple[str, ...]) -> None:
@@ -215,3 +325,10 @@ class Create(PlanForm[DomainSpec]):
             memory = 0
         vcpus = data.get("vcpus", 1)
         return memory, vcpus if isinstance(vcpus, int) else 0
+
+
+def _system_of(line: str) -> str:
+    """Return the operating system that a virt-install line names; empty when it names none."""
+    found = re.search(r"--(?:os-variant|osinfo)[= ]\s*['\"]?(?:name=|short-id=)?([\w.-]+)", line)
+    known = find_os(found[1], known_oses()) if found else None
+    return known.name if known is not None else ""

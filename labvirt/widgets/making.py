@@ -9,18 +9,38 @@ from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.volume import VolumeSpec
 from labvirt.widgets.forms.capacity import short
+from labvirt.widgets.forms.clashes import readouts, subnet_clashes
 from labvirt.widgets.forms.planning import PlanForm
 from labvirt.widgets.i18n import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from labvirt.widgets.forms.tree import Section
 
 __all__ = ["network_form", "pool_form", "volume_form"]
 
 _NETWORK: Final[tuple[Section, ...]] = (
-    ("general", N_("General"), ("name", "forward", "forward_dev", "devices", "bridge")),
-    ("addresses", N_("Addresses"), ("ips", "domain")),
-    ("more", N_("More settings"), ("nat", "stp", "mtu", "uuid")),
+    (
+        "general",
+        N_("General"),
+        ("name", "forward", "forward_dev", "devices", "pf", "pci", "bridge", "openvswitch"),
+    ),
+    ("addresses", N_("Addresses"), ("ips", "routes", "ipv6", "nat")),
+    (
+        "names",
+        N_("Names (DNS)"),
+        (
+            *("dns", "domain", "domain_local", "dns_forwarders", "dns_hosts", "dns_txts"),
+            *("dns_srvs", "dnsmasq_options"),
+        ),
+    ),
+    (
+        "limits",
+        N_("Limits and classes"),
+        ("inbound", "outbound", "port_isolated", "vlan", "portgroups"),
+    ),
+    ("more", N_("More settings"), ("stp", "delay_s", "zone", "mtu", "mac", "uuid")),
 )
 _POOL: Final[tuple[Section, ...]] = (
     ("general", N_("General"), ("name", "kind", "path")),
@@ -29,7 +49,7 @@ _POOL: Final[tuple[Section, ...]] = (
         N_("Source"),
         (
             *("device", "devices", "target", "hosts", "dir", "source_name", "format", "adapter"),
-            *("initiator", "auth"),
+            *("initiator", "auth", "rbd_options"),
         ),
     ),
     (
@@ -44,6 +64,7 @@ _POOL: Final[tuple[Section, ...]] = (
 _VOLUME: Final[tuple[Section, ...]] = (
     ("general", N_("General"), ("name", "capacity", "format", "allocation")),
     ("backing", N_("Backing image"), ("backing_path", "backing_format")),
+    ("secret", N_("Encryption"), ("encryption",)),
     (
         "more",
         N_("More settings"),
@@ -82,6 +103,7 @@ def pool_form(host: Any) -> PlanForm[PoolSpec]:
     """
     _host(host, "pool_form")
     build = N_("Make its folder, file system or volume group")
+    losing = N_("What was on it is lost; only with Build")
     return PlanForm(
         PoolSpec,
         title=N_("Create a storage pool"),
@@ -89,7 +111,11 @@ def pool_form(host: Any) -> PlanForm[PoolSpec]:
         plan=host.plan,
         host=host,
         sections=_POOL,
-        options={**_AUTOSTART, "build": (N_("Build"), build, False)},
+        options={
+            **_AUTOSTART,
+            "build": (N_("Build"), build, False),
+            "overwrite": (N_("Format whatever is on the device"), losing, False),
+        },
     )
 
 
@@ -143,9 +169,17 @@ class _NetworkForm(PlanForm[NetworkSpec]):
             self._note = error.what
         super()._ask_host()
 
+    def clashes(self) -> Mapping[str, str]:
+        """Return names and addresses that are taken."""
+        offer = self.choices.offer
+        found = subnet_clashes(self.state.raw, offer) if offer is not None else {}
+        return {**super().clashes(), **found}
+
     def more(self) -> dict[str, Any]:
-        """Return what was found free."""
-        return {**super().more(), "notes": [("info", self._note)] if self._note else []}
+        """Return what was found free, and what the addresses mean."""
+        notes = [self._note] if self._note else []
+        told = [*notes, *readouts(self.state.raw)]
+        return {**super().more(), "notes": [("info", text) for text in told]}
 
 
 class _VolumeForm(PlanForm[VolumeSpec]):
@@ -163,13 +197,26 @@ class _VolumeForm(PlanForm[VolumeSpec]):
         self.pool = pool
         self._note: tuple[str, str] | None = None
         self._free: int | None = None
+        self._taken: tuple[str, ...] = ()
+
+    def names_taken(self) -> Collection[str]:
+        """Return the names of the pool's volumes."""
+        return self._taken
+
+    def _ask_again(self) -> None:
+        self._look()
+        super()._ask_again()
 
     def _ask_host(self) -> None:
+        self._look()
+        super()._ask_host()
+
+    def _look(self) -> None:
         try:
             self._free = int(self.pool.available)
+            self._taken = tuple(each.name for each in self.pool.volumes.records)
         except LabvirtError as error:
             self._note = ("warning", error.what)
-        super()._ask_host()
 
     def more(self) -> dict[str, Any]:
         """Return how much is free, and whether the volume may outgrow it."""

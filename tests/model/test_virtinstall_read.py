@@ -171,3 +171,16 @@ def test_g17_4_04_swap_space():
     assert memory_ratio(24 * gib, 48 * gib) == 1
     assert memory_ratio(24 * gib, 8 * gib) == memory_ratio(0, gib) == 0
     assert vcpu_ratio(2, 10) == 5
+
+
+def test_one_dash_where_two_are_meant_is_read_and_told():
+    odd = "virt-install -hvm -s 5 -f /x/w.dsk -n w -cdrom=/ISOs/w.iso -vnc -r 1024"
+    right = "virt-install --hvm -s 5 -f /x/w.dsk -n w --cdrom=/ISOs/w.iso --vnc -r 1024"
+    found, left = read_virt_install(odd)
+    assert found == read_virt_install(right)[0]
+    assert found["source"]["path"] == "/ISOs/w.iso"
+    assert left[:3] == (
+        "-hvm is read as --hvm",
+        "-cdrom is read as --cdrom",
+        "-vnc is read as --vnc",
+    )

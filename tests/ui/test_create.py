@@ -37,7 +37,7 @@ def book(jupyter):
 def form(book):
     """The form, empty."""
     book.wait("() => document.querySelector('[data-lv=ready] .lv-form h3')")
-    book.ask("form.clear()")
+    book.ask("form.clear(); form.set('@open', False)")
     book.wait("() => document.querySelector('[data-path=name] input').value === ''")
     return book.boards.first
 
@@ -56,6 +56,14 @@ def wrong(form):
 
 def control(form, path):
     return form.locator(f"[data-path='{path}'] :is(input, select, textarea)").first
+
+
+def cells(book):
+    """What stands in the cells of the notebook."""
+    return book.page.evaluate(
+        """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells
+          .map((cell) => cell.getSource())"""
+    )
 
 
 def made(book):
@@ -107,13 +115,29 @@ def test_a_vm_is_made_by_mouse_and_two_clicks_make_one(book, form, jupyter):
     form.get_by_role("button", name="Copy").click()
     form.get_by_role("tabpanel").get_by_text("Copied", exact=True).wait_for()
     whole(jupyter, "create-ready")
+    assert "yes, but mind" in form.locator(".lv-badge").inner_text()
+    form.get_by_role("button", name="Insert as cell").click()
+    form.get_by_role("tabpanel").get_by_text("A new cell below has it").wait_for()
+    assert cells(book)[2].startswith("import labvirt as lv\n\nlv.Lab.attach(")
+    assert "DomainSpec(name='web1'" in cells(book)[2]
+    assert made(book) == "[]", "it is not run"
+    form.get_by_label("Open its console when it is made").check()
     form.get_by_role("button", name="Create VM").dblclick()
     state(book, "phase", "done")
     assert "Made: web1" in form.inner_text()
+    console = book.page.locator(".xterm")
+    console.wait_for()
+    book.page.get_by_text("web1:~#").wait_for(timeout=90_000)
+    plan = form.locator(".lv-plan")
+    assert "exists already" not in plan.inner_text()
+    jupyter.picture("create-console")
+    book.page.get_by_role("button", name="Close", exact=True).click()
+    console.wait_for(state="detached")
     assert form.get_by_role("button", name="Create VM").is_disabled()
     assert made(book) == "['web1']"
     control(form, "title").fill("a title")
     state(book, "preview", "failed")
+    form.get_by_text("web1 exists already on alpha; web2 is free").wait_for()
     assert "web1 exists already" in form.locator(".lv-plan").inner_text()
 
 
@@ -158,7 +182,7 @@ def test_a_vm_is_made_step_by_step_by_keyboard_only(book, form, jupyter):
     keyboard.press("Enter")
     state(book, "phase", "done")
     assert "'kbd1'" in made(book)
-    assert book.page.evaluate("() => document.querySelectorAll('.jp-Cell').length") == 2
+    assert book.page.evaluate("() => document.querySelectorAll('.jp-Cell').length") == 3
     book.page.evaluate("() => document.querySelector('[data-do=wizard]').focus()")
     keyboard.press("Enter")
 
@@ -228,6 +252,29 @@ def test_a_virt_install_line_of_2009_and_xml_fill_the_form(book, form):
     form.get_by_text("From a virt-install line or XML").click()
 
 
+def test_a_system_and_a_preset_of_ones_own(book, form, jupyter):
+    field = form.get_by_label("Operating system")
+    field.fill("Debian 12")
+    book.wait("() => document.querySelector('[data-path=memory] input').value === '1 GiB'")
+    assert control(form, "disks[0].source.size").input_value() == "20 GiB"
+    control(form, "memory").fill("512")
+    form.locator(".lv-notes").get_by_text("needs 1 GiB at least").wait_for()
+    form.get_by_text("Save as preset").click()
+    form.get_by_label("Name of your preset").fill(EVIL)
+    form.get_by_role("button", name="Save", exact=True).click()
+    own = form.locator("[data-do^='preset-own:']")
+    own.wait_for()
+    jupyter.picture("create-top", form.locator(".lv-form"))
+    form.get_by_role("button", name="Start over").click()
+    book.wait("() => document.querySelector('[data-path=memory] input').value === ''")
+    own.click()
+    book.wait("() => document.querySelector('[data-path=memory] input').value === '512'")
+    assert not book.page.evaluate("() => 'hurt' in window")
+    form.get_by_role("button", name="Delete", exact=True).click()
+    own.wait_for(state="detached")
+    form.get_by_text("Save as preset").click()
+
+
 def test_axe_finds_nothing_serious(book, form):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -274,6 +321,36 @@ def test_every_view_of_a_form_shows_the_same(book, form):
     book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
     control(form, "name").fill("once")
     assert "once" in book.ask("import time; time.sleep(0.6); print(form.state.raw['name'])")
+
+
+@pytest.mark.slow(seconds=15)
+def test_where_no_notebook_is_around_a_view_the_call_is_copied_with_a_word_why(book, form):
+    book.ask("form.preset('tiny'); form.set('name', 'away1')")
+    state(book, "preview", "ready")
+    before = cells(book)
+    # A view of an output stands beside the notebook, as everything does in Voila.
+    panel = book.page.evaluate(
+        """async () => {
+          const {id, content} = jupyterapp.shell.currentWidget;
+          content.activeCellIndex = 1;
+          await jupyterapp.commands.execute('notebook:create-output-view');
+          return id;
+        }"""
+    )
+    beside = book.page.locator(".jp-LinkedOutputView .lv-form")
+    beside.get_by_role("tab", name="Python").click()
+    beside.get_by_role("button", name="Insert as cell").click()
+    beside.get_by_text("it was copied instead").wait_for()
+    book.page.evaluate(
+        """(panel) => {
+          for (const each of [...jupyterapp.shell.widgets('main')])
+            if (each.node.querySelector('.jp-LinkedOutputView')) each.close();
+          jupyterapp.shell.activateById(panel);
+        }""",
+        panel,
+    )
+    book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
+    assert cells(book) == before
 
 
 def test_forms_of_networks_pools_and_volumes(book, jupyter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
@@ -223,6 +224,52 @@ def test_a_line_or_xml_is_taken_over_with_a_list_of_what_is_not(form):
         with pytest.raises(SpecError):
             form.take_over(bad)
         assert form.spec() == before
+
+
+def test_a_line_names_its_system_which_fills_nothing_in(form):
+    form.take_over("virt-install -n a -r 256 --cdrom /a.iso --os-variant debian12 --disk size=2")
+    assert form.system.name == "Debian 12"
+    assert str(form.spec().memory) == "256 MiB"
+    assert "needs 1 GiB at least" in str(shown_notes(form))
+    form.take_over("virt-install -n a -r 256 --osinfo detect=on,require=off")
+    assert form.system is None
+
+
+def shown_notes(form):
+    return [text for _tone, text in shown(form)["notes"]]
+
+
+def test_a_plan_that_is_late_does_not_stand_in_the_way_of_what_was_made(form, host):
+    assert form.start()
+    form.wait(10)
+    before = dict(form._preview)
+    host.refusal = ConflictError("create web1", libvirt_text="web1 exists")
+    form._show_plan()
+    assert form._preview == before
+
+
+def test_what_is_lost_must_be_agreed_to(form, host):
+    made = host.plan
+
+    def plan(spec, **options):
+        found = made(spec, **options)
+
+        losing = dataclasses.replace(found.actions[0], loses=(f"the disk of {EVIL}",))
+        return dataclasses.replace(found, actions=(losing,))
+
+    form._plan_of = plan
+    form._show_plan()
+    box = next(each for each in shown(form)["options"] if each["path"] == "@confirm")
+    assert EVIL in box["help"]
+    assert form.start()
+    with pytest.raises(LabvirtError, match=r"confirm|lost|destroy"):
+        form.wait(10)
+    assert host.made == []
+    form._show_plan()
+    form.set("@confirm", True)
+    assert form.start()
+    form.wait(10)
+    assert len(host.made) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from labvirt.widgets.i18n import _
 if TYPE_CHECKING:
     from labvirt.host.offering import HostOffer
 
-__all__ = ["advice", "numbers"]
+__all__ = ["advice", "numbers", "room"]
 
 
 def numbers(offer: HostOffer) -> str:
@@ -29,6 +29,15 @@ def numbers(offer: HostOffer) -> str:
         vcpus=offer.given_vcpus,
         most=offer.max_vcpus,
     )
+
+
+def room(offer: HostOffer) -> str:
+    """Return how much is free in the pools, in a sentence; empty when there is no pool."""
+    if not offer.pools:
+        return ""
+    pairs = zip(offer.pools, offer.free, strict=False)
+    listed = ", ".join(f"{name} {short(free)}" for name, free in pairs)
+    return _("Free in storage pools: {pools}.").format(pools=listed)
 
 
 def advice(offer: HostOffer, memory: int, vcpus: int) -> tuple[str, ...]:

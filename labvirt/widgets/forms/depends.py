@@ -29,9 +29,14 @@ RULES: Final[dict[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
     ("NetworkSpec", "nat"): ("forward", ("nat",)),
     ("NetworkSpec", "forward_dev"): ("forward", ("nat", "route")),
     ("NetworkSpec", "devices"): ("forward", ("bridge", *MACVTAP)),
-    ("NetworkSpec", "ips"): ("forward", _OWN),
-    ("NetworkSpec", "stp"): ("forward", _OWN),
-    ("NetworkSpec", "domain"): ("forward", _OWN),
+    **{
+        ("NetworkSpec", field): ("forward", _OWN)
+        for field in (
+            *("ips", "routes", "ipv6", "stp", "delay_s", "zone", "mac", "domain", "domain_local"),
+            *("dns", "dns_forwarders", "dns_hosts", "dns_txts", "dns_srvs", "dnsmasq_options"),
+        )
+    },
+    ("NetworkSpec", "openvswitch"): ("forward", ("bridge",)),
     ("NetworkSpec", "bridge"): ("forward", ("bridge", *_OWN)),
     ("NetworkSpec", "mtu"): ("forward", _OWN),
     ("NetworkSpec", "pf"): ("forward", ("hostdev",)),

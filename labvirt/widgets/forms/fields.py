@@ -20,8 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["FormField", "Kind", "fields_of"]
 
 Kind = Literal[
-    "text", "prose", "number", "size", "flag", "choice", "words", "secret", "group", "list"
+    "text",
+    "prose",
+    "number",
+    "size",
+    "flag",
+    "choice",
+    "words",
+    "lines",
+    "pairs",
+    "secret",
+    "group",
+    "list",
 ]
+#: Several texts that may have commas and blanks in them.
+_LINES: Final = frozenset({"dnsmasq_options"})
+#: They say where a secret is, and are none.
+_NAMES_OF_SECRETS: Final = frozenset({"secret_uuid", "secret_usage"})
 _UNION: Final = (Union, types.UnionType)
 
 
@@ -33,7 +48,8 @@ class FormField:
         name: name of the field in its spec.
         label: what it is called, in English.
         help: what it is, in English: the spec's own description.
-        kind: how it is asked for. ``words`` are several words with commas; ``group`` is a spec
+        kind: how it is asked for. ``words`` are several words with commas, ``pairs`` several
+            ``name=value``, ``lines`` one on each line; ``group`` is a spec
             inside the spec; ``list`` has any number of elements.
         unit: unit in which a bare number is meant; empty when it has none.
         choices: what may be chosen; empty when anything may be written.
@@ -44,6 +60,7 @@ class FormField:
         high: the greatest.
         longest: most characters, None when there is no limit.
         examples: what could be written.
+        numeric: the choices are numbers.
         inner: fields of a group, or of each element of a list.
         variants: for a group of several kinds: kind to its fields; ``inner`` is empty then.
     """
@@ -61,6 +78,7 @@ class FormField:
     high: int | float | None = None
     longest: int | None = None
     examples: tuple[str, ...] = ()
+    numeric: bool = False
     inner: tuple[FormField, ...] = ()
     variants: tuple[tuple[str, tuple[FormField, ...]], ...] = ()
 
@@ -115,9 +133,11 @@ def _shape(name: str, options: list[Any], default: Any) -> dict[str, Any]:
         inner = [_bare(each)[0] for each in _options(_bare(element)[0])]
         if inner and all(_is_spec(each) for each in inner):
             return {**_group(inner), "kind": "list"}
-        return {"kind": "words", "choices": _literals(inner)}
+        kind = "lines" if name in _LINES else "words"
+        return {"kind": kind, "choices": _literals(inner)}
     if literals := _literals(options):
-        return {"kind": "choice", "choices": literals}
+        numeric = all(isinstance(word, int) for each in options for word in get_args(each))
+        return {"kind": "choice", "choices": literals, "numeric": numeric}
     if first is bool and default is None:
         return {"kind": "choice", "choices": ("yes", "no")}
     return {"kind": _plain_kind(name, first)}
@@ -125,10 +145,12 @@ def _shape(name: str, options: list[Any], default: Any) -> dict[str, Any]:
 
 def _plain_kind(name: str, note: Any) -> Kind:
     """Return how one value is asked for that is neither chosen nor made of others."""
-    if note is pydantic.SecretStr or is_secret(name):
+    if note is pydantic.SecretStr or (is_secret(name) and name not in _NAMES_OF_SECRETS):
         return "secret"
     if name in {"description", "xml"}:
         return "prose"
+    if get_origin(note) is dict:
+        return "pairs"
     kinds: dict[Any, Kind] = {bool: "flag", Size: "size", int: "number", float: "number"}
     return kinds.get(note, "text")
 

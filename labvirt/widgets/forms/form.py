@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from labvirt.errors import LabvirtError, SpecError
+from labvirt.errors import LabvirtError
 from labvirt.model.spec import Spec
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.forms.choices import Choices
@@ -142,7 +142,7 @@ class Form(Shown, Generic[S]):
     # -- shown -------------------------------------------------------------------------------------
 
     @property
-    def widget(self) -> LiveView:
+    def widget(self) -> Any:
         """The ipywidget, for layouts of one's own.
 
         Raises:
@@ -165,9 +165,11 @@ class Form(Shown, Generic[S]):
         if is_batch():
             return self.bundle()
         widget = self.widget
-        widget.send_code()
+        if self._view is not None:
+            self._view.send_code()
         bundle: Any = widget._repr_mimebundle_(**options)
-        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
+        # A box of widgets gives its data alone, an anywidget metadata with it.
+        data, *rest = bundle if isinstance(bundle, tuple) else (bundle, {})
         return ({**data, **self.bundle()}, *rest)
 
     def bundle(self) -> dict[str, Any]:
@@ -207,6 +209,10 @@ class Form(Shown, Generic[S]):
 
     def given_elsewhere(self) -> Mapping[str, str]:
         """Return errors that somebody else found than the spec, by field."""
+        return {}
+
+    def offered(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what this form proposes for its fields, besides what the host has."""
         return {}
 
     def say(self, text: str) -> None:
@@ -260,7 +266,9 @@ class Form(Shown, Generic[S]):
                 "t": "form",
                 "title": _(self.title),
                 "language": language(),
-                "sections": section_nodes(self.state, self.sections, self.choices, seen),
+                "sections": section_nodes(
+                    self.state, self.sections, self.choices, seen, self.offered()
+                ),
                 "general": seen.get("", ""),
                 "status": self._status(errors, seen),
                 "is_wrong": bool(seen),
@@ -317,7 +325,7 @@ class Form(Shown, Generic[S]):
                 self._press(str(message.get("name", "")), str(message.get("value", "")))
             elif kind == "hello":
                 self.refresh()
-        except SpecError as error:
+        except LabvirtError as error:
             self.say(str(error))
             self.refresh()
 

@@ -216,9 +216,23 @@ _ONE: Final = {
     "timers": N_("Timer"),
     "features": N_("Feature"),
     "hosts": N_("Host"),
+    "routes": N_("Route"),
+    "dns_forwarders": N_("DNS server"),
+    "dns_hosts": N_("DNS host"),
+    "dns_txts": N_("TXT record"),
+    "dns_srvs": N_("SRV record"),
+    "portgroups": N_("Port group"),
+    "more_ranges": N_("Range"),
 }
 
-_UNITS: Final = {"vram_kib": "KiB", "mtu": "B", "lease_s": "s"}
+_UNITS: Final = {
+    "vram_kib": "KiB",
+    "mtu": "B",
+    "lease_s": "s",
+    "average": "KiB/s",
+    "peak": "KiB/s",
+    "burst": "KiB",
+}
 
 
 def label_of(name: str, spec: str = "") -> str:

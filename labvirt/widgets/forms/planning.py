@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from labvirt.errors import CancelledError, LabvirtError, SpecError
 from labvirt.model.spec import Spec
+from labvirt.widgets.forms.clashes import free_names, name_clash, taken_names
 from labvirt.widgets.forms.form import Form
 from labvirt.widgets.forms.static import status_word
 from labvirt.widgets.i18n import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from labvirt.plan import Job, Plan
     from labvirt.plan.job import Progress
@@ -41,6 +42,9 @@ class PlanForm(Form[S]):
             to ``plan`` by name.
     """
 
+    #: Options that are the form's own and no matter of the plan.
+    _own: ClassVar[frozenset[str]] = frozenset()
+
     def __init__(
         self,
         spec: type[S],
@@ -58,6 +62,7 @@ class PlanForm(Form[S]):
         self.options = {name: value for name, (_label, _help, value) in self._options.items()}
         self._preview: dict[str, Any] = {"state": "none"}
         self._plan_errors: dict[str, str] = {}
+        self._agreed: tuple[str, ...] = ()
         self._planned: Any = None
         self.phase: Phase = "idle"
         self.job: Job[Any] | None = None
@@ -77,7 +82,8 @@ class PlanForm(Form[S]):
             LabvirtError: the host refuses.
         """
         with self._lock:
-            spec, options = self.state.spec(), dict(self.options)
+            spec = self.state.spec()
+            options = {name: value for name, value in self.options.items() if name not in self._own}
         made: Plan[Any] = self._plan_of(spec, **options)
         return made
 
@@ -90,7 +96,7 @@ class PlanForm(Form[S]):
         with self._lock:
             # What a host refused it may allow by now; it is asked again.
             self._plan_errors = {}
-            if self.blocked() or self.focus_first():
+            if self.blocked() or (self.state.check().errors and self.focus_first()):
                 self.refresh()
                 return False
             self.phase, self.error, self.result = "planning", "", None
@@ -151,14 +157,17 @@ class PlanForm(Form[S]):
             "verb": {"label": _(self.verb), "tip": why or _("Do what the plan says")},
             "blocked": why,
             "options": [
-                {
-                    "path": f"@{name}",
-                    "kind": "flag",
-                    "label": _(label),
-                    "help": _(text),
-                    "value": self.options[name],
-                }
-                for name, (label, text, _value) in self._options.items()
+                *self._agreement(),
+                *(
+                    {
+                        "path": f"@{name}",
+                        "kind": "flag",
+                        "label": _(label),
+                        "help": _(text),
+                        "value": self.options[name],
+                    }
+                    for name, (label, text, _value) in self._options.items()
+                ),
             ],
             "preview": self._preview,
             "job": {"phase": self.phase, "said": self._outcome(), **self._progress},
@@ -175,6 +184,28 @@ class PlanForm(Form[S]):
             ],
         }
 
+    def _agreement(self) -> list[dict[str, Any]]:
+        """Return the box by which one agrees to what the plan destroys, when it does."""
+        losses = self._preview.get("destroys", ())
+        if not losses:
+            return []
+        agreed = tuple(losses) == self._agreed
+        text = _("Without this nothing is made. Lost for good: {what}")
+        return [
+            {
+                "path": "@confirm",
+                "kind": "flag",
+                "label": _("I agree to what is lost"),
+                "help": text.format(what="; ".join(losses)),
+                "value": agreed,
+            }
+        ]
+
+    def judged(self, plan: Plan[Any]) -> dict[str, Any]:
+        """Return what a form of another kind says of its plan; it may ask the host."""
+        del plan
+        return {}
+
     def _outcome(self) -> str:
         if self.phase == "done":
             name = getattr(self.result, "name", "")
@@ -187,6 +218,11 @@ class PlanForm(Form[S]):
         """Give a value; see `Form.set`. An option is ``@`` and its name."""
         if not path.startswith("@"):
             super().set(path, value)
+            return
+        if path == "@confirm" and isinstance(value, bool):
+            with self._lock:
+                self._agreed = tuple(self._preview.get("destroys", ())) if value else ()
+            self.refresh()
             return
         if path[1:] not in self.options or not isinstance(value, bool):
             raise SpecError(f"the form: {path[:80]!r} is no option that is True or False")
@@ -216,13 +252,32 @@ class PlanForm(Form[S]):
             self.worker.later("preview", self._show_plan, _PAUSE_S)
 
     def given_elsewhere(self) -> Mapping[str, str]:
-        """Return what the host refused, by field."""
-        return self._plan_errors
+        """Return what the host refused, and what is taken on it, by field."""
+        if self.phase in {"planning", "running", "done"}:
+            return self._plan_errors
+        return {**self.clashes(), **self._plan_errors}
+
+    def clashes(self) -> Mapping[str, str]:
+        """Return what is taken on the host, by field; the plan looks again before anything."""
+        name = self.state.raw.get("name", "")
+        return name_clash(name, self.names_taken(), self.host.name)
+
+    def names_taken(self) -> Collection[str]:
+        """Return the names that are in use."""
+        return taken_names(self.state.cls.__name__, self.choices.offer)
+
+    def offered(self) -> Mapping[str, tuple[str, ...]]:
+        """Propose a name that is free."""
+        given = str(self.state.raw.get("name", ""))
+        names = free_names(self.state.cls.__name__, given, self.names_taken())
+        return {"name": names} if self.choices.offer is not None else {}
 
     # -- on the worker -----------------------------------------------------------------------------------
 
     def _show_plan(self) -> None:
         with self._lock:
+            if self.phase in {"planning", "running", "done"}:
+                return  # what is made, or was, would stand in its own way
             asked = self.state.data()
         try:
             plan = self.plan()
@@ -231,9 +286,10 @@ class PlanForm(Form[S]):
         except LabvirtError as error:
             self._refuse(asked, str(error), {})
         else:
+            preview = _preview_of(plan) | self.judged(plan)
             with self._lock:
                 if self.state.data() == asked:
-                    self._preview = _preview_of(plan)
+                    self._preview = preview
         self.refresh()
 
     def _refuse(self, asked: Mapping[str, Any], text: str, errors: dict[str, str]) -> None:
@@ -249,8 +305,10 @@ class PlanForm(Form[S]):
             with self._lock:
                 if self.phase != "planning":
                     return
-                self._preview = _preview_of(plan)
-                job = plan.start()
+                self._preview = {**self._preview, **_preview_of(plan)}
+                job = plan.start(
+                    confirm=bool(self._agreed) and tuple(plan.destroys) == self._agreed
+                )
                 self.job, self.phase = job, "running"
         except SpecError as error:
             with self._lock:

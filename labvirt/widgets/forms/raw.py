@@ -33,25 +33,65 @@ def read(field: FormField, raw: Raw) -> Any:
     if isinstance(raw, bool):
         return raw
     text = raw if field.kind in {"prose", "secret"} else raw.strip()
-    if field.kind == "number":
-        if not _WHOLE.fullmatch(text):
-            raise ValueError(_("must be a whole number"))
+    reader = _READERS.get(field.kind)
+    return reader(field, text) if reader is not None else text
+
+
+def _number(_field: FormField, text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(_("must be a whole number"))
+    return int(text)
+
+
+def _size(field: FormField, text: str) -> str:
+    return f"{text} {field.unit}" if _BARE.fullmatch(text) else text
+
+
+def _words(_field: FormField, text: str) -> list[str]:
+    return [word for word in re.split(r"[,\s]+", text) if word]
+
+
+def _choice(field: FormField, text: str) -> str | int | bool:
+    if text not in field.choices:
+        return text
+    if field.numeric:
         return int(text)
-    if field.kind == "size" and _BARE.fullmatch(text):
-        return f"{text} {field.unit}"
-    if field.kind == "words":
-        return [word for word in re.split(r"[,\s]+", text) if word]
-    if field.kind == "choice" and field.choices == ("yes", "no") and text in field.choices:
-        return text == "yes"
-    return text
+    return text == "yes" if field.choices == ("yes", "no") else text
+
+
+def _lines(_field: FormField, text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _pairs(_field: FormField, text: str) -> dict[str, str]:
+    """Return ``a=1, b=2`` as a table."""
+    found = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        name, is_pair, value = part.partition("=")
+        if not is_pair or not name.strip():
+            raise ValueError(_("must be name=value, several with commas"))
+        found[name.strip()] = value.strip()
+    return found
+
+
+_READERS: Final = {
+    "number": _number,
+    "size": _size,
+    "words": _words,
+    "lines": _lines,
+    "pairs": _pairs,
+    "choice": _choice,
+}
 
 
 def write(field: FormField, value: Any) -> Raw:
     """Return a value of a spec as a form shows it."""
     if isinstance(value, bool):
         return value if field.kind == "flag" else ("yes" if value else "no")
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={each}" for name, each in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(str(each) for each in value)
+        return ("\n" if field.kind == "lines" else ", ").join(str(each) for each in value)
     return str(value)
 
 

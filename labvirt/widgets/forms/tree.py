@@ -29,6 +29,7 @@ def section_nodes(
     sections: Sequence[Section],
     choices: Choices,
     errors: Mapping[str, str],
+    offered: Mapping[str, tuple[str, ...]],
 ) -> list[dict[str, Any]]:
     """Return the parts of a form, each with its controls and the number of its errors."""
     made = []
@@ -38,6 +39,9 @@ def section_nodes(
         nodes = nodes_of(state, fields, "", choices, errors)
         if not nodes:
             continue  # other values leave nothing to ask here
+        for node in nodes:
+            if node["path"] in offered:
+                node["offered"] = list(offered[node["path"]])
         heads = tuple(field.name for field in fields)
         wrong = sum(path.split(".")[0].split("[")[0] in heads for path in errors if path)
         made.append({"key": key, "title": _(title), "nodes": nodes, "wrong": wrong})
@@ -134,6 +138,10 @@ def _help(field: FormField) -> str:
         parts.append(_("At least {low}").format(low=field.low))
     if field.unit and field.kind == "size":
         parts.append(_("A bare number is in {unit}").format(unit=field.unit))
+    if field.kind == "lines":
+        parts.append(_("Several: one on each line"))
+    if field.kind == "pairs":
+        parts.append(_("Several name=value: with commas"))
     if field.kind == "words":
         parts.append(_("Several: with commas"))
     if field.examples:

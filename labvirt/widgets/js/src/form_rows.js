@@ -42,7 +42,7 @@ export function inOrder(box, children) {
   });
 }
 
-const INPUTS = { text: "text", number: "text", size: "text", words: "text", secret: "password" };
+const INPUTS = { text: "text", number: "text", size: "text", words: "text", pairs: "text", secret: "password" };
 
 class Row {
   constructor(node, form) {
@@ -80,7 +80,7 @@ class Row {
     if (kind === "flag" || kind === "switch") return make("input", { ...shared, type: "checkbox", on: now });
     if (kind === "choice" || kind === "variant") return make("select", { ...shared, on: now });
     const typed = { ...now, input: () => this.give(false) };
-    if (kind === "prose") return make("textarea", { ...shared, rows: 2, on: typed });
+    if (kind === "prose" || kind === "lines") return make("textarea", { ...shared, rows: 2, on: typed });
     if (!(kind in INPUTS)) return null;
     const extra = kind === "secret" ? { autocomplete: "new-password" } : { autocomplete: "off" };
     if (kind === "number") extra.inputmode = "numeric";
@@ -162,7 +162,7 @@ class Row {
     const key = JSON.stringify(names);
     if (this.offered === key) return;
     this.offered = key;
-    this.offers.replaceChildren(...names.slice(0, 500).map((value) => make("option", { value })));
+    this.offers.replaceChildren(...names.slice(0, 1000).map((value) => make("option", { value })));
     this.control.after(this.offers);
   }
 
@@ -202,13 +202,16 @@ class Row {
 
 /** Tabs of texts with a button to copy each. */
 export class Tabs {
-  constructor(words) {
+  constructor(words, insert) {
+    this.insert = insert;
     this.list = make("div", { role: "tablist", class: "lv-tabs" });
     this.text = make("pre", { tabindex: "0" });
     this.copy = make("button", { type: "button", on: { click: () => this.copyText() } });
+    this.cell = make("button", { type: "button", on: { click: () => this.insertText() } });
+    this.cell.dataset.do = "cell";
     this.said = make("span", { role: "status", class: "lv-note" });
     const id = `lv-p${++count}`;
-    this.panel = make("div", { role: "tabpanel", id }, this.text, this.copy, " ", this.said);
+    this.panel = make("div", { role: "tabpanel", id }, this.text, this.copy, " ", this.cell, " ", this.said);
     this.el = make("div", {}, this.list, this.panel);
     this.list.addEventListener("keydown", (event) => this.key(event));
     this.words = words;
@@ -219,6 +222,8 @@ export class Tabs {
     this.tabs = tabs;
     say(this.copy, words.copy);
     this.copy.title = words.copy_tip;
+    say(this.cell, words.cell);
+    this.cell.title = words.cell_tip;
     if (!tabs.some(([key]) => key === this.chosen)) this.chosen = tabs[0]?.[0];
     const key = tabs.map(([name]) => name).join();
     if (key !== this.keys) {
@@ -242,6 +247,8 @@ export class Tabs {
   }
 
   draw() {
+    // Python is what a cell takes.
+    this.cell.hidden = this.chosen !== "python";
     this.tabs.forEach(([name, title, text], at) => {
       const on = name === this.chosen;
       this.buttons[at].setAttribute("aria-selected", String(on));
@@ -262,12 +269,22 @@ export class Tabs {
   }
 
   async copyText() {
+    say(this.said, (await this.copied()) ? this.words.copied : this.words.not_copied);
+  }
+
+  async copied() {
     try {
       await navigator.clipboard.writeText(this.text.textContent);
-      say(this.said, this.words.copied);
+      return true;
     } catch {
       getSelection().selectAllChildren(this.text);
-      say(this.said, document.execCommand("copy") ? this.words.copied : this.words.not_copied);
+      return document.execCommand("copy");
     }
+  }
+
+  async insertText() {
+    const words = this.words;
+    if (this.insert?.(`${words.cell_head}${this.text.textContent}\n`)) return say(this.said, words.inserted);
+    say(this.said, (await this.copied()) ? words.no_cell : words.not_copied);
   }
 }

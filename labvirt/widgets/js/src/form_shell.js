@@ -1,13 +1,15 @@
 // The form as a whole: its parts, pages, plan, progress; what is typed goes to the kernel.
 import { fill, make, press, say } from "./dom.js";
+import { drawChecklist } from "./form_checklist.js";
+import { OwnPresets } from "./form_presets.js";
 import { arrange, inOrder, Tabs } from "./form_rows.js";
 
 const PAUSE = 250; // ms after the last key before a value is sent
 const PATIENCE = 6000; // ms without an answer before that is said
 
 export class FormShell {
-  constructor(el, send) {
-    Object.assign(this, { el, send, view: crypto.randomUUID(), n: 0, seen: 0, page: 0, isPaged: false });
+  constructor(el, send, insert) {
+    Object.assign(this, { el, send, insert, view: crypto.randomUUID(), n: 0, seen: 0, page: 0, isPaged: false });
     this.pending = new Map();
     this.focused = 0;
     this.words = {};
@@ -42,6 +44,8 @@ export class FormShell {
     this.sourceLabel = make("label", { for: `${this.view}-i` });
     this.sourceDo = button("import", () => this.press("import", this.source.value));
     this.sourceBox = make("details", { class: "lv-fold" }, make("summary"), this.sourceLabel, this.source, this.sourceDo);
+    this.mine = new OwnPresets(this.view, (name, value) => this.press(name, value));
+    this.tops = make("div", { class: "lv-tops" });
     this.notes = make("div", { class: "lv-notes" });
     this.status = make("p", { class: "lv-status", role: "status" });
     this.general = make("p", { class: "lv-notice", role: "alert" });
@@ -58,12 +62,13 @@ export class FormShell {
     this.bar = make("progress", { max: 1 });
     this.stage = make("p", { role: "status", class: "lv-status" });
     this.outcome = make("pre", { class: "lv-notice", role: "alert" });
-    this.tabs = new Tabs({});
+    this.tabs = new Tabs({}, this.insert);
     this.steps = make("ol");
     this.warnings = make("ul", { class: "lv-warnings" });
     this.planHead = make("h4");
     this.planSaid = make("p", { class: "lv-note" });
-    this.plan = make("section", { class: "lv-plan" }, this.planHead, this.planSaid, this.steps, this.warnings, this.tabs.el);
+    this.badge = make("div", { class: "lv-badge", role: "status" }, make("strong"), make("ul"));
+    this.plan = make("section", { class: "lv-plan" }, this.planHead, this.planSaid, this.badge, this.steps, this.warnings, this.tabs.el);
     this.checklist = make("details", { class: "lv-fold" }, make("summary"), make("table", {}, make("thead"), make("tbody")));
     this.lost = make("p", { class: "lv-notice", role: "alert", hidden: true });
     this.end_ = make(
@@ -77,8 +82,8 @@ export class FormShell {
     this.root = make(
       "section",
       { class: "lv-board lv-form" },
-      ...[this.title, top, this.presets, this.sourceBox, this.loading, this.notes, this.pages],
-      ...[this.sections, this.end_, this.checklist, this.general, this.status, this.buttons, this.why],
+      ...[this.title, top, this.presets, this.sourceBox, this.mine.el, this.loading, this.tops, this.notes],
+      ...[this.pages, this.sections, this.end_, this.checklist, this.general, this.status, this.buttons, this.why],
       ...[this.bar, this.stage, this.outcome, this.lost],
     );
   }
@@ -193,7 +198,7 @@ export class FormShell {
     button.title = tip ?? text;
   }
 
-  drawTop({ words, presets, loading, loading_error: error, can_import: can, notes }) {
+  drawTop({ words, presets, mine, tops, loading, loading_error: error, can_import: can, notes }) {
     this.label(this.paged, words.wizard, words.wizard_tip);
     press(this.paged, this.isPaged);
     this.label(this.clear, words.clear, words.clear_tip);
@@ -201,6 +206,9 @@ export class FormShell {
     this.reload.hidden = loading === "none";
     const failed = `${words.failed} ${error}`;
     say(this.loading, loading === "loading" ? words.loading : loading === "failed" ? failed : "");
+    this.mine.show(mine, words);
+    arrange(this.tops, tops ?? [], this);
+    this.tops.hidden = !tops?.length;
     this.presets.hidden = !presets?.length;
     this.presets.setAttribute("aria-label", words.presets);
     const key = JSON.stringify(presets ?? []);
@@ -267,7 +275,7 @@ export class FormShell {
     this.outcome.hidden = job?.phase !== "failed";
     this.plan.hidden = !preview;
     if (preview) this.drawPlan(preview, words);
-    if (checklist) this.drawChecklist(checklist, words);
+    if (checklist) drawChecklist(this.checklist, checklist, words);
   }
 
   drawPlan(preview, words) {
@@ -282,33 +290,19 @@ export class FormShell {
       list.hidden = !texts?.length;
     };
     const has = preview.steps && preview.state !== "none" && preview.state !== "failed";
+    const { badge } = preview;
+    this.badge.hidden = !has || !badge;
+    if (badge) {
+      say(this.badge.firstChild, badge.title);
+      this.badge.classList.toggle("lv-no", badge.is_bad);
+      items(this.badge.lastChild, badge.texts);
+    }
     this.steps.setAttribute("aria-label", words.steps);
     this.warnings.setAttribute("aria-label", words.warnings);
     items(this.steps, has ? preview.steps : []);
     items(this.warnings, has ? [...preview.warnings, ...preview.destroys] : []);
     this.tabs.el.hidden = !has;
     if (has) this.tabs.show(preview.tabs, words);
-  }
-
-  drawChecklist(lines, words) {
-    const [summary, table] = this.checklist.children;
-    say(summary, words.checklist);
-    summary.title = words.checklist;
-    const key = JSON.stringify(lines);
-    if (key === this.listKey) return;
-    this.listKey = key;
-    const heads = [words.parameter, words.value, words.state];
-    table.tHead.replaceChildren(make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text))));
-    const rows = lines.map(([path, label, value, state, said]) =>
-      make(
-        "tr",
-        { class: `lv-${state}` },
-        make("th", { scope: "row", title: path }, label),
-        make("td", {}, value || "–"),
-        make("td", {}, said),
-      ),
-    );
-    table.tBodies[0].replaceChildren(...rows);
   }
 
   // -- pages ------------------------------------------------------------------------------------
