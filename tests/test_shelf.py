@@ -93,7 +93,7 @@ def test_with_a_damaged_list_every_file_is_the_users(source, tmp_path, damage):
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(LabvirtError, match="laid out in .*file") as caught:
+    with pytest.raises(LabvirtError, match=r"laid out in .*file") as caught:
         shelf.lay_out(tmp_path / "file" / "books")
     assert "--folder" in str(caught.value)
 
