@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labvirt.host.changing import ChangingVerbs
 from labvirt.host.clones.cloning import CloningVerbs
 from labvirt.host.clones.identity import IdentityVerbs
 from labvirt.host.devices.verbs import DeviceVerbs
@@ -22,7 +23,7 @@ __all__ = ["Domain"]
 
 class Domain(
     LifecycleVerbs,
-    ResourceVerbs,
+    ChangingVerbs,
     WaitingVerbs,
     MovingVerbs,
     FilterVerbs,

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["DIES", "HasXml", "dies_of_virtiofs", "plan_attach"]
 
 #: What libvirt adds to a definition only when the whole of it is defined anew.
-_WHOLE: Final = frozenset({"graphics", "video", "memballoon", "tpm", "panic"})
+_WHOLE: Final = frozenset({"graphics", "video", "memballoon", "tpm", "panic", "smartcard"})
 #: A domain has one of each at most.
 _SINGLE: Final = frozenset({"memballoon", "tpm", "vsock", "iommu"})
 
