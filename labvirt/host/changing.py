@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from labvirt.host.handle import python_call, xml_diff
 from labvirt.host.present import twins
 from labvirt.host.resources import ResourceVerbs
 from labvirt.host.validate import require_valid
-from labvirt.model.editing import MACHINE_FACTS
+from labvirt.model.editing import MACHINE_FACTS, facts_now, spec_of
 from labvirt.model.redact import unmask
 from labvirt.model.spec import did_you_mean
 from labvirt.model.spec_text import spec_text
@@ -23,8 +24,9 @@ from labvirt.status.device import records_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from labvirt.model.xml.devices import DeviceXml
+    from labvirt.model.spec import Spec
     from labvirt.plan import Action
+    from labvirt.status import DeviceRecord
 
 __all__ = ["BOOTABLE", "ChangingVerbs", "Stored"]
 
@@ -56,6 +58,34 @@ class Stored:
 
 class ChangingVerbs(ResourceVerbs):
     """Verbs that store another definition, whatever of it is another one."""
+
+    def editing(self, page: str) -> tuple[type[Spec], dict[str, Any]]:
+        """Return what can be changed on a page of the machine: a spec of it, and what holds now.
+
+        Args:
+            page: ``processors``, ``memory``, ``boot``, ``clock``, ``machine`` or ``power``.
+
+        Raises:
+            SpecError: there is no such page.
+        """
+        if page not in MACHINE_FACTS:
+            hint = did_you_mean(page, tuple(MACHINE_FACTS))
+            raise SpecError(f"{self.name} has no page of this name", [Problem("page", page, "", hint)])
+        document = DomainXml.parse(self.xml(inactive=self.info().persistent))
+        spec = spec_of(page, document)
+        assert spec is not None
+        return spec, facts_now(page, document)
+
+    def boot_devices(self) -> tuple[tuple[str, str, int | None], ...]:
+        """Return the devices a guest can boot from: name, what it is, place from 1 or None.
+
+        Those with a place come first, in their order.
+        """
+        document = DomainXml.parse(self.xml(inactive=self.info().persistent))
+        found = [(name, view.boot_order) for name, view in bootable(document).items()]
+        whats = {one.name: one.what for one in _records(document)}
+        found.sort(key=lambda each: (each[1] is None, each[1]))
+        return tuple((name, whats[name], place) for name, place in found)
 
     @verb
     def change(self, **facts: Any) -> Plan[None]:
@@ -226,13 +256,14 @@ class ChangingVerbs(ResourceVerbs):
         )
 
 
-def bootable(document: DomainXml) -> dict[str, DeviceXml]:
+def bootable(document: DomainXml) -> dict[str, Any]:
     """Return the devices from which a guest can boot by their names, in their order."""
-    import datetime as dt
-
-    records = records_of(document, dt.datetime.now(dt.UTC), live=False)
-    pairs = zip(records, document.devices, strict=True)
+    pairs = zip(_records(document), document.devices, strict=True)
     return {record.name: view for record, view in pairs if record.type in BOOTABLE}
+
+
+def _records(document: DomainXml) -> list[DeviceRecord]:
+    return records_of(document, dt.datetime.now(dt.UTC), live=False)
 
 
 def _refused(name: str, before: Sequence[str], known: tuple[str, ...]) -> tuple[str, str] | None:
@@ -274,6 +305,10 @@ def _put(document: DomainXml, given: Mapping[str, Any]) -> None:
         document.current_memory = document.memory
     if document.current_vcpus == document.vcpus:
         document.current_vcpus = None
+    shape = (document.cpu_sockets, document.cpu_cores, document.cpu_threads)
+    left = document.element.find("cpu/topology")
+    if not any(shape) and left is not None:
+        document.doc.remove(left)
     problems = []
     if document.memory is None or not document.memory:
         problems.append(Problem("memory", "", "is missing", "a size such as 512 MiB"))
@@ -283,7 +318,6 @@ def _put(document: DomainXml, given: Mapping[str, Any]) -> None:
     if (document.current_vcpus or 0) > (document.vcpus or 1):
         why, hint = f"is more than at most: {document.vcpus}", "raise vcpus too"
         problems.append(Problem("current_vcpus", str(document.current_vcpus), why, hint))
-    shape = (document.cpu_sockets, document.cpu_cores, document.cpu_threads)
     if any(shape):
         count = (shape[0] or 1) * (shape[1] or 1) * (shape[2] or 1)
         if None in shape:

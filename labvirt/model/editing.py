@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from labvirt.model.xml.devices import DeviceXml
 
-__all__ = ["DEVICE_FACTS", "MACHINE_FACTS", "edit_specs", "facts_now", "kind_of", "spec_of"]
+__all__ = ["DEVICE_FACTS", "MACHINE_FACTS", "edit_specs", "edits", "facts_now", "kind_of", "spec_of"]
 
 #: The pages of a machine, and the facts of `DomainXml` that each asks for.
 MACHINE_FACTS: Final[dict[str, tuple[str, ...]]] = {
@@ -187,6 +187,16 @@ def facts_now(kind: str, view: View) -> dict[str, Any]:
         if value is None and own is None and isinstance(view.FACTS[name], Present):
             value = False
         found[name] = value
+    return found
+
+
+def edits(was: Spec, now: Spec) -> dict[str, Any]:
+    """Return what is another value by now, in the words of `Domain.update` and `Domain.change`."""
+    names = type(now).model_fields
+    found = {name: getattr(now, name) for name in names if getattr(now, name) != getattr(was, name)}
+    if "kind" in found and getattr(now, "source", None) and "source" not in found:
+        # Another kind of link begins without a source; it is given anew.
+        found = {"kind": found.pop("kind"), "source": now.source, **found}  # type: ignore[attr-defined]
     return found
 
 

@@ -25,7 +25,8 @@ from labvirt.model.redact import redact_xml
 from labvirt.model.spec import Spec
 from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
-from labvirt.model.xml.devices import DiskXml, FilesystemXml, HostdevXml
+from labvirt.model.xml.chardev import ParallelXml, SerialXml
+from labvirt.model.xml.devices import DeviceXml, DiskXml, FilesystemXml, HostdevXml
 from labvirt.model.xml.domain import DEVICES, DomainXml
 from labvirt.model.xml.links import ShmemXml
 from labvirt.model.xml.text import XmlDoc
@@ -36,14 +37,15 @@ if TYPE_CHECKING:
     from labvirt.host.devices.verbs import DeviceVerbs
     from labvirt.host.host import Host
     from labvirt.model.disk import Bus
-    from labvirt.model.xml.devices import DeviceXml
     from labvirt.plan import Action
     from labvirt.status import DeviceRecord
 
 __all__ = ["DIES", "HasXml", "dies_of_virtiofs", "plan_attach"]
 
 #: What libvirt adds to a definition only when the whole of it is defined anew.
-_WHOLE: Final = frozenset({"graphics", "video", "memballoon", "tpm", "panic", "smartcard"})
+_WHOLE: Final = frozenset(
+    {"graphics", "video", "memballoon", "tpm", "panic", "smartcard", "hub", "audio"}
+)
 #: A domain has one of each at most.
 _SINGLE: Final = frozenset({"memballoon", "tpm", "vsock", "iommu"})
 
@@ -95,7 +97,7 @@ def plan_attach(
     text = _completed(wish, device)
     document = XmlDoc.parse(text)
     require_pluggable(domain, document)
-    view = DEVICES[str(document.root.tag)](document.root, document)
+    view = DEVICES.get(str(document.root.tag), DeviceXml)(document.root, document)
     _refuse_taken(wish, view)
     if wish.live is not None:
         _require_hotplug(wish, view)
@@ -173,7 +175,21 @@ def _completed(wish: _Wish, device: str | HasXml) -> str:
         }
         free = next(number for number in range(1000) if number not in taken)
         device = device.replace(index=free)
-    return device.device_xml().text()
+    view = device.device_xml()
+    if isinstance(view, SerialXml | ParallelXml):
+        view.target_port = _free_port(wish, str(view.element.tag), view.target_port or 0)
+    return view.text()
+
+
+def _free_port(wish: _Wish, tag: str, wanted: int) -> int:
+    """Return the number of a port that is wanted, or the next one that is free."""
+    taken = {
+        getattr(one, "target_port", None)
+        for document in wish.documents
+        for one in document.devices
+        if one.element.tag == tag
+    }
+    return next(number for number in range(wanted, 1000) if number not in taken)
 
 
 def _disk(wish: _Wish, disk: DiskSpec) -> DiskSpec:

@@ -14,7 +14,8 @@ from labvirt.widgets.charts import charts
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deed import Deed
-from labvirt.widgets.managing.pages import HardwarePage, OverviewPage, Page
+from labvirt.widgets.managing.hardware_page import HardwarePage
+from labvirt.widgets.managing.pages import OverviewPage, Page
 from labvirt.widgets.managing.parts import Aside, put
 from labvirt.widgets.managing.snapshot_page import SnapshotPage
 from labvirt.widgets.managing.xml_page import XmlPage
@@ -172,6 +173,7 @@ class Details(Shown):
         self._end()
         self.aside.close()
         self.deed.close()
+        self.hardware.close()
         if self._charts is not None:
             self._charts.close()
         registry.forget(self)

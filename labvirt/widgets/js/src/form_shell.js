@@ -340,6 +340,7 @@ export class FormShell {
     const isLast = !paged || this.page === this.last;
     this.end_.hidden = !isLast;
     // The first page says what will be asked for (guide 2.2, step 4), the last what was given.
+    this.paged.hidden = sections.length < 2;
     this.checklist.hidden = !this.form.checklist || (paged && this.page > 0 && !isLast);
     this.pages.hidden = this.back.hidden = this.next.hidden = !paged;
     this.label(this.back, words.back, words.back_tip);
