@@ -11,6 +11,7 @@ from labvirt.connection import domain as calls
 from labvirt.connection import network as networks
 from labvirt.errors import CancelledError, HostError, LabvirtError, NotFoundError, PreconditionError
 from labvirt.host.files import files_of
+from labvirt.host.following_jobs import followed
 from labvirt.host.handle import DomainHandle
 from labvirt.host.line import moved as lines_moved
 from labvirt.model.arguments import Count, Wait, checked
@@ -72,7 +73,11 @@ class MovingVerbs(DomainHandle):
         *,
         live: bool = True,
         migrate_uri: str | None = None,
+        persistent: bool = True,
+        undefine: bool = True,
+        copy_storage: bool = False,
         bandwidth_mib_s: int | None = None,
+        max_downtime_ms: int | None = None,
         timeout_s: float = 600.0,
     ) -> Plan[MigrationResult]:
         """Move the running domain to another host.
@@ -84,7 +89,12 @@ class MovingVerbs(DomainHandle):
             live: let the guest run while its memory is copied.
             migrate_uri: how the data goes (``tcp://host``, ``unix:///path``); by default what the
                 destination is known by.
+            persistent: the destination keeps the definition.
+            undefine: the definition is removed here.
+            copy_storage: copy the disks that both hosts do not share. They must be there, of the
+                same size, or in an active pool of the same path, where libvirt makes them.
             bandwidth_mib_s: limit in MiB/s.
+            max_downtime_ms: how long the guest may stand still at the end, milliseconds.
             timeout_s: abort after that time.
 
         Returns:
@@ -98,8 +108,10 @@ class MovingVerbs(DomainHandle):
         checked(Wait, f"migrate {self.name}", timeout_s=timeout_s)
         if bandwidth_mib_s is not None:
             checked(Count, f"limit the migration of {self.name}", count=bandwidth_mib_s)
+        if max_downtime_ms is not None:
+            checked(Count, f"limit the downtime of {self.name}", count=max_downtime_ms)
         document = DomainXml.parse(self.xml())
-        reasons = list(_obstacles(self, document, destination))
+        reasons = list(_obstacles(self, document, destination, copied=copy_storage))
         if reasons:
             raise PreconditionError(
                 f"migrate domain {self.name} from {self.host.name} to {destination.name}: "
@@ -110,23 +122,44 @@ class MovingVerbs(DomainHandle):
             # The same name each time: what a migration that was broken off has left of it is
             # taken over by the next one.
             data_uri = destination.facts.migrate_uri.format(id=self.uuid.replace("-", ""))
-        words = ["migrate", *("--live",) * live, self.name, destination.label]
+        words = ["migrate", *("--live",) * live, *("--persistent",) * persistent]
+        words += [*("--undefinesource",) * undefine, *("--copy-storage-all",) * copy_storage]
+        words += ["--bandwidth", str(bandwidth_mib_s)] if bandwidth_mib_s is not None else []
+        words += [self.name, destination.label]
         words += [data_uri] if data_uri else []
+
+        options = {
+            "live": (live, True),
+            "persistent": (persistent, True),
+            "undefine": (undefine, True),
+            "copy_storage": (copy_storage, False),
+            "bandwidth_mib_s": (bandwidth_mib_s, None),
+            "max_downtime_ms": (max_downtime_ms, None),
+        }
+        given = "".join(
+            f", {name}={value!r}" for name, (value, usual) in options.items() if value != usual
+        )
 
         def run(link: Connection, control: JobControl) -> MigrationResult:
             began = time.monotonic()
             control.on_cancel(lambda: calls.abort_job(link, self.uuid))
             try:
-                calls.migrate(
-                    link,
-                    self.uuid,
-                    destination.connection,
-                    live=live,
-                    migrate_uri=data_uri,
-                    unsafe=_all_shared(document, self.host, destination),
-                    bandwidth_mib_s=bandwidth_mib_s,
-                    timeout_s=timeout_s,
-                )
+                if max_downtime_ms is not None:
+                    calls.set_max_downtime(link, self.uuid, max_downtime_ms)
+                with followed(self.host, self.uuid, control):
+                    calls.migrate(
+                        link,
+                        self.uuid,
+                        destination.connection,
+                        live=live,
+                        migrate_uri=data_uri,
+                        persistent=persistent,
+                        undefine_source=undefine,
+                        unsafe=_all_shared(document, self.host, destination),
+                        options=("copy-storage-all",) * copy_storage,
+                        bandwidth_mib_s=bandwidth_mib_s,
+                        timeout_s=timeout_s,
+                    )
             except LabvirtError as error:
                 raise self._explained(error, destination, control) from error
             self.host.note_move(self.uuid, destination)
@@ -136,7 +169,8 @@ class MovingVerbs(DomainHandle):
             f"migrate to {destination.name} the domain",
             run,
             virsh=tuple(words),
-            python=f".migrate({destination.python}{'' if live else ', live=False'})",
+            python=f".migrate({destination.python}{given})",
+            warnings=tuple(_doubts(document, self.host, destination, copied=copy_storage)),
         )
 
     def _explained(
@@ -204,7 +238,18 @@ def _stats(host: Host, uuid: str) -> dict[str, Any]:
         return {}
 
 
-def _obstacles(domain: DomainHandle, document: DomainXml, destination: Host) -> Iterator[str]:
+def _doubts(
+    document: DomainXml, source: Host, destination: Host, *, copied: bool
+) -> Iterator[str]:
+    """Yield what may yet go wrong and nobody can see before."""
+    for path in files_of(document) if copied else ():
+        if not _is_shared(path, source, destination):
+            yield f"{path} is copied: it must be on {destination.name}, of the same size"
+
+
+def _obstacles(
+    domain: DomainHandle, document: DomainXml, destination: Host, *, copied: bool = False
+) -> Iterator[str]:
     """Yield every reason why a migration cannot work, as far as it can be seen before."""
     if not domain.is_active:
         yield f"{domain.name} is not running"
@@ -219,7 +264,7 @@ def _obstacles(domain: DomainHandle, document: DomainXml, destination: Host) -> 
         yield f"{destination.name} has a domain {domain.name} ({namesake.state.text}) already"
     yield from _missing_networks(document, destination)
     for path in files_of(document):
-        if not _is_shared(path, domain.host, destination):
+        if not copied and not _is_shared(path, domain.host, destination):
             yield f"{path} is not on storage that both hosts share"
 
 

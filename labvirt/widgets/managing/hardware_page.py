@@ -115,6 +115,8 @@ class HardwarePage(Page):
         """Only a device can be taken away."""
         super().enable()
         put(self.remove, disabled=self.remove.disabled or self._device() is None)
+        if self.form is not None:
+            self.form.hold(self.is_gone)
 
     # -- one page of it ----------------------------------------------------------------------------
 

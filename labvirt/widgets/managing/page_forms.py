@@ -27,6 +27,19 @@ class PageForm(PlanForm[Any]):
 
     CLAIMS = False
 
+    #: The domain is not there any more.
+    is_gone = False
+
+    def hold(self, gone: bool) -> None:  # noqa: FBT001 - reads as it is
+        """Let nothing be made while the domain is gone."""
+        if gone != self.is_gone:
+            self.is_gone = gone
+            self.refresh()
+
+    def blocked(self) -> str:
+        """Return why nothing can be made now; empty when it can."""
+        return _("The VM is gone.") if self.is_gone else super().blocked()
+
     def more(self) -> dict[str, Any]:
         """Return preview and progress; the checklist of a short form is the form itself."""
         found = super().more()
@@ -119,7 +132,7 @@ class EditForm(PageForm):
 
     def blocked(self) -> str:
         """Return why nothing can be changed now; empty when it can."""
-        if self.host.readonly or self.phase in {"planning", "running"}:
+        if self.is_gone or self.host.readonly or self.phase in {"planning", "running"}:
             return super().blocked()
         if not self._is_edited():
             return _("Nothing is other than before.")

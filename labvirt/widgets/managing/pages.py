@@ -41,6 +41,8 @@ class Page:
         self.domain, self._aside, self._deed = domain, aside, deed
         self.words = w.HTML()
         self.changers: list[Any] = []
+        #: The domain is not there any more.
+        self.is_gone = False
         self.box = self.build()
         put(self.box, children=(*self.box.children, self.words))
 
@@ -69,14 +71,22 @@ class Page:
         put(self.words, value=parts.alert(parts.told(error)))
 
     def enable(self) -> None:
-        """Let nothing be changed on a host that is open read-only, and say why."""
+        """Let nothing be changed on a host that is open read-only, or of what is gone; say why."""
         host = self.domain.host
         readonly = host.readonly
         for each in self.changers:
-            put(each, disabled=readonly)
+            put(each, disabled=readonly or self.is_gone)
         if readonly and not self.words.value:
             text = _("{host} is open read-only").format(host=host.name)
             put(self.words, value=status(text))
+
+    def gone(self, *, on: bool) -> None:
+        """Note that the domain was deleted, or is there again; what was written stays."""
+        self.is_gone = on
+        self.enable()
+
+    def close(self) -> None:
+        """End what the page has opened."""
 
     def propose(self, title: str, make: Any) -> None:
         """Show a change before it is made, whatever it is."""
