@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from labvirt.plan import Plan, verb
 from labvirt.status.device import records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labvirt.model.spec import Spec
     from labvirt.plan import Action
@@ -70,7 +71,9 @@ class ChangingVerbs(ResourceVerbs):
         """
         if page not in MACHINE_FACTS:
             hint = did_you_mean(page, tuple(MACHINE_FACTS))
-            raise SpecError(f"{self.name} has no page of this name", [Problem("page", page, "", hint)])
+            raise SpecError(
+                f"{self.name} has no page of this name", [Problem("page", page, "", hint)]
+            )
         document = DomainXml.parse(self.xml(inactive=self.info().persistent))
         spec = spec_of(page, document)
         assert spec is not None
@@ -88,7 +91,7 @@ class ChangingVerbs(ResourceVerbs):
         return tuple((name, whats[name], place) for name, place in found)
 
     @verb
-    def change(self, **facts: Any) -> Plan[None]:
+    def change(self, /, **facts: Any) -> Plan[None]:
         """Change facts of the machine under the names of its XML table (G16.7-04, G16.7-05).
 
         ``current_vcpus`` and ``current_memory`` of a running domain change at once, as far as its
@@ -115,8 +118,12 @@ class ChangingVerbs(ResourceVerbs):
             for name, value in facts.items()
         }
         active = self.is_active
-        live = {name for name in given if name in _LIVE and given[name] is not None} if active else set()
-        before, document = self._definition()
+        live = (
+            {name for name in given if name in _LIVE and given[name] is not None}
+            if active
+            else set()
+        )
+        before, document = self._stored_text()
         _put(document, given)
         after = document.text()
         require_valid(after)
@@ -149,7 +156,7 @@ class ChangingVerbs(ResourceVerbs):
             SpecError: a device is named twice, is not there, or nothing can boot from it.
         """
         names = [devices] if isinstance(devices, str) else [str(each) for each in devices]
-        before, document = self._definition()
+        before, document = self._stored_text()
         known = bootable(document)
         problems = [
             Problem(f"devices[{at}]", name, why, hint)
@@ -190,7 +197,7 @@ class ChangingVerbs(ResourceVerbs):
             ConflictError: the definition was changed meanwhile, or name or UUID are another's.
         """
         asked = f"change the definition of domain {self.name}"
-        before = self._definition()[0]
+        before = self._stored_text()[0]
         if was is not None and _plain(was) != _plain(before):
             raise ConflictError(
                 asked,
@@ -236,7 +243,7 @@ class ChangingVerbs(ResourceVerbs):
         require_valid(text)
         return text
 
-    def _definition(self) -> tuple[str, DomainXml]:
+    def _stored_text(self) -> tuple[str, DomainXml]:
         """Return the stored definition with its secrets, which it would lose otherwise."""
         self.scope(config=True)
         text = self.xml(inactive=True, secure=not self.host.readonly)
@@ -295,36 +302,47 @@ def _put(document: DomainXml, given: Mapping[str, Any]) -> None:
     Raises:
         SpecError: they do not.
     """
-    most, cpus = document.memory, document.vcpus
-    was_full = document.current_memory in {None, most}, document.current_vcpus in {None, cpus}
+    was_full = document.current_memory in {None, document.memory}
     for name, value in given.items():
         setattr(document, name, value)
     if given.get("cpu_mode") not in {None, "custom"} and "cpu_model" not in given:
         document.cpu_fallback = document.cpu_model = document.cpu_match = None
-    if "memory" in given and "current_memory" not in given and was_full[0]:
+    if "memory" in given and "current_memory" not in given and was_full:
         document.current_memory = document.memory
     if document.current_vcpus == document.vcpus:
         document.current_vcpus = None
-    shape = (document.cpu_sockets, document.cpu_cores, document.cpu_threads)
-    left = document.element.find("cpu/topology")
-    if not any(shape) and left is not None:
-        document.doc.remove(left)
-    problems = []
-    if document.memory is None or not document.memory:
-        problems.append(Problem("memory", "", "is missing", "a size such as 512 MiB"))
-    elif (document.current_memory or 0) > document.memory:
-        why, hint = f"is more than at most: {document.memory}", "raise memory too"
-        problems.append(Problem("current_memory", str(document.current_memory), why, hint))
-    if (document.current_vcpus or 0) > (document.vcpus or 1):
-        why, hint = f"is more than at most: {document.vcpus}", "raise vcpus too"
-        problems.append(Problem("current_vcpus", str(document.current_vcpus), why, hint))
-    if any(shape):
-        count = (shape[0] or 1) * (shape[1] or 1) * (shape[2] or 1)
-        if None in shape:
-            for name, value in zip(("cpu_sockets", "cpu_cores", "cpu_threads"), shape, strict=True):
-                setattr(document, name, value or 1)
-        if count != (document.vcpus or 1):
-            why = f"sockets x cores x threads are {count}, and there are {document.vcpus} vCPUs"
-            problems.append(Problem("cpu_sockets", str(shape[0] or 1), why))
+    problems = [*_unfit_sizes(document), *_unfit_topology(document)]
     if problems:
         raise SpecError("cannot change the machine", problems)
+
+
+def _unfit_sizes(document: DomainXml) -> Iterator[Problem]:
+    """Yield what is more in use than there is at most."""
+    memory, vcpus = document.memory, document.vcpus or 1
+    if not memory:
+        yield Problem("memory", "", "is missing", "a size such as 512 MiB")
+    elif (document.current_memory or 0) > memory:
+        shown = str(document.current_memory)
+        yield Problem(
+            "current_memory", shown, f"is more than at most: {memory}", "raise memory too"
+        )
+    if (document.current_vcpus or 0) > vcpus:
+        shown = str(document.current_vcpus)
+        yield Problem("current_vcpus", shown, f"is more than at most: {vcpus}", "raise vcpus too")
+
+
+def _unfit_topology(document: DomainXml) -> Iterator[Problem]:
+    """Complete the topology, and yield what is wrong with it; without numbers there is none."""
+    names = ("cpu_sockets", "cpu_cores", "cpu_threads")
+    shape = [getattr(document, name) for name in names]
+    left = document.element.find("cpu/topology")
+    if not any(shape):
+        if left is not None:
+            document.doc.remove(left)
+        return
+    for name, value in zip(names, shape, strict=True):
+        setattr(document, name, value or 1)
+    count = math.prod(value or 1 for value in shape)
+    if count != (document.vcpus or 1):
+        why = f"sockets x cores x threads are {count}, and there are {document.vcpus} vCPUs"
+        yield Problem("cpu_sockets", str(shape[0] or 1), why)

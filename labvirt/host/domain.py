@@ -15,7 +15,6 @@ from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.measuring.verbs import MeasuringVerbs
 from labvirt.host.moving import MovingVerbs
 from labvirt.host.networks.filtering import FilterVerbs
-from labvirt.host.resources import ResourceVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]

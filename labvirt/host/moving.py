@@ -238,9 +238,7 @@ def _stats(host: Host, uuid: str) -> dict[str, Any]:
         return {}
 
 
-def _doubts(
-    document: DomainXml, source: Host, destination: Host, *, copied: bool
-) -> Iterator[str]:
+def _doubts(document: DomainXml, source: Host, destination: Host, *, copied: bool) -> Iterator[str]:
     """Yield what may yet go wrong and nobody can see before."""
     for path in files_of(document) if copied else ():
         if not _is_shared(path, source, destination):

@@ -15,14 +15,22 @@ from labvirt.model.spec import Spec
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DEVICES, DomainXml
 from labvirt.model.xml.table import Int, OnOff, Present, SizeFact, YesNo
-from labvirt.model.xml.view import Fact, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from labvirt.model.xml.devices import DeviceXml
+    from labvirt.model.xml.view import Fact, View
 
-__all__ = ["DEVICE_FACTS", "MACHINE_FACTS", "edit_specs", "edits", "facts_now", "kind_of", "spec_of"]
+__all__ = [
+    "DEVICE_FACTS",
+    "MACHINE_FACTS",
+    "edit_specs",
+    "edits",
+    "facts_now",
+    "kind_of",
+    "spec_of",
+]
 
 #: The pages of a machine, and the facts of `DomainXml` that each asks for.
 MACHINE_FACTS: Final[dict[str, tuple[str, ...]]] = {
@@ -144,9 +152,7 @@ _OWN: Final[Mapping[tuple[str, str], _Own]] = {
     ),
     ("rng", "path"): _Own(str, "where randomness comes from on the host", lambda v: v.backend),
     ("filesystem", "path"): _Own(str, "folder on the host", lambda v: v.source_dir),
-    ("filesystem", "tag"): _Own(
-        str, "name by which the guest mounts it", lambda v: v.target_dir
-    ),
+    ("filesystem", "tag"): _Own(str, "name by which the guest mounts it", lambda v: v.target_dir),
 }
 
 

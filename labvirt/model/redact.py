@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
 from labvirt.errors import SpecError
 from labvirt.model.spec import MASK
+from labvirt.model.xml.source import is_element
 from labvirt.model.xml.text import XmlDoc
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ def unmask(new: Element, old: Element) -> None:
     shown = XmlDoc.parse(redact_xml(_text(old))).root
     tree, was = new.getroottree(), old.getroottree()
     for true, masked in zip(old.iter(), shown.iter(), strict=True):
-        if not isinstance(true.tag, str):
+        if not is_element(true):
             continue
-        found = tree.xpath(was.getpath(true)) if true is not old else [new]
-        here = found[0] if isinstance(found, list) and found else None
-        if here is None or isinstance(here, str | bytes | bool | float | tuple):
+        found: Any = tree.xpath(was.getpath(true))
+        if not found:
             continue
+        here: Element = found[0]
         for key, value in true.attrib.items():
             name, words, mask = str(key), str(value), masked.get(str(key))
             left_out = name == "passwd" and here.get(name) is None and _alike(here, true)

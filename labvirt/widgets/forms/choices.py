@@ -28,9 +28,7 @@ _OFFERED: Final[dict[tuple[str, str], str]] = {
     ("NetworkSpec", "forward_dev"): "devices",
     ("NetworkSpec", "devices"): "devices",
     ("NetworkSpec", "bridge"): "bridges",
-    **{
-        (spec, "source.pool"): "pools" for spec in ("DiskSpec", "CdromSpec", "FloppySpec")
-    },
+    **{(spec, "source.pool"): "pools" for spec in ("DiskSpec", "CdromSpec", "FloppySpec")},
     ("DiskSpec", "source.path"): "images",
     ("CdromSpec", "source.path"): "discs",
     ("FloppySpec", "source.path"): "discs",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-import labvirt.model as model
+from labvirt import model
 from labvirt.model.spec import Spec
 from labvirt.widgets.forms.choices import Offers
 from labvirt.widgets.i18n import N_
@@ -34,7 +34,9 @@ class XmlDevice(Spec):
     """A device written as libvirt's XML."""
 
     xml: str = Field(
-        min_length=1, description="one device of libvirt's domain XML", examples=["<hub type='usb'/>"]
+        min_length=1,
+        description="one device of libvirt's domain XML",
+        examples=["<hub type='usb'/>"],
     )
 
 
@@ -102,6 +104,7 @@ def add_form(domain: Domain, kind: Kind) -> AddForm:
     target: Any = domain
 
     def plan(spec: Any, *, later: bool = False) -> Plan[Any]:
+        device: Any
         if isinstance(spec, HostDeviceChoice):
             device = domain.host.devices[spec.device].spec()
         else:

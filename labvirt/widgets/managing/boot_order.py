@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from labvirt.errors import ConflictError
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing.parts import NAMED, button, put, status
 
@@ -106,7 +107,7 @@ class BootOrder:
         lines = [
             (f"{at}. {name} · {self._whats[name]}", name) for at, name in enumerate(self.order, 1)
         ]
-        lines += [(f"–  {name} · {self._whats[name]}", name) for name in rest]
+        lines += [(f"-  {name} · {self._whats[name]}", name) for name in rest]
         if tuple(lines) != tuple(self.choice.options):
             put(self.choice, options=tuple(lines))
         if chosen in self._whats and self.choice.value != chosen:
@@ -131,8 +132,6 @@ class BootOrder:
         def make() -> Sequence[Any]:
             now = tuple(name for name, _what, place in target.boot_devices() if place is not None)
             if now != was:
-                from labvirt.errors import ConflictError
-
                 raise ConflictError(
                     _("set the boot order of {name}").format(name=target.name),
                     libvirt_text=_("somebody else has changed it meanwhile"),

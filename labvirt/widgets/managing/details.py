@@ -59,9 +59,7 @@ def details(domain: Domain, hosts: Sequence[Host] = ()) -> Details:
 class Details(Shown):
     """The details of a domain; see `details`. Shown by being the last line of a cell."""
 
-    def __init__(
-        self, domain: Domain, hosts: Callable[[], Sequence[Host]] = lambda: ()
-    ) -> None:
+    def __init__(self, domain: Domain, hosts: Callable[[], Sequence[Host]] = lambda: ()) -> None:
         super().__init__()
         self.domain = domain
         self._over = threading.Event()

@@ -168,9 +168,7 @@ class HardwarePage(Page):
     def _edit(
         self, spec: Any, values: Any, title: str, read: Callable[[], Any], change: Any
     ) -> EditForm:
-        return EditForm(
-            spec, values, title=title, host=self.domain.host, read=read, change=change
-        )
+        return EditForm(spec, values, title=title, host=self.domain.host, read=read, change=change)
 
     def _open(self, key: str, form: PageForm | None, note: str, text: str) -> None:
         known = self.form is not None and self._opened == key

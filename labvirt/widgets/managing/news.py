@@ -152,11 +152,14 @@ class EventTab:
 
 
 def is_about(entry: Mapping[str, Any], domain: Domain) -> bool:
-    """Tell whether an entry of the journal is about a domain: its UUID or its name stands there."""
+    """Tell whether an entry of the journal is about a domain.
+
+    Its UUID stands there; or its name in the title, of the same host.
+    """
+    if domain.uuid in json.dumps(entry, default=str):
+        return True
     named = re.compile(rf"(?<![\w.-]){re.escape(domain.name)}(?![\w.-])")
-    return domain.uuid in json.dumps(entry, default=str) or bool(
-        named.search(str(entry.get("title", "")))
-    )
+    return entry.get("uri") == domain.host.label and bool(named.search(str(entry.get("title", ""))))
 
 
 class JournalTab:

@@ -9,8 +9,8 @@ import ipywidgets as w
 import labvirt.widgets as views
 from labvirt.errors import LabvirtError
 from labvirt.widgets.i18n import _
-from labvirt.widgets.managing.restoring import restore_form
 from labvirt.widgets.managing.parts import alert, button, close_tree, put, told, unbind_tree
+from labvirt.widgets.managing.restoring import restore_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

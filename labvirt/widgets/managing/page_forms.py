@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import ConflictError, LabvirtError, SpecError
 from labvirt.model.editing import edits
-from labvirt.model.spec import Spec
 from labvirt.widgets.forms.labels import label_of
 from labvirt.widgets.forms.planning import PlanForm
 from labvirt.widgets.forms.words import words
@@ -16,6 +15,7 @@ from labvirt.widgets.managing.parts import cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from labvirt.model.spec import Spec
     from labvirt.plan import Plan
     from labvirt.widgets.forms.tree import Section
 
@@ -222,6 +222,6 @@ class EditForm(PageForm):
 
 def _told(moved: Mapping[str, tuple[Any, Any]]) -> str:
     return ", ".join(
-        f"{_(label_of(name))}: {cell(old) or '–'} → {cell(new) or '–'}"
+        f"{_(label_of(name))}: {cell(old) or '-'} → {cell(new) or '-'}"
         for name, (old, new) in moved.items()
     )

@@ -111,7 +111,9 @@ class OverviewPage(Page):
             tooltip=_("Start the VM when the host's daemon starts"),
         )
         self.apply = button(_("Apply"), _("Show what would change"), self._apply, kind="primary")
-        self.revert = button(_("Revert"), _("Take back the edits that were not applied"), self._back)
+        self.revert = button(
+            _("Revert"), _("Take back the edits that were not applied"), self._back
+        )
         self.meanwhile = w.HTML()
         edits = [self.title, self.description, self.tags, self.autostart]
         self.changers = [*edits, self.apply]
@@ -142,9 +144,7 @@ class OverviewPage(Page):
 
     def _take(self, now: dict[str, Any]) -> None:
         """Show what holds; a field that is edited here stays, and what differs is told."""
-        edited = {
-            name for name, value in self._was.items() if getattr(self, name).value != value
-        }
+        edited = {name for name, value in self._was.items() if getattr(self, name).value != value}
         moved = sorted(name for name in edited if now[name] != self._was[name])
         for name, value in now.items():
             if name not in edited:

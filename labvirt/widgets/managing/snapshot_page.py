@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as w
 
 from labvirt.model.snapshot import SnapshotSpec
+from labvirt.widgets.forms.capacity import short
 from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.managing.pages import STYLE, Page
 from labvirt.widgets.managing.parts import NAMED, button, grid, heading, pre, put
@@ -113,7 +114,7 @@ class SnapshotPage(Page):
                 _("disks {where}, memory {memory}").format(
                     where=_(record.location), memory=_(record.memory or "none")
                 ),
-                "" if sizes.get(record.name) is None else sizes[record.name],
+                _size(sizes.get(record.name)),
                 record.description,
             )
             for indent, record in rows_of(records)
@@ -176,3 +177,7 @@ class SnapshotPage(Page):
             NAMED.format(label=_("Delete"), name=name),
             lambda: (self.domain.snapshots[name].delete.plan(**options),),
         )
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else short(size)

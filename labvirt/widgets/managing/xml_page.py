@@ -32,7 +32,8 @@ def faults_of(text: str) -> tuple[tuple[int, Problem], ...]:
     try:
         etree.fromstring(text.encode())
     except etree.XMLSyntaxError as error:
-        return ((error.lineno or 0, Problem("", "", str(error.msg).removesuffix(f", line {error.lineno}"))),)
+        words = str(error.msg).partition(", line ")[0]
+        return ((error.lineno or 0, Problem("XML", "", words)),)
     try:
         DomainXml.parse(text)
     except SpecError as error:
@@ -81,11 +82,11 @@ class XmlPage(Page):
         self.note = w.HTML()
         self.stored = w.HTML()
         self.apply = button(_("Apply"), _("Show the difference"), self._apply, kind="primary")
-        self.again = button(_("Revert"), _("Show what is stored; forget what was written"), self._again)
-        self.changers = [self.apply]
-        return w.VBox(
-            [self.text.widget, self.note, w.HBox([self.apply, self.again]), self.stored]
+        self.again = button(
+            _("Revert"), _("Show what is stored; forget what was written"), self._again
         )
+        self.changers = [self.apply]
+        return w.VBox([self.text.widget, self.note, w.HBox([self.apply, self.again]), self.stored])
 
     def read(self) -> Any:
         """Ask for the stored definition; passwords are not in it."""
