@@ -35,7 +35,7 @@ class BootOrder:
         self._whats: dict[str, str] = {}
         self._is_readonly = False
         self.choice = w.Select(
-            options=[], rows=6, description=_("Boot from"), layout=w.Layout(width="100%")
+            options=[], rows=6, description=_("Boot from"), layout=w.Layout(width="auto")
         )
         self.choice.observe(lambda _change: self._enable(), names="value")
         self.up = button(_("Up"), _("Boot from the selected device earlier"), lambda: self.move(-1))

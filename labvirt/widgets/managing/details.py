@@ -34,6 +34,13 @@ __all__ = ["Details", "details"]
 
 _PERFORMANCE, _MIGRATION = 1, 4
 
+#: A tab is as wide as its name, in every language; there is a second row where it must be.
+_STYLE = (
+    "<style>.labvirt-details .lm-TabBar-content{flex-wrap:wrap}"
+    ".labvirt-details .lm-TabBar-tab{flex:0 0 auto!important;min-width:0!important;"
+    "max-width:none!important}</style>"
+)
+
 
 def details(domain: Domain, hosts: Sequence[Host] = ()) -> Details:
     """Return the details of a VM: what it is, what it uses, its hardware, snapshots, XML (G16.3-01).
@@ -88,8 +95,8 @@ class Details(Shown):
                 _("Events"), "XML",
             ),
         )  # fmt: skip
-        self.tab.observe(lambda _change: self._turned(), names="selected_index")
-        title = w.HTML(parts.heading(f"{domain.name} · {domain.host.name}"))
+        self.tab.observe(lambda _change: self._turn(), names="selected_index")
+        title = w.HTML(_STYLE + parts.heading(f"{domain.name} · {domain.host.name}"))
         self.box = w.VBox([title, self.gone, self.tab, self.deed.area])
         self.box.add_class("labvirt-details")
         self._end = domain.host.listen(self._hear)
@@ -125,6 +132,12 @@ class Details(Shown):
             for name in known
         ):
             self._turned()
+
+    def _turn(self) -> None:
+        """Show another page; what was said of the one before is put away."""
+        if self.deed.state == "idle":
+            self.deed.stop()
+        self._turned()
 
     def _turned(self) -> None:
         at = self.tab.selected_index or 0

@@ -42,20 +42,24 @@ PAGES: Final = {
 class HardwarePage(Page):
     """Processors, memory, boot, clock, firmware, and every device; what waits for a restart."""
 
+    #: The pages of the machine, and the kinds of devices that can be added, by their keys.
+    pages: Final = PAGES
+    kinds: Final = {each.key: each for each in KINDS}
+
     def build(self) -> w.VBox:
         """Return the widgets."""
         self.form: PageForm | None = None
         self._opened = self._wanted = ""
         self._devices: Sequence[Any] = ()
         self.choice = w.Select(
-            options=[], rows=16, description=_("Hardware"), layout=w.Layout(width="100%")
+            options=[], rows=16, description=_("Hardware"), layout=w.Layout(width="auto")
         )
         self.choice.style.description_width = "0"
         self.choice.observe(lambda _change: self._look(), names="value")
         self.kind = w.Dropdown(
             options=[(_(each.label), each.key) for each in KINDS],
             description=_("Kind of device"),
-            layout=w.Layout(width="100%"),
+            layout=w.Layout(width="auto"),
         )
         self.kind.style.description_width = "0"
         self.add = button(_("Add hardware"), _("Show the form of this kind of device"), self._add)
@@ -205,7 +209,7 @@ class HardwarePage(Page):
     # -- adding and removing -------------------------------------------------------------------------
 
     def _add(self) -> None:
-        kind = next(each for each in KINDS if each.key == self.kind.value)
+        kind = self.kinds[self.kind.value]
         try:
             form = add_form(self.domain, kind)
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says it

@@ -122,7 +122,7 @@ class Manager(Shown):
         self.events = EventTab()
         self.journal = JournalTab(self.aside, lambda: self.hosts)
         self.form = ConnectionForm(self.aside, lambda host: self.add(host, owned=True))
-        self.host_list = HostList(self.disconnect, self._restore)
+        self.host_list = HostList(self.disconnect, lambda host: self.opened.restore(host))  # noqa: PLW0108
         machines = w.VBox([toolbar, self.selection, self.preview, self.reasons, self.holder])
         pages = {
             _("Virtual machines"): machines,
@@ -198,9 +198,6 @@ class Manager(Shown):
     def disconnect(self, host: Host) -> None:
         """Take a host out of the view; one that the view opened is closed."""
         self._hosts.drop(host)
-
-    def _restore(self, host: Host) -> None:
-        self.opened.restore(host)
 
     def _rehost(self) -> None:
         """Show the hosts that are there now; the view of the table is a new one."""

@@ -55,7 +55,7 @@ class SnapshotPage(Page):
 
     def build(self) -> w.VBox:
         """Return the widgets."""
-        wide = w.Layout(width="36em", max_width="98%")
+        wide = w.Layout(width="44em", max_width="98%")
         self.tree = w.HTML()
         self.choice = w.Select(
             options=[], rows=5, description=_("Snapshots"), layout=w.Layout(width="36em")

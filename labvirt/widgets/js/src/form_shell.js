@@ -239,6 +239,7 @@ export class FormShell {
       }
       const part = boxes.get(key);
       say(part.legend, title);
+      part.legend.hidden = sections.length < 2 && title === this.form?.title;
       arrange(part.box, nodes, this);
       return part.el;
     });

@@ -13,7 +13,7 @@ class Editor {
     const id = crypto.randomUUID();
     this.label = make("label", { for: `${id}-t`, class: "lv-xml-label" });
     this.gutter = make("div", { class: "lv-xml-gutter", "aria-hidden": "true" });
-    this.copy = make("pre", { class: "lv-xml-copy", "aria-hidden": "true" });
+    this.copy = make("div", { class: "lv-xml-copy", "aria-hidden": "true" });
     this.text = make("textarea", {
       ...{ id: `${id}-t`, class: "lv-xml-text", spellcheck: "false", wrap: "off", rows: 22 },
       ...{ autocomplete: "off", autocapitalize: "off", "aria-describedby": `${id}-s` },
