@@ -98,6 +98,7 @@ def test_memory_is_changed_by_keyboard_only(book, jupyter):
     assert book.ask("print(web1.info().max_memory == 64 << 20)").strip() == "True"
 
 
+@pytest.mark.slow(seconds=7)
 def test_a_disk_is_added_and_the_boot_order_changed_by_mouse(book, jupyter):
     tab(book, "Hardware")
     area(book).get_by_label("Kind of device").select_option(label="Disk")
@@ -165,6 +166,7 @@ def serious(book):
 TABS = ("Overview", "Hardware", "Snapshots", "Migration", "Events", "XML")
 
 
+@pytest.mark.slow(seconds=10)
 def test_every_page_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
     jupyter.theme(dark=True)
     faults = []

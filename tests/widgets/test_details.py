@@ -249,6 +249,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow(seconds=1)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
 def test_every_kind_of_device_can_be_added_or_is_refused_with_a_reason(kind, web1):
     form = add_form(web1, kind)
@@ -283,6 +284,7 @@ def test_every_fact_of_every_page_is_one_that_the_host_takes():
         assert spec_of(kind) is not None, kind
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_running_vm_changes_at_once_or_at_its_next_start(web1, details):
     web1.start()
     try:
@@ -383,6 +385,7 @@ def test_snapshots_are_made_reverted_and_deleted_with_their_children(lab, detail
         view.close()
 
 
+@pytest.mark.slow(seconds=6)
 def test_a_vm_is_moved_and_what_stands_in_the_way_is_told(lab):
     alpha, beta = lab["alpha"], lab["beta"]
     guest = alpha.plan(lv.DomainSpec(name="mover", **PLAIN)).apply()
@@ -420,6 +423,7 @@ def test_a_vm_is_moved_and_what_stands_in_the_way_is_told(lab):
         readonly.close()
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_saved_vm_is_restored_from_its_file(lab):
     beta = lab["beta"]
     guest = beta.plan(lv.DomainSpec(name="sleeper", **PLAIN)).apply()
@@ -479,11 +483,13 @@ def test_a_domain_deleted_under_the_page_is_said_and_nothing_can_be_pressed(lab)
 def test_events_and_journal_are_of_this_domain_only(lab, web1, details):
     details.tab.selected_index = 5
     page = details.news
+    web2 = lab["alpha"].plan(lv.DomainSpec(name="web2", **PLAIN), start=False).apply()
+    web2.set_title("of another one")
     web1.set_title("told")
     wait(lambda: "told" in page.events.shown.value, "the event")
-    assert "sleeper" not in page.events.shown.value
+    assert "web2" not in page.events.shown.value
     page.journal.refresh()
     wait(lambda: "web1" in page.journal.shown.value, "the journal")
-    assert "sleeper" not in page.journal.shown.value
+    assert "web2" not in page.journal.shown.value
     assert HURT not in page.journal.shown.value
     web1.set_title(HURT)
