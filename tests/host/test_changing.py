@@ -27,7 +27,8 @@ def guest(alpha, name):
 def test_facts_are_changed_under_their_names_and_nothing_else(guest):
     before = guest.xml(inactive=True, secure=True)
     plan = guest.change.plan(memory="64 MiB", vcpus=2, cpu_cores=2, clock_offset="localtime")
-    assert "<topology sockets='1' cores='2' threads='1'/>" in plan.diff
+    assert "cores='2'" in plan.diff
+    assert "sockets='1'" in plan.diff
     assert "geheim" not in str(plan)
     assert guest.xml(inactive=True, secure=True) == before
     plan.apply()
@@ -117,8 +118,9 @@ def test_a_disk_that_is_plugged_in_again_has_a_free_name(guest):
 
 
 def test_snapshots_tell_their_sizes(guest):
-    guest.snapshot("inside")
-    guest.snapshot("outside", disks="external", memory="none")
-    sizes = guest.snapshots.sizes()
-    assert sizes["inside"] == 0
-    assert sizes["outside"] > 0
+    inside = guest.snapshot("inside")
+    assert guest.snapshots.sizes() == {"inside": 0}
+    inside.delete(confirm=True)
+    outside = guest.snapshot("outside", disks="external", memory="none")
+    assert guest.snapshots.sizes()["outside"] > 0
+    outside.delete(metadata_only=True)

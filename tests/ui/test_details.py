@@ -148,7 +148,7 @@ def test_xml_shows_its_faults_at_their_line(book, jupyter):
     line = int(fault.inner_text().split()[-1])
     start = text.evaluate("(el) => el.value.slice(0, el.selectionStart).split('\\n').length")
     assert start == line
-    area(book).get_by_role("button", name="Revert", exact=True).last.click()
+    area(book).get_by_role("button", name="Revert edits", exact=True).last.click()
     book.wait("() => !document.querySelector('.lv-xml-gutter .lv-bad')")
 
 
@@ -215,7 +215,7 @@ def test_a_vm_is_migrated_by_the_form(book, jupyter):
     board = book.page.locator(".labvirt-details").last
     board.get_by_role("tab", name="Migration", exact=True).click()
     form = board.locator(".lv-form").first
-    form.get_by_label("Destination").fill("beta")
+    form.get_by_role("combobox", name="Destination").fill("beta")
     form.get_by_text("Can migrate: yes").wait_for()
     jupyter.picture("details-migrate", board)
     form.get_by_role("button", name="Migrate", exact=True).click()

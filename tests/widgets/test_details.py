@@ -480,6 +480,22 @@ def test_a_domain_deleted_under_the_page_is_said_and_nothing_can_be_pressed(lab)
         view.close()
 
 
+def test_a_host_that_is_lost_during_apply_is_said(lab, web1):
+    host = lv.connect(lab["alpha"].uri)
+    view = lv.ui.details(host.domains["web1"])
+    try:
+        form = turn(view, "power")
+        form.set("on_crash", "coredump-destroy")
+        before = web1.xml(inactive=True)
+        host.close()
+        made(form, "failed")
+        assert form.error
+        assert form.state.raw["on_crash"] == "coredump-destroy", "what was written stays"
+        assert web1.xml(inactive=True) == before
+    finally:
+        view.close()
+
+
 def test_events_and_journal_are_of_this_domain_only(lab, web1, details):
     details.tab.selected_index = 5
     page = details.news

@@ -47,7 +47,7 @@ class BootOrder:
             _("Take the selected device into the order, or out of it"),
             self.toggle,
         )
-        self.revert = button(_("Revert"), _("Show the order that is stored"), self._revert)
+        self.revert = button(_("Revert edits"), _("Show the order that is stored"), self._revert)
         self.apply = button(_("Apply order"), _("Show what would change"), self._apply)
         self.words = w.HTML()
         knobs = w.HBox(

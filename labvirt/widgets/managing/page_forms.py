@@ -156,7 +156,7 @@ class EditForm(PageForm):
             notes.append(("warning", text.format(what=_told(self._moved(self.newer)))))
         tips = _("Take back the edits that were not applied, and show what holds now")
         none = _("The plan is shown here when something is another value.")
-        own = {**words(), "clear": _("Revert"), "clear_tip": tips, "none": none}
+        own = {**words(), "clear": _("Revert edits"), "clear_tip": tips, "none": none}
         return {**super().more(), "notes": notes, "words": own}
 
     def _status(self, errors: Mapping[str, str], seen: Mapping[str, str]) -> str:

@@ -112,7 +112,7 @@ class OverviewPage(Page):
         )
         self.apply = button(_("Apply"), _("Show what would change"), self._apply, kind="primary")
         self.revert = button(
-            _("Revert"), _("Take back the edits that were not applied"), self._back
+            _("Revert edits"), _("Take back the edits that were not applied"), self._back
         )
         self.meanwhile = w.HTML()
         edits = [self.title, self.description, self.tags, self.autostart]

@@ -83,7 +83,7 @@ class XmlPage(Page):
         self.stored = w.HTML()
         self.apply = button(_("Apply"), _("Show the difference"), self._apply, kind="primary")
         self.again = button(
-            _("Revert"), _("Show what is stored; forget what was written"), self._again
+            _("Revert edits"), _("Show what is stored; forget what was written"), self._again
         )
         self.changers = [self.apply]
         return w.VBox([self.text.widget, self.note, w.HBox([self.apply, self.again]), self.stored])

@@ -3,6 +3,7 @@
 import shellStyle from "./shell.css";
 import style from "./xmledit.css";
 import { fill, make, say } from "./dom.js";
+import { guard } from "./guard.js";
 import { paint, START } from "./xml_paint.js";
 
 const PAUSE = 350; // ms after the last key before the text is checked
@@ -122,6 +123,7 @@ class Editor {
 
 export function render({ model, el, inbox }) {
   el.append(make("style", {}, shellStyle + style));
+  guard(el);
   const editor = new Editor(el, (message) => model.send(message));
   const take = (message) => editor.take(message);
   // Every view of one widget gets what is sent to it.
