@@ -29,7 +29,13 @@ from labvirt.connection.domain_guest import (
     screenshot,
     send_key,
 )
-from labvirt.connection.domain_jobs import abort_job, dump_core, job, job_stats
+from labvirt.connection.domain_jobs import (
+    abort_job,
+    dump_core,
+    job,
+    job_stats,
+    set_max_downtime,
+)
 from labvirt.connection.domain_migration import MIGRATE_OPTIONS, migrate
 from labvirt.connection.domain_reading import (
     control_info,
@@ -91,6 +97,7 @@ __all__ = [
     "send_key",
     "set_autostart",
     "set_description",
+    "set_max_downtime",
     "set_max_memory",
     "set_memory",
     "set_metadata",

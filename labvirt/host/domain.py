@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labvirt.host.changing import ChangingVerbs
 from labvirt.host.clones.cloning import CloningVerbs
 from labvirt.host.clones.identity import IdentityVerbs
 from labvirt.host.devices.verbs import DeviceVerbs
@@ -14,7 +15,6 @@ from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.measuring.verbs import MeasuringVerbs
 from labvirt.host.migrating.verbs import MigratingVerbs
 from labvirt.host.networks.filtering import FilterVerbs
-from labvirt.host.resources import ResourceVerbs
 from labvirt.host.waiting import WaitingVerbs
 
 __all__ = ["Domain"]
@@ -22,7 +22,7 @@ __all__ = ["Domain"]
 
 class Domain(
     LifecycleVerbs,
-    ResourceVerbs,
+    ChangingVerbs,
     WaitingVerbs,
     MigratingVerbs,
     FilterVerbs,

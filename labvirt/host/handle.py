@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from labvirt.connection import domain as calls
 from labvirt.errors import ConflictError
 from labvirt.model.redact import redact_xml
+from labvirt.model.xml.text import XmlDoc
 from labvirt.plan import Call, Plan
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ def python_call(subject: str, verb: str, args: Iterable[Any], options: Mapping[s
     shown = [repr(arg) for arg in args]
     shown += [f"{key}={value!r}" for key, value in options.items() if value not in (None, False)]
     return f"{subject}.{verb}({', '.join(shown)})"
+
+
+def _settled(xml: str) -> str:
+    """Return XML without what libvirt writes of a running domain and nobody can have asked for."""
+    document = XmlDoc.parse(xml)
+    for path in ("vcpus", "devices/disk/backingStore"):
+        for element in document.root.findall(path):
+            if element.tag == "vcpus" or not len(element):
+                document.remove(element)
+    return document.text()
 
 
 class DomainHandle:
@@ -133,8 +144,8 @@ class DomainHandle:
         if not self.is_active:
             return ""
         return xml_diff(
-            calls.xml(self._link, self.uuid, migratable=True),
-            calls.xml(self._link, self.uuid, inactive=True, migratable=True),
+            _settled(calls.xml(self._link, self.uuid, migratable=True)),
+            _settled(calls.xml(self._link, self.uuid, inactive=True, migratable=True)),
             self._name,
         )
 

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from labvirt.model.nwfilter import FilterUse, NwFilterSpec, NwRule
     from labvirt.model.pool import PoolAuth, PoolHost, PoolSpec, ScsiAdapter
     from labvirt.model.pool_types import POOL_TYPES
+    from labvirt.model.rarer import ParallelSpec, RedirdevSpec, SmartcardSpec
     from labvirt.model.redact import redact_xml
     from labvirt.model.schema import Schema
     from labvirt.model.secret import SecretSpec
@@ -155,11 +156,13 @@ __all__ = [
     "NwFilterSpec",
     "NwRule",
     "PanicSpec",
+    "ParallelSpec",
     "PoolAuth",
     "PoolHost",
     "PoolSpec",
     "PoolXml",
     "PortGroup",
+    "RedirdevSpec",
     "RngSpec",
     "RouteSpec",
     "Schema",
@@ -168,6 +171,7 @@ __all__ = [
     "SerialSpec",
     "ShmemSpec",
     "Size",
+    "SmartcardSpec",
     "SnapshotDiskSpec",
     "SnapshotSpec",
     "SoundSpec",
@@ -287,6 +291,7 @@ _HOMES = {
     ),
     "labvirt.model.pool_types": ("POOL_TYPES",),
     "labvirt.model.nwfilter": ("FilterUse", "NwFilterSpec", "NwRule"),
+    "labvirt.model.rarer": ("ParallelSpec", "RedirdevSpec", "SmartcardSpec"),
     "labvirt.model.redact": ("redact_xml",),
     "labvirt.model.schema": ("Schema",),
     "labvirt.model.secret": ("SecretSpec",),

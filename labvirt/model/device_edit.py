@@ -187,6 +187,13 @@ def _put_password(view: GraphicsXml, value: Any) -> None:
     view.password = spec.password.get_secret_value() if spec.password else None
 
 
+def _put_listen(view: GraphicsXml, value: Any) -> None:
+    """Both places must say the same, else libvirt refuses the whole definition."""
+    view.listen_address = value
+    if view.listen is not None or value is None:
+        view.listen = value
+
+
 def _put_until(view: GraphicsXml, value: Any) -> None:
     # A moment, or libvirt's own text of one: 2027-01-31T18:00:00.
     utc = getattr(value, "astimezone", None)
@@ -216,7 +223,11 @@ _SPECIAL: Final[Mapping[str, Mapping[str, Callable[[Any, Any], None]]]] = {
         "inbound": _put_size("inbound_kib_s", 1024),
         "outbound": _put_size("outbound_kib_s", 1024),
     },
-    "graphics": {"password": _put_password, "password_until": _put_until},
+    "graphics": {
+        "password": _put_password,
+        "password_until": _put_until,
+        "listen_address": _put_listen,
+    },
     "rng": {"path": _put_rng_path},
     "filesystem": {
         "path": lambda view, value: setattr(view, "source_dir", value),

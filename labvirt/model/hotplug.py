@@ -59,6 +59,8 @@ _RULES: Final[dict[tuple[str, str], tuple[str, str]]] = {
     ("panic", "any"): (_NO, "the panic device is a part of the machine"),
     ("iommu", "any"): (_NO, "the IOMMU is a part of the machine"),
     ("parallel", "any"): (_NO, "the parallel port is a part of the machine"),
+    ("redirdev", "any"): (_USB, ""),
+    ("smartcard", "any"): (_NO, "libvirt plugs no smart card readers"),
 }
 _UNKNOWN: Final = (_FREE, "labvirt does not know this kind: libvirt decides")
 

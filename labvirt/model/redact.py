@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from lxml import etree
 
 from labvirt.errors import SpecError
 from labvirt.model.spec import MASK
+from labvirt.model.xml.source import is_element
 from labvirt.model.xml.text import XmlDoc
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-__all__ = ["MASK", "redact_words", "redact_xml"]
+__all__ = ["MASK", "redact_words", "redact_xml", "unmask"]
 
 _NAMES: Final = re.compile(
     r"(?:passw(?:or)?d|passphrase|passwd|secret|token|api[_-]?key|private[_-]?key|dh-?cert)",
@@ -72,3 +75,37 @@ def _redact_element(element: Element) -> None:
 def _put(element: Element, name: str, new: str, old: str) -> None:
     if new != old:
         element.set(name, new)
+
+
+def unmask(new: Element, old: Element) -> None:
+    """Put secrets back into XML that was edited without them, where it still stands for the same.
+
+    Args:
+        new: what somebody wrote over the redacted text, or over libvirt's, which leaves the
+            passwords of graphics out.
+        old: what it was, with its secrets.
+    """
+    shown = XmlDoc.parse(redact_xml(_text(old))).root
+    tree, was = new.getroottree(), old.getroottree()
+    for true, masked in zip(old.iter(), shown.iter(), strict=True):
+        if not is_element(true):
+            continue
+        found: Any = tree.xpath(was.getpath(true))
+        if not found:
+            continue
+        here: Element = found[0]
+        for key, value in true.attrib.items():
+            name, words, mask = str(key), str(value), masked.get(str(key))
+            left_out = name == "passwd" and here.get(name) is None and _alike(here, true)
+            if mask != words and (here.get(name) == mask or left_out):
+                here.set(name, words)
+        if masked.text != true.text and here.text == masked.text:
+            here.text = true.text
+
+
+def _alike(one: Element, other: Element) -> bool:
+    return one.tag == other.tag and one.get("type") == other.get("type")
+
+
+def _text(element: Element) -> str:
+    return etree.tostring(element, encoding="unicode", with_tail=False)

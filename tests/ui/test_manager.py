@@ -151,20 +151,11 @@ def test_enter_opens_the_details_of_a_vm(book, jupyter):
     area(book).get_by_role("tab", name="Virtual machines").click()
     book.ask("manager._open_row('alpha', web1.uuid)")
     details = book.page.locator(".labvirt-details")
-    details.get_by_role("tab", name="Hardware").click()
-    details.get_by_label("Memory at most").wait_for()
-    jupyter.picture("details-hardware", details)
-    details.get_by_label("Memory at most").fill("64 MiB")
-    details.get_by_label("Memory at most").press("Tab")
-    details.get_by_role("button", name="Apply", exact=True).first.click()
-    details.locator(".labvirt-deed").get_by_text("Show me the command", exact=True).wait_for()
-    details.locator(".labvirt-deed").get_by_role("button", name="Apply", exact=True).click()
-    details.locator(".labvirt-deed").get_by_text("Done").first.wait_for()
-    assert book.ask("print(web1.info().max_memory == 64 << 20)").strip() == "True"
-    for name in ("Overview", "Performance", "Snapshots", "XML"):
-        details.get_by_role("tab", name=name).click()
-        book.page.wait_for_timeout(150)
-        jupyter.picture(f"details-{name.lower()}", details)
+    details.get_by_label("Title").wait_for()
+    assert details.get_by_role("tab").all_inner_texts()[:3] == [
+        "Overview", "Performance", "Hardware",
+    ]  # fmt: skip
+    jupyter.picture("details-in-manager", details)
     assert book.page.evaluate("() => window.hurt") is None
 
 

@@ -13,19 +13,27 @@ from babel.messages.catalog import Catalog
 
 import labvirt
 from labvirt.model.domain import DomainSpec
+from labvirt.model.editing import edit_specs
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.volume import VolumeSpec
 from labvirt.status import DomainState
 from labvirt.widgets.forms.fields import fields_of
 from labvirt.widgets.i18n import LOCALE
+from labvirt.widgets.managing.adding import KINDS
+from labvirt.widgets.managing.migrating import MigrationChoice
+from labvirt.widgets.managing.restoring import RestoreChoice
 from labvirt.widgets.row_words import ROW_WORDS
 from labvirt.widgets.words import WORDS
 
 ROOT = Path(labvirt.__file__).parent
 FOLDER = LOCALE / "ru" / "LC_MESSAGES"
 PO, MO = FOLDER / "labvirt.po", FOLDER / "labvirt.mo"
-SPECS = (DomainSpec, NetworkSpec, PoolSpec, VolumeSpec)
+SPECS = (
+    *(DomainSpec, NetworkSpec, PoolSpec, VolumeSpec, MigrationChoice, RestoreChoice),
+    *edit_specs(),
+    *(each.spec for each in KINDS),
+)
 
 
 def texts_of(path):

@@ -17,7 +17,7 @@ from labvirt.widgets.words import WORDS
 
 CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)  # noqa: RUF001
 #: Names and abbreviations that are the same in Russian.
-LATIN = 24
+LATIN = 36
 
 
 @pytest.fixture(autouse=True)

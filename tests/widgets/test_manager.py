@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from types import SimpleNamespace
@@ -356,66 +355,6 @@ def test_a_domain_goes_with_the_files_that_were_chosen(lab):
     made.apply(confirm=True)
     assert "gone" not in alpha.domains
     assert path not in [volume.path for volume in alpha.pools["default"].volumes]
-
-
-@pytest.mark.lab
-def test_details_change_what_was_changed_only(lab, details):
-    page = details.overview
-    wait(lambda: page.title.value == HURT, "the title")
-    assert HURT not in page.facts.value
-    page.description.value = "a web server"
-    press(page.apply)
-    wait(lambda: details.deed.state == "asking", "a question")
-    assert "description" in details.deed.words.value
-    assert "title" not in re.sub(r"<[^>]+>", "", details.deed.words.value)
-    press(details.deed.apply)
-    ended(details.deed)
-    details.tab.selected_index = 2
-    hardware = details.hardware
-    wait(lambda: hardware.max_memory.value == "32 MiB", "the memory")
-    hardware.max_memory.value = "64 MiB"
-    hardware.boot.value = "network hd"
-    press(hardware.apply)
-    wait(lambda: details.deed.state == "asking", details.deed.words.value)
-    press(details.deed.apply)
-    ended(details.deed)
-    domain = lab["alpha"].domains["web1"]
-    assert domain.info().max_memory == 64 << 20
-    assert re.findall(r"boot dev=.(\w+)", domain.xml()) == ["network", "hd"]
-    before = len(domain.devices)
-    hardware.size.value = "1 MiB"
-    press(hardware.add_disk)
-    wait(lambda: details.deed.state == "asking", "a question")
-    press(details.deed.apply)
-    ended(details.deed)
-    assert len(domain.devices) > before
-    wait(lambda: any("vda" in line for line, _n in hardware.choice.options), "the new disk")
-    hardware.size.value = "a lot"
-    press(hardware.add_disk)
-    ended(details.deed, "failed")
-    assert "size" in details.deed.words.value
-
-
-@pytest.mark.lab
-def test_xml_is_checked_and_stored_as_a_plan(lab, details):
-    details.tab.selected_index = 4
-    page = details.xml
-    wait(lambda: "<name>web1" in page.text.value, "the XML")
-    good = page.text.value
-    page.text.value = good.replace("<memory unit", "<memorie unit", 1).replace(
-        "</memory>", "</memorie>", 1
-    )
-    wait(lambda: "memorie" in page.faults.value, "the fault")
-    assert "line" in page.faults.value
-    page.text.value = good.replace("<vcpu placement='static'>1<", "<vcpu placement='static'>2<")
-    assert page.text.value != good, good
-    wait(lambda: "no objection" in page.faults.value, page.faults.value)
-    press(page.apply)
-    wait(lambda: details.deed.state == "asking", details.deed.words.value)
-    assert "vcpu" in details.deed.command.value
-    press(details.deed.apply)
-    ended(details.deed)
-    assert lab["alpha"].domains["web1"].info().vcpus == 2
 
 
 def test_faults_name_line_and_element():

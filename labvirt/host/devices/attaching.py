@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from labvirt.errors import ConflictError, SpecError, UnsupportedError
+from labvirt.errors import ConflictError, LabvirtError, SpecError, UnsupportedError
 from labvirt.host.actions import CreateVolume
 from labvirt.host.devices.device import Device, read_devices
 from labvirt.host.devices.device_actions import AttachDevice, ChangeDefinition
@@ -16,7 +16,7 @@ from labvirt.host.present import Present
 from labvirt.host.storage.storing import Storing
 from labvirt.host.validate import require_valid
 from labvirt.model.device import ControllerSpec
-from labvirt.model.disk import DiskSpec, place_disk
+from labvirt.model.disk import DiskSpec, NewVolume, place_disk
 from labvirt.model.domain import DomainSpec
 from labvirt.model.hotplug import verdict_of
 from labvirt.model.ident import new_mac
@@ -25,7 +25,8 @@ from labvirt.model.redact import redact_xml
 from labvirt.model.spec import Spec
 from labvirt.model.spec_text import spec_text
 from labvirt.model.units import Size
-from labvirt.model.xml.devices import DiskXml, FilesystemXml, HostdevXml
+from labvirt.model.xml.chardev import ParallelXml, SerialXml
+from labvirt.model.xml.devices import DeviceXml, DiskXml, FilesystemXml, HostdevXml
 from labvirt.model.xml.domain import DEVICES, DomainXml
 from labvirt.model.xml.links import ShmemXml
 from labvirt.model.xml.text import XmlDoc
@@ -36,14 +37,15 @@ if TYPE_CHECKING:
     from labvirt.host.devices.verbs import DeviceVerbs
     from labvirt.host.host import Host
     from labvirt.model.disk import Bus
-    from labvirt.model.xml.devices import DeviceXml
     from labvirt.plan import Action
     from labvirt.status import DeviceRecord
 
 __all__ = ["DIES", "HasXml", "dies_of_virtiofs", "plan_attach"]
 
 #: What libvirt adds to a definition only when the whole of it is defined anew.
-_WHOLE: Final = frozenset({"graphics", "video", "memballoon", "tpm", "panic"})
+_WHOLE: Final = frozenset(
+    {"graphics", "video", "memballoon", "tpm", "panic", "smartcard", "hub", "iommu"}
+)
 #: A domain has one of each at most.
 _SINGLE: Final = frozenset({"memballoon", "tpm", "vsock", "iommu"})
 
@@ -95,7 +97,7 @@ def plan_attach(
     text = _completed(wish, device)
     document = XmlDoc.parse(text)
     require_pluggable(domain, document)
-    view = DEVICES[str(document.root.tag)](document.root, document)
+    view = DEVICES.get(str(document.root.tag), DeviceXml)(document.root, document)
     _refuse_taken(wish, view)
     if wish.live is not None:
         _require_hotplug(wish, view)
@@ -173,7 +175,21 @@ def _completed(wish: _Wish, device: str | HasXml) -> str:
         }
         free = next(number for number in range(1000) if number not in taken)
         device = device.replace(index=free)
-    return device.device_xml().text()
+    view = device.device_xml()
+    if isinstance(view, SerialXml | ParallelXml):
+        view.target_port = _free_port(wish, str(view.element.tag), view.target_port or 0)
+    return view.text()
+
+
+def _free_port(wish: _Wish, tag: str, wanted: int) -> int:
+    """Return the number of a port that is wanted, or the next one that is free."""
+    taken = {
+        getattr(one, "target_port", None)
+        for document in wish.documents
+        for one in document.devices
+        if one.element.tag == tag
+    }
+    return next(number for number in range(wanted, 1000) if number not in taken)
 
 
 def _disk(wish: _Wish, disk: DiskSpec) -> DiskSpec:
@@ -181,6 +197,8 @@ def _disk(wish: _Wish, disk: DiskSpec) -> DiskSpec:
     taken = {one.target or "" for document in wish.documents for one in document.disks}
     placed = place_disk(disk, taken, drive_bus=_drive_bus(wish))
     host = wish.domain.host
+    if isinstance(placed.source, NewVolume) and placed.source.name is None:
+        placed = placed.replace(source=_named(wish, placed.source, placed.target or ""))
     whole = DomainSpec(
         name=wish.domain.name,
         memory=Size.parse("1 GiB"),
@@ -196,6 +214,19 @@ def _disk(wish: _Wish, disk: DiskSpec) -> DiskSpec:
     wish.actions += storing.actions
     wish.warnings += storing.warnings
     return settled.disks[0]
+
+
+def _named(wish: _Wish, source: NewVolume, target: str) -> NewVolume:
+    """Return a new volume with a name that is free: that of a disk detached before stays taken."""
+    host = wish.domain.host
+    stem, ending = f"{wish.domain.name}-{target}", source.format
+    pool = source.pool or host.facts.default_pool or "default"
+    try:
+        taken = {each.name for each in host.pools[pool].volumes.records}
+    except LabvirtError:  # what is wrong with the pool is told where the volume is planned
+        return source
+    tries = (f"{stem}{'' if n == 1 else f'-{n}'}.{ending}" for n in range(1, 1000))
+    return source.replace(name=next(name for name in tries if name not in taken))
 
 
 def _drive_bus(wish: _Wish) -> Bus:

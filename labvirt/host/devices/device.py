@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import domain as calls
 from labvirt.errors import NotFoundError
 from labvirt.host.collection import Collection, Table
+from labvirt.model.editing import facts_now, kind_of, spec_of
 from labvirt.model.spec import did_you_mean
 from labvirt.model.xml.domain import DomainXml
 from labvirt.status.device import DeviceRecord, device_records, records_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labvirt.host.devices.verbs import DeviceVerbs
+    from labvirt.model.spec import Spec
     from labvirt.model.xml.devices import DeviceXml
 
 __all__ = ["Device", "Devices", "find_view", "read_devices"]
@@ -68,6 +70,22 @@ class Device:
         if view is None:
             raise NotFoundError(f"find {self.record.type} {self.name} of {self.domain.name}")
         return view.text()
+
+    def editing(self) -> tuple[str, type[Spec] | None, dict[str, Any]]:
+        """Return what can be changed of it: its kind, a spec of that, and what holds now.
+
+        A stored device is read from the stored definition, another one from the running domain.
+        The names are those of `Domain.update`. The spec is None where nothing can be changed.
+
+        Raises:
+            NotFoundError: it is not there any more.
+        """
+        document = DomainXml.parse(self.domain.xml(inactive=self.record.stored))
+        view = find_view(document, self.record)
+        if view is None:
+            raise NotFoundError(f"find {self.record.type} {self.name} of {self.domain.name}")
+        kind = kind_of(view)
+        return kind, spec_of(kind, view), facts_now(kind, view)
 
     def detach(self, **options: Any) -> None:
         """Remove it; see `Domain.detach`."""

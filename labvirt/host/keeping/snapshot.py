@@ -11,6 +11,7 @@ from labvirt.host.collection import Collection, Table
 from labvirt.host.handle import python_call
 from labvirt.host.keeping.judging_back import descendants, judge_delete, judge_revert
 from labvirt.host.keeping.reverting import revert_external, revert_internal
+from labvirt.host.keeping.sizes import snapshot_sizes
 from labvirt.host.keeping.snapshot_actions import DeleteSnapshot
 from labvirt.host.keeping.snapshot_text_actions import DescribeSnapshot, PointSnapshot
 from labvirt.host.storage.disk_actions import DeleteFile
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from labvirt.host.handle import DomainHandle
     from labvirt.host.keeping.verdict import Verdict
+    from labvirt.model.units import Size
     from labvirt.plan import Action
     from labvirt.status import SnapshotRecord
 
@@ -272,6 +274,15 @@ class Snapshot:
 class Snapshots(Collection[Snapshot]):
     """The snapshots of a domain, by name, parents before their children."""
 
+    domain: DomainHandle
+
+    def sizes(self) -> dict[str, Size | None]:
+        """Return the bytes that each takes, by name, as far as this machine can see it.
+
+        Of an external one its files, of an internal one the memory inside the image.
+        """
+        return snapshot_sizes(self.domain, self._read())
+
     @property
     def current(self) -> Snapshot | None:
         """The snapshot from which the domain goes on, None without one."""
@@ -312,7 +323,7 @@ def _branches(records: Sequence[SnapshotRecord], parent: str, indent: str) -> li
 
 def snapshots_of(domain: DomainHandle) -> Snapshots:
     """Return the snapshots of a domain."""
-    return Snapshots(
+    found = Snapshots(
         "snapshot",
         f"domain {domain.name} of {domain.host.name}",
         records=lambda: calls.list_all(domain.host.connection, domain.uuid),
@@ -320,3 +331,5 @@ def snapshots_of(domain: DomainHandle) -> Snapshots:
         table=SNAPSHOTS,
         cached=lambda: ((), None),
     )
+    found.domain = domain
+    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from labvirt.errors import Problem, SpecError
 from labvirt.model.redact import redact_xml
 from labvirt.model.spec import did_you_mean
-from labvirt.model.xml import chardev, devices, display, links
+from labvirt.model.xml import chardev, devices, display, links, rarer
 from labvirt.model.xml.devices import DeviceXml, DiskXml, InterfaceXml
 from labvirt.model.xml.machine import CpuFeatureXml, FirmwareFeatureXml, SeclabelXml, TimerXml
 from labvirt.model.xml.source import is_element
@@ -59,6 +59,8 @@ DEVICES: Final[Mapping[str, type[DeviceXml]]] = {
         links.VsockXml,
         links.ShmemXml,
         links.IommuXml,
+        rarer.RedirdevXml,
+        rarer.SmartcardXml,
     )
 }
 """The class of each kind of device; the others are plain :class:`DeviceXml`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from typing import TYPE_CHECKING, Final, Literal
@@ -10,10 +11,10 @@ from labvirt.errors import LabvirtError
 from labvirt.host.offering import HostOffer, offer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-__all__ = ["Choices"]
+__all__ = ["Choices", "Offers"]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 
@@ -27,15 +28,22 @@ _OFFERED: Final[dict[tuple[str, str], str]] = {
     ("NetworkSpec", "forward_dev"): "devices",
     ("NetworkSpec", "devices"): "devices",
     ("NetworkSpec", "bridge"): "bridges",
+    **{(spec, "source.pool"): "pools" for spec in ("DiskSpec", "CdromSpec", "FloppySpec")},
+    ("DiskSpec", "source.path"): "images",
+    ("CdromSpec", "source.path"): "discs",
+    ("FloppySpec", "source.path"): "discs",
+    ("CdromEdit", "source"): "discs",
+    ("FloppyEdit", "source"): "discs",
+    ("MachinePage", "machine"): "machines",
+    ("ProcessorsPage", "cpu_model"): "cpu_models",
 }
+_LINKS: Final = {"network": "networks", "bridge": "bridges", "direct": "devices"}
 #: Those that depend on the kind beside them.
 _BY_KIND: Final = {
     ("DomainSpec", "source.path"): {"iso-install": "discs", "import-image": "images"},
-    ("DomainSpec", "interfaces.source"): {
-        "network": "networks",
-        "bridge": "bridges",
-        "direct": "devices",
-    },
+    ("DomainSpec", "interfaces.source"): _LINKS,
+    ("InterfaceSpec", "source"): _LINKS,
+    ("InterfaceEdit", "source"): _LINKS,
 }
 
 
@@ -85,3 +93,28 @@ class Choices:
             kind() if place in _BY_KIND else ""
         )
         return tuple(getattr(self.offer, part)) if part else ()
+
+
+class Offers(Choices):
+    """What a host offers, and what somebody else knows for some fields.
+
+    Args:
+        host: who is asked.
+        own: field to what gives its choices; it may ask a host.
+    """
+
+    def __init__(self, host: Any | None, own: Mapping[str, Callable[[], Sequence[str]]]) -> None:
+        super().__init__(host)
+        self._own = dict(own)
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def load(self) -> None:
+        """Ask; what one field cannot be told is left open."""
+        super().load()
+        for name, ask in self._own.items():
+            with contextlib.suppress(LabvirtError):
+                self._found[name] = tuple(ask())
+
+    def of(self, spec: str, path: str, kind: Callable[[], str]) -> tuple[str, ...]:
+        """Return what may be chosen for a field; see `Choices.of`."""
+        return self._found.get(path) or super().of(spec, path, kind)

@@ -54,6 +54,22 @@ RULES: Final[dict[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
     },
 }
 
+#: The parts of a domain as specs of their own, e.g. to add one device.
+_PARTS: Final = {
+    "disks.": ("DiskSpec",),
+    "interfaces.": ("InterfaceSpec", "InterfaceEdit"),
+    "serial.": ("SerialSpec",),
+}
+RULES.update(
+    {
+        (own, field.removeprefix(part)): rule
+        for (spec, field), rule in tuple(RULES.items())
+        for part, names in _PARTS.items()
+        if spec == "DomainSpec" and field.startswith(part)
+        for own in names
+    }
+)
+
 #: Fields of groups and lists that few people need; they stand folded.
 ADVANCED: Final = frozenset(
     {

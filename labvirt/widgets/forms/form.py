@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from labvirt.errors import LabvirtError
 from labvirt.model.spec import Spec
@@ -39,6 +39,9 @@ class Form(Shown, Generic[S]):
         host: whose pools, networks and numbers are offered; they are asked for on a thread.
     """
 
+    #: It is a view of its own; a form inside of another view is closed by that one.
+    CLAIMS: ClassVar[bool] = True
+
     def __init__(
         self,
         spec: type[S],
@@ -64,7 +67,8 @@ class Form(Shown, Generic[S]):
         self._view: LiveView | None = None
         self._is_closed = False
         self._changed: list[Callable[[], object]] = []
-        registry.claim(self, f"form {spec.__name__} {getattr(host, 'label', '')}")
+        if self.CLAIMS:
+            registry.claim(self, f"form {spec.__name__} {getattr(host, 'label', '')}")
 
     def __repr__(self) -> str:
         """Return one line."""

@@ -112,6 +112,8 @@ def _node(
 def _kind_beside(state: FormState[Any], path: str) -> str:
     """Return the kind that decides what a field is offered."""
     parent = path.rpartition(".")[0]
+    if not parent:
+        return str(state.value(state.find("kind"), "kind"))
     field = state.find(parent)
     if field.kind == "list":
         kind = f"{parent}.kind"

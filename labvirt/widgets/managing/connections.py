@@ -186,18 +186,28 @@ class HostList:
 
     Args:
         drop: is called with the host that shall go.
+        restore: is called with the host on which a saved VM shall be restored.
     """
 
-    def __init__(self, drop: Callable[[Host], object]) -> None:
-        self._drop = drop
+    def __init__(
+        self, drop: Callable[[Host], object], restore: Callable[[Host], object] = lambda _host: None
+    ) -> None:
+        self._drop, self._restore = drop, restore
         self.hosts: tuple[Host, ...] = ()
         self.choice = w.Select(
             options=[], description=_("Hosts"), rows=4, layout=w.Layout(width="46em")
         )
         self.drop = button(
-            _("Disconnect"), _("Take the host out of this view; its VMs go on"), self._go
+            _("Disconnect"),
+            _("Take the host out of this view; its VMs go on"),
+            lambda: self._go(self._drop),
         )
-        self.box = w.VBox([self.choice, self.drop])
+        self.restore = button(
+            _("Restore a saved VM"),
+            _("Bring a VM back from a file that Save wrote, on the selected host"),
+            lambda: self._go(self._restore),
+        )
+        self.box = w.VBox([self.choice, w.HBox([self.restore, self.drop])])
 
     def show(self, hosts: Sequence[Host]) -> None:
         """Show these hosts as they are now."""
@@ -208,12 +218,13 @@ class HostList:
             put(self.choice, options=tuple(names))
             if chosen is not None and chosen < len(names):
                 put(self.choice, value=chosen)
-        put(self.drop, disabled=not self.hosts)
+        for each in (self.drop, self.restore):
+            put(each, disabled=not self.hosts)
 
-    def _go(self) -> None:
+    def _go(self, act: Callable[[Host], object]) -> None:
         number = self.choice.value
         if number is not None and number < len(self.hosts):
-            self._drop(self.hosts[number])
+            act(self.hosts[number])
 
 
 def _line(host: Host) -> str:

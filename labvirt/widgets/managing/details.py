@@ -14,7 +14,10 @@ from labvirt.widgets.charts import charts
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deed import Deed
-from labvirt.widgets.managing.pages import HardwarePage, OverviewPage, Page
+from labvirt.widgets.managing.hardware_page import HardwarePage
+from labvirt.widgets.managing.migrating import MigrateForm
+from labvirt.widgets.managing.news_page import NewsPage
+from labvirt.widgets.managing.pages import OverviewPage, Page
 from labvirt.widgets.managing.parts import Aside, put
 from labvirt.widgets.managing.snapshot_page import SnapshotPage
 from labvirt.widgets.managing.xml_page import XmlPage
@@ -22,18 +25,29 @@ from labvirt.widgets.registry import registry
 from labvirt.widgets.shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from labvirt.host.domain import Domain
+    from labvirt.host.host import Host
 
 __all__ = ["Details", "details"]
 
-_PERFORMANCE = 1
+_PERFORMANCE, _MIGRATION = 1, 4
+
+#: A tab is as wide as its name, in every language; there is a second row where it must be.
+_STYLE = (
+    "<style>.labvirt-details .lm-TabBar-content{flex-wrap:wrap}"
+    ".labvirt-details .lm-TabBar-tab{flex:0 0 auto!important;min-width:0!important;"
+    "max-width:none!important}</style>"
+)
 
 
-def details(domain: Domain) -> Details:
+def details(domain: Domain, hosts: Sequence[Host] = ()) -> Details:
     """Return the details of a VM: what it is, what it uses, its hardware, snapshots, XML (G16.3-01).
 
     Args:
         domain: the domain.
+        hosts: other open hosts, to which it can be migrated; any URI can be written too.
 
     Raises:
         SpecError: it is no domain.
@@ -44,7 +58,7 @@ def details(domain: Domain) -> Details:
         raise SpecError(
             f"show details of {domain!r:.200}", hint="give a domain: host.domains['web1']"
         )
-    made = Details(domain)
+    made = Details(domain, lambda: tuple(hosts))
     registry.claim(made, f"details of {domain.uuid}")
     return made
 
@@ -52,7 +66,7 @@ def details(domain: Domain) -> Details:
 class Details(Shown):
     """The details of a domain; see `details`. Shown by being the last line of a cell."""
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: Domain, hosts: Callable[[], Sequence[Host]] = lambda: ()) -> None:
         super().__init__()
         self.domain = domain
         self._over = threading.Event()
@@ -64,20 +78,25 @@ class Details(Shown):
         self.xml = XmlPage(domain, self.aside, self.deed)
         self.performance = w.VBox([])
         self._charts: Any = None
+        self.news = NewsPage(domain, self.aside, self.deed)
+        self.moving = MigrateForm(domain, hosts)
+        self.migration = w.VBox([])
         self._pages: dict[int, Page] = {
-            0: self.overview, 2: self.hardware, 3: self.snapshots, 4: self.xml,
+            0: self.overview, 2: self.hardware, 3: self.snapshots, 5: self.news, 6: self.xml,
         }  # fmt: skip
         self.gone = w.HTML()
         self.tab = w.Tab(
             children=(
-                self.overview.box, self.performance, self.hardware.box, self.snapshots.box, self.xml.box,
+                self.overview.box, self.performance, self.hardware.box, self.snapshots.box,
+                self.migration, self.news.box, self.xml.box,
             ),
             titles=(
-                _("Overview"), _("Performance"), _("Hardware"), _("Snapshots"), "XML",
+                _("Overview"), _("Performance"), _("Hardware"), _("Snapshots"), _("Migration"),
+                _("Events"), "XML",
             ),
         )  # fmt: skip
-        self.tab.observe(lambda _change: self._turned(), names="selected_index")
-        title = w.HTML(parts.heading(f"{domain.name} · {domain.host.name}"))
+        self.tab.observe(lambda _change: self._turn(), names="selected_index")
+        title = w.HTML(_STYLE + parts.heading(f"{domain.name} · {domain.host.name}"))
         self.box = w.VBox([title, self.gone, self.tab, self.deed.area])
         self.box.add_class("labvirt-details")
         self._end = domain.host.listen(self._hear)
@@ -92,13 +111,20 @@ class Details(Shown):
         ours = [each for each in changes if each.uuid == self.domain.uuid]
         if not ours:
             return
+        self.news.hear(ours)
+        self.moving.hold(ours[-1].after is None)
         if ours[-1].after is None:
             text = _("{name} is gone from {host}").format(
                 name=self.domain.name, host=self.domain.host.name
             )
             put(self.gone, value=parts.alert(text))
+            for page in self._pages.values():
+                page.gone(on=True)
             return
-        put(self.gone, value="")
+        if self.gone.value:
+            put(self.gone, value="")
+            for page in self._pages.values():
+                page.gone(on=False)
         known = {"state", "title", "tags", "autostart", "vcpus", "memory", "max_memory"}
         if any(
             getattr(each.before, name, None) != getattr(each.after, name, None)
@@ -107,12 +133,26 @@ class Details(Shown):
         ):
             self._turned()
 
+    def _turn(self) -> None:
+        """Show another page; what was said of the one before is put away."""
+        if self.deed.state == "idle":
+            self.deed.stop()
+        self._turned()
+
     def _turned(self) -> None:
         at = self.tab.selected_index or 0
         if at == _PERFORMANCE:
             self._draw_charts()
+        elif at == _MIGRATION:
+            self._draw_migration()
         elif at in self._pages:
             self._pages[at].refresh()
+
+    def _draw_migration(self) -> None:
+        if not self.migration.children and not self._over.is_set():
+            widget = self.moving.widget
+            widget.offer_code()
+            put(self.migration, children=(widget,))
 
     def _draw_charts(self) -> None:
         if self._charts is not None or self._over.is_set():
@@ -172,6 +212,9 @@ class Details(Shown):
         self._end()
         self.aside.close()
         self.deed.close()
+        for page in self._pages.values():
+            page.close()
+        self.moving.close()
         if self._charts is not None:
             self._charts.close()
         registry.forget(self)

@@ -122,7 +122,7 @@ class Manager(Shown):
         self.events = EventTab()
         self.journal = JournalTab(self.aside, lambda: self.hosts)
         self.form = ConnectionForm(self.aside, lambda host: self.add(host, owned=True))
-        self.host_list = HostList(self.disconnect)
+        self.host_list = HostList(self.disconnect, lambda host: self.opened.restore(host))  # noqa: PLW0108
         machines = w.VBox([toolbar, self.selection, self.preview, self.reasons, self.holder])
         pages = {
             _("Virtual machines"): machines,
@@ -135,6 +135,7 @@ class Manager(Shown):
         self.tab = w.Tab(children=tuple(pages.values()), titles=tuple(pages))
         self.tab.observe(lambda _change: self._turned(), names="selected_index")
         self.opened = Opened(self.tab, len(pages), self.aside, self.deed)
+        self.opened.hosts = lambda: self.hosts
         self.box = w.VBox([self.tab, self.ask.box, self.deed.area])
         self.box.add_class("labvirt-manager")
         self._join_forms()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 import threading
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from labvirt.widgets.managing.parts import button, put
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from labvirt.host.domain import Domain
     from labvirt.host.host import Host
     from labvirt.status import Change
     from labvirt.widgets.managing.parts import Aside
@@ -148,11 +151,33 @@ class EventTab:
                 self._timer.cancel()
 
 
-class JournalTab:
-    """What labvirt has done to these hosts: outcome, time, the commands."""
+def is_about(entry: Mapping[str, Any], domain: Domain) -> bool:
+    """Tell whether an entry of the journal is about a domain.
 
-    def __init__(self, aside: Aside, hosts: Callable[[], Sequence[Host]]) -> None:
-        self._aside, self._hosts = aside, hosts
+    Its UUID stands there; or its name in the title, of the same host.
+    """
+    if domain.uuid in json.dumps(entry, default=str):
+        return True
+    named = re.compile(rf"(?<![\w.-]){re.escape(domain.name)}(?![\w.-])")
+    return entry.get("uri") == domain.host.label and bool(named.search(str(entry.get("title", ""))))
+
+
+class JournalTab:
+    """What labvirt has done to these hosts: outcome, time, the commands.
+
+    Args:
+        aside: reads.
+        hosts: whose journals.
+        about: only what was done to this domain.
+    """
+
+    def __init__(
+        self,
+        aside: Aside,
+        hosts: Callable[[], Sequence[Host]],
+        about: Domain | None = None,
+    ) -> None:
+        self._aside, self._hosts, self._about = aside, hosts, about
         self.shown = w.HTML()
         self.again = button(_("Refresh"), _("Read the journal anew"), self.refresh)
         self.box = w.VBox([self.shown, self.again])
@@ -165,7 +190,8 @@ class JournalTab:
         found: dict[str, dict[str, Any]] = {}
         for host in self._hosts():
             for each in host.journal.entries(last=_ENTRIES):
-                if each.get("uri") == host.label or each.get("host") == host.name:
+                ours = each.get("uri") == host.label or each.get("host") == host.name
+                if ours and (self._about is None or is_about(each, self._about)):
                     found[str(each.get("id", len(found)))] = each
         return sorted(found.values(), key=lambda each: str(each.get("when", "")), reverse=True)
 

@@ -10,11 +10,13 @@ import labvirt.widgets as views
 from labvirt.errors import LabvirtError
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing.parts import alert, button, close_tree, put, told, unbind_tree
+from labvirt.widgets.managing.restoring import restore_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from labvirt.host.domain import Domain
+    from labvirt.host.host import Host
     from labvirt.widgets.managing.deed import Deed
     from labvirt.widgets.managing.parts import Aside
 
@@ -41,6 +43,8 @@ class Opened:
     def __init__(self, tab: w.Tab, fixed: int, aside: Aside, deed: Deed) -> None:
         self._tab, self._fixed, self._aside, self._deed = tab, fixed, aside, deed
         self._pages: dict[str, tuple[Any, Any]] = {}
+        #: Gives the hosts that are open, as destinations of a migration.
+        self.hosts: Callable[[], Sequence[Host]] = lambda: ()
 
     def view(self, name: str, title: str, target: Callable[[], Any]) -> None:
         """Open a public view of ``labvirt.widgets`` for a target, or turn to it."""
@@ -49,7 +53,12 @@ class Opened:
     def details(self, domain: Domain) -> None:
         """Open the details of a domain, or turn to them."""
         title = f"{domain.name} · {domain.host.name}"
-        self._open(title, lambda: views.Details(domain))
+        self._open(title, lambda: views.Details(domain, self.hosts))
+
+    def restore(self, host: Host) -> None:
+        """Open the form that restores a saved VM on a host."""
+        title = _("Restore on {host}").format(host=host.name)
+        self._open(title, lambda: restore_form(host))
 
     def _open(self, title: str, make: Callable[[], Any]) -> None:
         if title in self._pages:

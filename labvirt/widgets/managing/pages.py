@@ -1,4 +1,4 @@
-"""Pages of the details: what a domain is, and its hardware (G16.3-01, G16.7-02 to -07)."""
+"""Pages of the details, and the first of them: what a domain is (G16.3-01, G16.7-02)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from labvirt.errors import Problem, SpecError
-from labvirt.model.disk import DiskSpec
-from labvirt.model.interface import InterfaceSpec
+from labvirt.errors import ConflictError
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
+from labvirt.widgets.forms.labels import label_of
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
-from labvirt.widgets.managing.parts import button, facts, heading, pre, put, status
+from labvirt.widgets.managing.parts import button, facts, put, status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from labvirt.widgets.managing.deed import Deed
     from labvirt.widgets.managing.parts import Aside
 
-__all__ = ["STYLE", "HardwarePage", "OverviewPage", "Page"]
+__all__ = ["STYLE", "OverviewPage", "Page"]
 
 STYLE = {"description_width": "12em"}
 _WIDE = {"style": STYLE, "layout": {"width": "36em"}}
@@ -42,6 +41,8 @@ class Page:
         self.domain, self._aside, self._deed = domain, aside, deed
         self.words = w.HTML()
         self.changers: list[Any] = []
+        #: The domain is not there any more.
+        self.is_gone = False
         self.box = self.build()
         put(self.box, children=(*self.box.children, self.words))
 
@@ -70,14 +71,22 @@ class Page:
         put(self.words, value=parts.alert(parts.told(error)))
 
     def enable(self) -> None:
-        """Let nothing be changed on a host that is open read-only, and say why."""
+        """Let nothing be changed on a host that is open read-only, or of what is gone; say why."""
         host = self.domain.host
         readonly = host.readonly
         for each in self.changers:
-            put(each, disabled=readonly)
+            put(each, disabled=readonly or self.is_gone)
         if readonly and not self.words.value:
             text = _("{host} is open read-only").format(host=host.name)
             put(self.words, value=status(text))
+
+    def gone(self, *, on: bool) -> None:
+        """Note that the domain was deleted, or is there again; what was written stays."""
+        self.is_gone = on
+        self.enable()
+
+    def close(self) -> None:
+        """End what the page has opened."""
 
     def propose(self, title: str, make: Any) -> None:
         """Show a change before it is made, whatever it is."""
@@ -102,8 +111,14 @@ class OverviewPage(Page):
             tooltip=_("Start the VM when the host's daemon starts"),
         )
         self.apply = button(_("Apply"), _("Show what would change"), self._apply, kind="primary")
-        self.changers = [self.title, self.description, self.tags, self.autostart, self.apply]
-        return w.VBox([self.facts, *self.changers])
+        self.revert = button(
+            _("Revert edits"), _("Take back the edits that were not applied"), self._back
+        )
+        self.meanwhile = w.HTML()
+        edits = [self.title, self.description, self.tags, self.autostart]
+        self.changers = [*edits, self.apply]
+        self._was: dict[str, Any] = {}
+        return w.VBox([self.facts, *edits, self.meanwhile, w.HBox([self.apply, self.revert])])
 
     def read(self) -> Any:
         """Ask for the record and the stored definition."""
@@ -112,14 +127,7 @@ class OverviewPage(Page):
     def draw(self, found: Any) -> None:
         """Show them."""
         record, document = found
-        self._was = {
-            "title": record.title,
-            "description": document.description or "",
-            "tags": " ".join(record.tags),
-            "autostart": record.autostart,
-        }
-        for name, value in self._was.items():
-            put(getattr(self, name), value=value)
+        self._take(_labels(record, document))
         shown = [
             (_("Name"), record.name),
             (_("UUID"), record.uuid),
@@ -134,16 +142,52 @@ class OverviewPage(Page):
         ]
         put(self.facts, value=facts(shown))
 
+    def _take(self, now: dict[str, Any]) -> None:
+        """Show what holds; a field that is edited here stays, and what differs is told."""
+        edited = {name for name, value in self._was.items() if getattr(self, name).value != value}
+        moved = sorted(name for name in edited if now[name] != self._was[name])
+        for name, value in now.items():
+            if name not in edited:
+                put(getattr(self, name), value=value)
+        self._was |= {name: value for name, value in now.items() if name not in moved}
+        names = ", ".join(_(label_of(name)) for name in moved)
+        text = _("Somebody else has changed it meanwhile: {what}. Revert shows what holds now.")
+        put(self.meanwhile, value=status(text.format(what=names)) if moved else "")
+
+    def _back(self) -> None:
+        for name, value in self._was.items():
+            put(getattr(self, name), value=value)
+        put(self.words, value="")
+        self.refresh()
+
     def _apply(self) -> None:
-        was = getattr(self, "_was", None)
-        if was is None:
-            return
+        was = dict(self._was)
         now = {name: getattr(self, name).value for name in was}
         changed = {name: value for name, value in now.items() if value != was[name]}
+        if not was:
+            return
         if not changed:
             put(self.words, value=status(_("Nothing is other than before.")))
             return
-        self.propose(_("Change"), lambda: self._plans(changed))
+        self.propose(_("Change"), lambda: self._checked(changed, was))
+
+    def _checked(self, changed: dict[str, Any], was: dict[str, Any]) -> Sequence[Plan[Any]]:
+        """Return the plans, unless somebody else has changed the same meanwhile."""
+        now = _labels(*self.read())
+        moved = [
+            f"{_(label_of(name))}: {parts.cell(now[name])}"
+            for name in changed
+            if now[name] != was[name] and now[name] != changed[name]
+        ]
+        if moved:
+            raise ConflictError(
+                _("change {name}").format(name=self.domain.name),
+                libvirt_text=_("somebody else has changed it meanwhile: {what}").format(
+                    what=", ".join(moved)
+                ),
+                hint=_("Revert shows what holds now; nothing was overwritten"),
+            )
+        return self._plans(changed)
 
     def _plans(self, changed: dict[str, Any]) -> Sequence[Plan[Any]]:
         domain: Any = self.domain
@@ -156,181 +200,11 @@ class OverviewPage(Page):
         return [made[name](value) for name, value in changed.items()]
 
 
-class HardwarePage(Page):
-    """Processors, memory, boot order, and every device: add, remove, what waits for a restart."""
-
-    def build(self) -> w.VBox:
-        """Return the widgets."""
-        self.vcpus = w.BoundedIntText(min=1, max=4096, description=_("vCPUs in use"), style=STYLE)
-        self.max_vcpus = w.BoundedIntText(
-            min=1, max=4096, description=_("vCPUs at most"), style=STYLE
-        )
-        self.memory = w.Text(description=_("Memory in use"), placeholder="256 MiB", style=STYLE)
-        self.max_memory = w.Text(
-            description=_("Memory at most"), placeholder="512 MiB", style=STYLE
-        )
-        self.boot = w.Text(description=_("Boot order"), placeholder="hd network", style=STYLE)
-        note = _(
-            "The maxima and the boot order change at the next start; a running VM must be shut down first."
-        )
-        self.apply = button(_("Apply"), _("Show what would change"), self._apply, kind="primary")
-        self.choice = w.Select(
-            options=[], rows=8, description=_("Devices"), layout=w.Layout(width="36em")
-        )
-        self.choice.observe(lambda _change: self._look(), names="value")
-        self.detail = w.HTML()
-        self.remove = button(_("Remove"), _("Take the device away"), self._remove)
-        self.size = w.Text(
-            description=_("New disk"), placeholder="1 GiB", tooltip=_("Its size"), style=STYLE
-        )
-        self.add_disk = button(_("Add disk"), _("Make a volume and plug it in"), self._add_disk)
-        self.source = w.Text(
-            description=_("New interface"),
-            placeholder=_("default, user, network:NAME, bridge:NAME"),
-            tooltip=_("What it is connected to"),
-            style=STYLE,
-            layout=w.Layout(width="30em"),
-        )
-        self.add_nic = button(_("Add interface"), _("Plug a network card in"), self._add_nic)
-        self.pending = w.HTML()
-        edits = [self.vcpus, self.max_vcpus, self.memory, self.max_memory, self.boot]
-        self.changers = [
-            *edits, self.apply, self.remove, self.size, self.add_disk, self.source, self.add_nic,
-        ]  # fmt: skip
-        return w.VBox(
-            [
-                *edits,
-                w.HTML(status(note)),
-                self.apply,
-                self.pending,
-                self.choice,
-                self.detail,
-                self.remove,
-                w.HBox([self.size, self.add_disk]),
-                w.HBox([self.source, self.add_nic]),
-            ]
-        )
-
-    def read(self) -> Any:
-        """Ask for record, definition, devices, and what waits for a restart."""
-        domain = self.domain
-        document = DomainXml.parse(domain.xml(inactive=True))
-        devices = tuple(domain.devices)
-        return domain.info(), document, devices, domain.pending
-
-    def draw(self, found: Any) -> None:
-        """Show them."""
-        record, document, devices, pending = found
-        self._was = {
-            "vcpus": record.vcpus,
-            "max_vcpus": document.vcpus or 1,
-            "memory": str(Size(record.memory)),
-            "max_memory": str(Size(record.max_memory)),
-            "boot": " ".join(document.boot_order),
-        }
-        for name, value in self._was.items():
-            put(getattr(self, name), value=value)
-        self._devices = devices
-        lines = tuple(
-            (_device_line(each.record, running=record.is_active), number)
-            for number, each in enumerate(devices)
-        )
-        put(self.choice, options=lines)
-        self._look()
-        waits = heading(_("Changes at the next start (pending)")) + pre(pending) if pending else ""
-        put(self.pending, value=waits)
-
-    def _look(self) -> None:
-        device = self._device()
-        if device is None:
-            put(self.detail, value="")
-            return
-        self._aside.run(
-            "device",
-            device.xml,
-            lambda text: put(self.detail, value=pre(text)),
-            self._failed,
-            latest=True,
-        )
-
-    def _device(self) -> Any:
-        number = self.choice.value
-        devices: Sequence[Any] = getattr(self, "_devices", ())
-        return devices[number] if number is not None and number < len(devices) else None
-
-    def _apply(self) -> None:
-        was = getattr(self, "_was", None)
-        if was is None:
-            return
-        now = {name: getattr(self, name).value for name in was}
-        changed = {name: value for name, value in now.items() if value != was[name]}
-        if not changed:
-            put(self.words, value=status(_("Nothing is other than before.")))
-            return
-        self.propose(_("Change"), lambda: self._plans(changed))
-
-    def _plans(self, changed: dict[str, Any]) -> Sequence[Plan[Any]]:
-        """Return one plan for the stored definition, and those for what runs.
-
-        They are all made before the first is applied: the definition comes first, as it would take
-        back what the others store.
-        """
-        domain: Any = self.domain
-        running = domain.is_active
-        live = {"vcpus", "memory"} if running else set()
-        stored = {name: value for name, value in changed.items() if name not in live}
-        plans = [self._define(stored)] if stored else []
-        if "vcpus" in changed and running:
-            plans.append(domain.set_vcpus.plan(changed["vcpus"]))
-        if "memory" in changed and running:
-            plans.append(domain.set_memory.plan(changed["memory"]))
-        return plans
-
-    def _define(self, changed: dict[str, Any]) -> Plan[Any]:
-        """Return the plan that stores other processors, memory and boot order."""
-        document = DomainXml.parse(self.domain.xml(inactive=True, secure=True))
-        most = Size.of(changed.get("max_memory", document.memory or 0))
-        used = Size.of(changed.get("memory", document.current_memory or document.memory or most))
-        cpus = int(changed.get("max_vcpus", document.vcpus or 1))
-        online = int(changed.get("vcpus", document.current_vcpus or document.vcpus or cpus))
-        _fits("memory", used, most)
-        _fits("vcpus", online, cpus)
-        document.memory, document.current_memory = most, used
-        document.vcpus = cpus
-        document.current_vcpus = online if online != cpus else None
-        if "boot" in changed:
-            document.boot_order = tuple(changed["boot"].replace(",", " ").split())
-        return self.domain.host.define.plan(document.text())
-
-    def _remove(self) -> None:
-        device = self._device()
-        if device is not None:
-            self.propose(
-                _("Remove {device}").format(device=device.name),
-                lambda: (self.domain.detach.plan(device),),
-            )
-
-    def _add_disk(self) -> None:
-        asked: dict[str, Any] = {"size": self.size.value}
-        self.propose(_("Add disk"), lambda: (self.domain.attach.plan(DiskSpec(**asked)),))
-
-    def _add_nic(self) -> None:
-        kind, _colon, source = (self.source.value.strip() or "default").partition(":")
-        self.propose(
-            _("Add interface"),
-            lambda: (self.domain.attach.plan(InterfaceSpec(kind=kind, source=source or None)),),
-        )
-
-
-def _fits(field: str, used: int, most: int) -> None:
-    if used > most:
-        why = _("is more than at most: {most}").format(most=most)
-        raise SpecError(_("change the hardware"), [Problem(field, str(used), why)])
-
-
-def _device_line(record: Any, *, running: bool) -> str:
-    where = ""
-    if running and not (record.live and record.stored):
-        where = _("running only") if record.live else _("at the next start")
-    words = [record.type, record.name, record.what, record.bus, record.source, where]
-    return " · ".join(dict.fromkeys(each for each in words if each))
+def _labels(record: Any, document: DomainXml) -> dict[str, Any]:
+    """Return what can be changed on the first page."""
+    return {
+        "title": record.title,
+        "description": document.description or "",
+        "tags": " ".join(record.tags),
+        "autostart": record.autostart,
+    }

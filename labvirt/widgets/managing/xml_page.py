@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 from lxml import etree
@@ -14,7 +14,12 @@ from labvirt.model.xml.domain import DomainXml
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.pages import Page
-from labvirt.widgets.managing.parts import button, put, status
+from labvirt.widgets.managing.parts import button, heading, pre, put, status
+from labvirt.widgets.managing.xml_text import XmlText
+
+if TYPE_CHECKING:
+    from labvirt.host.changing import Stored
+    from labvirt.plan import Plan
 
 __all__ = ["XmlPage", "faults_of"]
 
@@ -25,6 +30,11 @@ def faults_of(text: str) -> tuple[tuple[int, Problem], ...]:
     A machine without libvirt's schemas leaves the verdict to the host.
     """
     try:
+        etree.fromstring(text.encode())
+    except etree.XMLSyntaxError as error:
+        words = str(error.msg).partition(", line ")[0]
+        return ((error.lineno or 0, Problem("XML", "", words)),)
+    try:
         DomainXml.parse(text)
     except SpecError as error:
         found = error.problems or (Problem("", "", error.what),)
@@ -33,7 +43,15 @@ def faults_of(text: str) -> tuple[tuple[int, Problem], ...]:
         problems = Schema.load().check(text)
     except SpecError:
         return ()
-    return tuple((_line(text, each.field), each) for each in problems)
+    return tuple(_placed(text, each) for each in problems)
+
+
+def _placed(text: str, problem: Problem) -> tuple[int, Problem]:
+    """Return a problem of the schema with its line, which it names in words or by a path."""
+    named = re.match(r"line (\d+): (.*)", problem.why, re.DOTALL)
+    if named is None:
+        return _line(text, problem.field), problem
+    return int(named[1]), Problem(problem.field, problem.value, named[2], problem.hint)
 
 
 def _line(text: str, field: str) -> int:
@@ -52,26 +70,23 @@ def _line(text: str, field: str) -> int:
 
 
 class XmlPage(Page):
-    """The stored definition as text; Apply shows the difference first."""
+    """The stored definition as text; Apply shows the difference, then what libvirt made of it."""
 
     def build(self) -> w.VBox:
         """Return the widgets."""
         self._was = ""
-        self.text = w.Textarea(
-            description="XML",
-            tooltip=_("The definition as it is stored"),
-            rows=22,
-            continuous_update=False,
-            layout=w.Layout(width="98%"),
-            style={"description_width": "3em"},
+        self._newer = False
+        self.text = XmlText(
+            self._check, _("XML of {name}, as it is stored").format(name=self.domain.name)
         )
-        self.text.observe(lambda _change: self._check(), names="value")
-        self.faults = w.HTML()
         self.note = w.HTML()
+        self.stored = w.HTML()
         self.apply = button(_("Apply"), _("Show the difference"), self._apply, kind="primary")
-        self.again = button(_("Read anew"), _("Forget what was written here"), self._again)
-        self.changers = [self.text, self.apply]
-        return w.VBox([self.text, self.faults, self.note, w.HBox([self.apply, self.again])])
+        self.again = button(
+            _("Revert edits"), _("Show what is stored; forget what was written"), self._again
+        )
+        self.changers = [self.apply]
+        return w.VBox([self.text.widget, self.note, w.HBox([self.apply, self.again]), self.stored])
 
     def read(self) -> Any:
         """Ask for the stored definition; passwords are not in it."""
@@ -80,47 +95,67 @@ class XmlPage(Page):
 
     def draw(self, found: Any) -> None:
         """Show it, unless somebody is writing."""
-        secret = "***" in found or "passwd" in found
-        note = _("Passwords are not shown; Apply would store what stands here.") if secret else ""
-        put(self.note, value=status(note))
-        if self.text.value == self._was:
+        note = ""
+        if self.text.value == self._was or not self._was:
             self._was = found
-            put(self.text, value=found)
+            self.text.value = found
         elif found != self._was:
-            put(
-                self.note,
-                value=status(_("The stored definition is another one by now: read it anew.")),
-            )
+            note = _("Somebody else has changed it meanwhile: Revert shows what is stored now.")
+        put(self.note, value=status(note))
+
+    def enable(self) -> None:
+        """Nobody writes on a host that is open read-only."""
+        super().enable()
+        self.text.lock(readonly=self.domain.host.readonly or self.is_gone)
 
     def _again(self) -> None:
-        self._was = self.text.value
+        self._was = ""
+        put(self.stored, value="")
         self.refresh()
 
     def _check(self) -> None:
         text = self.text.value
-        self._aside.run("schema", lambda: faults_of(text), self._told, self._failed, latest=True)
+        if text:
+            self._aside.run(
+                "schema",
+                lambda: (text, faults_of(text)),
+                lambda found: self._told(*found),
+                self._failed,
+                latest=True,
+            )
 
-    def _told(self, faults: tuple[tuple[int, Problem], ...]) -> None:
-        if not faults:
-            put(self.faults, value=status(_("Libvirt's schema has no objection.")))
-            return
-        lines = "".join(
-            f"<li>{escape(_('line {number}').format(number=line) + ': ' if line else '')}{escape(str(each))}</li>"
-            for line, each in faults
-        )
-        put(
-            self.faults,
-            value=f"<div role='alert'><ul style='margin:2px 0 2px 1.5em'>{lines}</ul></div>",
-        )
+    def _told(self, text: str, faults: tuple[tuple[int, Problem], ...]) -> None:
+        self.text.say([(line, str(each)) for line, each in faults], of=text)
 
     def _apply(self) -> None:
-        text = self.text.value
-        if text == self._was:
+        text, was, target = self.text.value, self._was, self.domain
+        if text == was:
             put(self.words, value=status(_("Nothing is other than before.")))
             return
+        made: list[Plan[Any]] = []
+
+        def make() -> tuple[Plan[Any], ...]:
+            made[:] = [target.redefine.plan(text, was=was)]
+            return tuple(made)
+
         self._deed.propose(
             parts.NAMED.format(label=_("Store XML"), name=self.domain.name),
-            lambda: (self.domain.host.define.plan(text),),
+            make,
             ask=True,
-            after=self._again,
+            after=lambda: self._done(made[0].result()),
         )
+
+    def _done(self, stored: Stored) -> None:
+        """Show what libvirt keeps, and what of it was not asked for."""
+        self._was = ""
+        words = (
+            heading(_("What libvirt made of it (asked, then stored)")) + pre(stored.diff)
+            if stored.diff
+            else status(_("Libvirt has stored exactly what was asked."))
+        )
+        put(self.stored, value=words)
+        self.refresh()
+
+    def close(self) -> None:
+        """End the text area."""
+        self.text.close()

@@ -247,6 +247,7 @@ export class FormShell {
       }
       const part = boxes.get(key);
       say(part.legend, title);
+      part.legend.hidden = sections.length < 2 && title === this.form?.title;
       arrange(part.box, nodes, this);
       return part.el;
     });
@@ -334,6 +335,7 @@ export class FormShell {
     const isLast = !paged || this.page === this.last;
     this.end_.hidden = !isLast;
     // The first page says what will be asked for (guide 2.2, step 4), the last what was given.
+    this.paged.hidden = sections.length < 2;
     this.checklist.hidden = !this.form.checklist || (paged && this.page > 0 && !isLast);
     this.pages.hidden = this.back.hidden = this.next.hidden = !paged;
     this.label(this.back, words.back, words.back_tip);
