@@ -34,7 +34,6 @@ from labvirt.connection.domain_jobs import (
     dump_core,
     job,
     job_stats,
-    set_max_downtime,
 )
 from labvirt.connection.domain_migration import MIGRATE_OPTIONS, migrate
 from labvirt.connection.domain_reading import (
@@ -97,7 +96,6 @@ __all__ = [
     "send_key",
     "set_autostart",
     "set_description",
-    "set_max_downtime",
     "set_max_memory",
     "set_memory",
     "set_metadata",

@@ -14,7 +14,7 @@ from labvirt.status.domain import JobRecord
 if TYPE_CHECKING:
     from labvirt.connection.connection import Connection
 
-__all__ = ["abort_job", "dump_core", "job", "job_stats", "set_max_downtime"]
+__all__ = ["abort_job", "dump_core", "job", "job_stats"]
 
 # virDomainJobType and virDomainJobOperation, in their order
 _KINDS = ("none", "bounded", "unbounded", "completed", "failed", "cancelled")
@@ -134,9 +134,3 @@ def dump_core(
         lambda domain: domain.coreDumpWithFormat(path, number, flags),
         timeout_s=None,
     )
-
-
-def set_max_downtime(conn: Connection, uuid: str, milliseconds: int) -> None:
-    """Set how long a migration of a domain may let it stand still, before or while it moves."""
-    verb = "limit the downtime of"
-    on_domain(conn, uuid, verb, lambda domain: domain.migrateSetMaxDowntime(milliseconds))

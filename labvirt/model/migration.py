@@ -122,7 +122,6 @@ class MigrationSpec(Spec):
             return []
         set_here = self.model_fields_set
         running = (
-            "live",
             "tls",
             "migrate_uri",
             "bandwidth_mib_s",

@@ -21,7 +21,7 @@ def test_the_defaults_are_live_direct_and_move_the_definition():
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"offline": True, "live": True}, "live"),
+        ({"offline": True, "auto_converge": True}, "auto_converge"),
         ({"offline": True, "persist": False}, "persist"),
         ({"offline": True, "storage": "copy"}, "storage"),
         ({"offline": True, "mode": "tunnelled"}, "mode"),

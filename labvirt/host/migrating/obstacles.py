@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from labvirt.model.migration import MigrationSpec
     from labvirt.model.xml.domain import DomainXml
 
-__all__ = ["all_shared", "is_shared", "obstacles"]
+__all__ = ["all_shared", "copied_disks", "is_shared", "obstacles"]
 
 
 def obstacles(
@@ -40,10 +40,14 @@ def obstacles(
     if namesake is not None and (namesake.uuid != domain.uuid or namesake.id is not None):
         yield f"{destination.name} has a domain {name} ({namesake.state.text}) already"
     yield from _missing_networks(document, destination)
-    if spec.copies_disks:
-        return
+    copied = copied_disks(document, domain.host, destination, spec)
+    for target in sorted(set(spec.disks or ()) - set(copied)):
+        yield f"{domain.name} has no disk {target} of its own that could be copied"
+    along = {disk.source_file for disk in document.disks if disk.target in copied}
+    below = {disk.backing_file for disk in document.disks if disk.target in copied}
     for path in files_of(document):
-        if not is_shared(path, domain.host, destination):
+        # libvirt copies the whole chain, or with "increment" the top of one that is there.
+        if path not in along | below and not is_shared(path, domain.host, destination):
             yield f"{path} is not on storage that both hosts share"
 
 
@@ -57,6 +61,23 @@ def _missing_networks(document: DomainXml, destination: Host) -> Iterator[str]:
             continue
         if not found.is_active:
             yield f"network {name} of {destination.name} is not active"
+
+
+def copied_disks(
+    document: DomainXml, source: Host, destination: Host, spec: MigrationSpec
+) -> tuple[str, ...]:
+    """Return the targets of the disks that are copied along: writable files that are not shared."""
+    if not spec.copies_disks:
+        return ()
+    return tuple(
+        disk.target
+        for disk in document.disks
+        if disk.target
+        and disk.source_file
+        and not disk.readonly
+        and (disk.target in spec.disks if spec.disks is not None else True)
+        and not is_shared(disk.source_file, source, destination)
+    )
 
 
 def is_shared(path: str, source: Host, destination: Host) -> bool:

@@ -15,7 +15,7 @@ from labvirt.errors import (
 from labvirt.host.handle import DomainHandle
 from labvirt.host.line import moved as lines_moved
 from labvirt.host.migrating.asking import params_of, virsh_words
-from labvirt.host.migrating.obstacles import all_shared, obstacles
+from labvirt.host.migrating.obstacles import all_shared, copied_disks, obstacles
 from labvirt.host.migrating.outcome import look, settled
 from labvirt.host.migrating.result import MigrationResult, result_of
 from labvirt.host.migrating.running import Running
@@ -74,7 +74,8 @@ class MigratingVerbs(DomainHandle):
                 + "; ".join(reasons)
             )
         data_uri = self._data_uri(wanted, destination)
-        params = params_of(wanted)
+        copied = copied_disks(document, self.host, destination, wanted)
+        params = params_of(wanted, disks=copied)
         unsafe = wanted.unsafe or all_shared(document, self.host, destination)
         words = virsh_words(
             wanted.replace(unsafe=unsafe),
@@ -107,6 +108,11 @@ class MigratingVerbs(DomainHandle):
             run,
             virsh=tuple(words),
             python=f".migrate({destination.python}{_python(wanted)})",
+            warnings=tuple(
+                f"disk {target} is copied: it must be on {destination.name} already, of the same "
+                "size, or in an active pool of the same path"
+                for target in copied
+            ),
         )
 
     @verb

@@ -54,6 +54,8 @@ SECTIONS: Final[tuple[Section, ...]] = (
     ),
     ("limits", N_("Limits"), ("bandwidth_mib_s", "max_downtime_ms", "timeout_s")),
 )
+#: Fields that are called otherwise in `MigrationSpec`.
+_FIELDS: Final = {"persistent": "persist", "undefine": "undefine_source"}
 
 
 class MigrateForm(PageForm):
@@ -108,10 +110,12 @@ class MigrateForm(PageForm):
         """Return the plan; what is known of whether it can work is shown as a note."""
         target: Any = self.domain
         given = {
-            name: getattr(spec, name)
+            _FIELDS.get(name, name): getattr(spec, name)
             for name, field in type(spec).model_fields.items()
-            if name != "destination" and getattr(spec, name) != field.default
+            if name not in {"destination", "copy_storage"} and getattr(spec, name) != field.default
         }
+        if spec.copy_storage:
+            given["storage"] = "copy"
         try:
             made: Plan[Any] = target.migrate.plan(self._destination(spec.destination), **given)
         except PreconditionError as error:
