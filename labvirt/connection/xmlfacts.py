@@ -61,7 +61,9 @@ def domain_facts(xml: str) -> DomainFacts:
 def _os_name(root: ET.Element) -> str:
     """Return ``debian 12`` for ``http://debian.org/debian/12``, as virt-manager's forms write it."""
     found = root.find(f"metadata/{_OSINFO}libosinfo/{_OSINFO}os")
-    parts = found.get("id", "").split("://")[-1].strip("/").split("/")[1:] if found is not None else []
+    parts = (
+        found.get("id", "").split("://")[-1].strip("/").split("/")[1:] if found is not None else []
+    )
     return " ".join(part for part in parts if part)
 
 

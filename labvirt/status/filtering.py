@@ -13,6 +13,7 @@ A filter is a list of terms; a domain is shown when all of them fit.
 from __future__ import annotations
 
 import difflib
+import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -86,6 +87,9 @@ WHY: Final[dict[str, str]] = {
     "minus": "“-” stands alone: what shall not be there?",
     "long": "the filter is longer than {most} characters",
 }
+_COMPARE: Final = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq,
+}  # fmt: skip
 _MOST: Final = 500
 _HEAD: Final = re.compile(r"([A-Za-z_]+)(:|=|>=|<=|>|<)")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?|\.\d+")
@@ -145,13 +149,7 @@ class Term:
             return any(re.search(pattern, text) for pattern in self.patterns for text in texts)
         if found is None:
             return False
-        return {
-            ">": found > self.number,
-            ">=": found >= self.number,
-            "<": found < self.number,
-            "<=": found <= self.number,
-            "=": found == self.number,
-        }[self.op]
+        return bool(_COMPARE[self.op](found, self.number))
 
     def as_json(self) -> dict[str, Any]:
         """Return the term for a view."""

@@ -72,7 +72,11 @@ class Look:
             for value in values:
                 if value not in known:
                     near = get_close_matches(str(value), known, 1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(filter(None, known))}"
+                    hint = (
+                        f"did you mean {near[0]!r}?"
+                        if near
+                        else f"one of {', '.join(filter(None, known))}"
+                    )
                     problems.append(Problem(name, str(value)[:40], "is none", hint))
         for name, low, high in (("top", 1, 5), ("height", 78, 4000)):
             value = given[name]
@@ -118,12 +122,9 @@ class Look:
         for name in ("down", "inactive"):
             if isinstance(told.get(name), bool):
                 new[name] = told[name]
-        if told.get("group") in GROUPS:
-            new["group"] = told["group"]
-        if told.get("sort") in COLUMNS:
-            new["sort"] = told["sort"]
-        if told.get("metric") in {*METRICS, ""}:
-            new["metric"] = told["metric"]
+        for name, known in (("sort", COLUMNS), ("metric", (*METRICS, "")), ("group", GROUPS)):
+            if told.get(name) in known:
+                new[name] = told[name]
         if isinstance(told.get("filter"), str):
             new["filter"] = told["filter"][:1000]
         if "columns" in new:

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from labvirt.status.filtering import Filter
     from labvirt.widgets.rows import Rows
 
-__all__ = ["COLUMNS", "FRAME", "METRIC_TITLES", "TEXTS", "facts_of", "frame", "most", "ordered", "value"]
+__all__ = [
+    "COLUMNS",
+    "FRAME",
+    "METRIC_TITLES",
+    "TEXTS",
+    "facts_of",
+    "frame",
+    "most",
+    "ordered",
+    "value",
+]
 
 _D: Final = {name: series.definition for (kind, name), series in SERIES.items() if kind == "domain"}
 _SPARK: Final = "Sparkline: the last 60 values, all rows on the same scale"

@@ -18,6 +18,14 @@ STATES = {
         *(each.text for each in DomainState), "connected", "lost", "reconnecting", "closed",
     )
 }  # fmt: skip
+_FILTER_WORDS = (
+    "Words must all occur in name, title, description, tags, OS, host, state, address, UUID or "
+    "MAC; “two words” in quotation marks are one."
+)
+_FILTER_TERMS = (
+    "field:value, several with commas between them; * stands for any letters; = for the whole "
+    "text. cpu>50, mem>=1.5G compare. A minus before a term means: not that."
+)
 REASONS = {text: text for text in reason_texts()}
 
 #: Texts by key; braces hold what the view fills in.
@@ -38,12 +46,7 @@ ROW_WORDS: dict[str, Any] = {
     "filter_tip": "Words, or terms such as state:running tag:web mem>1G -tag:old",
     "filter_help": "Help on filters",
     "filter_try": "try: {hint}",
-    "filter_lines": (
-        "Words must all occur in name, title, description, tags, OS, host, state, address, UUID or "
-        "MAC; “two words” in quotation marks are one.",
-        "field:value, several with commas between them; * stands for any letters; = for the whole "
-        "text. cpu>50, mem>=1.5G compare. A minus before a term means: not that.",
-    ),
+    "filter_lines": (_FILTER_WORDS, _FILTER_TERMS),
     "filter_fields": FIELDS,
     "why": WHY,
     "menu": "What can be done to the selected VMs",
