@@ -223,8 +223,8 @@ class HostList:
         if tuple(lines) != tuple(self.choice.options):
             chosen = self.choice.value
             put(self.choice, options=tuple(lines))
-            if chosen in {key for _text, key in lines}:
-                put(self.choice, value=chosen)
+            keys = [key for _text, key in lines]
+            put(self.choice, value=chosen if chosen in keys else next(iter(keys), None))
         self._look()
 
     @property

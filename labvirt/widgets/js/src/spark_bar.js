@@ -9,14 +9,21 @@ export class FilterBar {
     this.view = view;
     const { words, look } = view;
     const id = `lv-filter-${view.stream.view}`;
-    this.list = make("datalist", { id: `${id}-list` });
+    this.list = make("div", {
+      class: "lv-completions", role: "group", "aria-label": words.completions, hidden: true,
+      on: {
+        keydown: (event) => event.stopPropagation(),
+        focusout: (event) => this.left(event),
+      },
+    });
     this.input = make("input", {
       type: "search", placeholder: words.filter, "aria-label": words.filter, "data-do": "filter",
-      title: words.filter_tip, value: look.filter, list: `${id}-list`, autocomplete: "off",
+      title: words.filter_tip, value: look.filter, autocomplete: "off",
       spellcheck: "false", "aria-describedby": `${id}-fault`,
       on: {
         input: ({ target }) => this.typed(target.value),
         keydown: (event) => event.stopPropagation(),
+        focusout: (event) => this.left(event),
       },
     });
     this.fault = make("p", { class: "lv-fault", role: "alert", id: `${id}-fault`, hidden: true });
@@ -39,7 +46,16 @@ export class FilterBar {
   }
 
   get parts() {
-    return [this.input, this.list, this.help];
+    return [this.input, this.help];
+  }
+
+  // What stands below the bar.
+  get below() {
+    return [this.list, this.fault];
+  }
+
+  left({ relatedTarget }) {
+    if (relatedTarget !== this.input && !this.list.contains(relatedTarget)) this.list.hidden = true;
   }
 
   groups() {
@@ -57,8 +73,15 @@ export class FilterBar {
 
   typed(text) {
     const { view } = this;
-    const options = completions(text, view.rows, view.words);
-    this.list.replaceChildren(...options.map((value) => make("option", { value })));
+    const options = completions(text, view.rows, view.words).filter((each) => each !== text);
+    this.list.hidden = !options.length;
+    this.list.replaceChildren(...options.map((value) => make("button", {
+      type: "button", on: { click: () => {
+        this.input.value = value;
+        this.input.focus();
+        this.typed(value);
+      } },
+    }, value.slice(text.search(/\S*$/)))));
     const known = view.rows.filter.type(text);
     if (known) this.show();
     view.change({ filter: text }, known);
