@@ -27,22 +27,29 @@ export class FilterBar {
       },
     });
     this.fault = make("p", { class: "lv-fault", role: "alert", id: `${id}-fault`, hidden: true });
-    this.help = make("details", { class: "lv-menu lv-filter-help", on: {
-      keydown: (event) => {
+    // In the flow: what floats is cut off where the output ends.
+    this.lines = make("div", {
+      class: "lv-filter-help", id: `${id}-help`, tabindex: "0", role: "region", hidden: true,
+      "aria-label": words.filter_help,
+      on: { keydown: (event) => {
         event.stopPropagation();
-        if (event.key === "Escape") {
-          this.help.open = false;
-          this.help.firstChild.focus();
-        }
-      },
-      focusout: ({ relatedTarget }) => {
-        if (relatedTarget && !this.help.contains(relatedTarget)) this.help.open = false;
-      },
-    } }, make("summary", { "aria-label": words.filter_help, title: words.filter_help }, "?"),
-    make("div", { tabindex: "0", role: "region", "aria-label": words.filter_help },
-      ...words.filter_lines.map((line) => make("p", {}, line)),
-      make("dl", {}, ...Object.entries(words.filter_fields).flatMap(([key, text]) =>
-        [make("dt", {}, key), make("dd", {}, text)]))));
+        if (event.key === "Escape") this.explain(false);
+      } },
+    },
+    ...words.filter_lines.map((line) => make("p", {}, line)),
+    make("dl", {}, ...Object.entries(words.filter_fields).flatMap(([key, text]) =>
+      [make("dt", {}, key), make("dd", {}, text)])));
+    this.help = make("button", {
+      type: "button", "data-do": "filter-help", "aria-expanded": "false",
+      "aria-controls": `${id}-help`, "aria-label": words.filter_help, title: words.filter_help,
+      on: { click: () => this.explain(this.lines.hidden) },
+    }, "?");
+  }
+
+  explain(on) {
+    this.lines.hidden = !on;
+    this.help.setAttribute("aria-expanded", String(on));
+    if (!on) this.help.focus();
   }
 
   get parts() {
@@ -51,7 +58,7 @@ export class FilterBar {
 
   // What stands below the bar.
   get below() {
-    return [this.list, this.fault];
+    return [this.list, this.fault, this.lines];
   }
 
   left({ relatedTarget }) {
