@@ -289,6 +289,30 @@ def test_a_host_that_is_lost_in_the_middle_of_apply(lab, alpha, made, manager):
     do(manager, "destroy", confirm=True)
 
 
+def test_a_host_is_opened_by_the_form_and_read_only(lab, made):
+    made("seen")
+    shown = lv.ui.manager([])
+    try:
+        form = shown.form
+        form.text.value = "qemu+unix:///session?sockets=/x"
+        assert form.connect.disabled or "sockets" in form.words.value
+        form.text.value = lab.uris["alpha"]
+        assert form.host.disabled
+        assert form.transport.disabled
+        form.readonly.value = True
+        form.connect.click()
+        wait(lambda: shown.hosts, lambda: form.words.value)
+        shown.select("seen")
+        reasons = shown.reasons_now()
+        off = {key for key, why in reasons.items() if "read-only" in why}
+        assert {"run", "delete", "tags", "snapshot", "title", "clone"} <= off
+        assert reasons["details"] == ""
+        shown.buttons["run"].click()
+        assert shown.deed.state == "idle"
+    finally:
+        shown.close()
+
+
 @pytest.mark.slow(seconds=25)
 def test_the_system_back_end():
     name = f"mngsys-{os.getpid()}"
