@@ -178,7 +178,7 @@ def _cycled(make: Any, count: int) -> str:
     for _ in range(count):
         _once(make)
     took = time.perf_counter() - began
-    for _ in range(50):
+    for _ in range(600):
         after = state_of()
         if after[0] <= before[0]:
             break
