@@ -35,6 +35,9 @@ TRANSPORTS: Final = {
     "libssh": "SSH (libssh)",
 }
 
+#: How long a lost link is waited for when somebody asks.
+_RECONNECT_S: Final = 15.0
+
 
 def build_uri(
     driver: str, transport: str, *, host: str = "", user: str = "", path: str = ""
@@ -83,12 +86,11 @@ class ConnectionForm:
     """The form: hypervisor, transport, host, user, path; the URI is shown as it grows.
 
     Args:
-        aside: does the opening.
-        opened: gets the open host.
+        opening: is called with the URI and whether it is to be read-only; opens it aside.
     """
 
-    def __init__(self, aside: Aside, opened: Callable[[Host], object]) -> None:
-        self._aside, self._opened = aside, opened
+    def __init__(self, opening: Callable[[Uri, bool], object]) -> None:
+        self._opening = opening
         wide = {"style": {"description_width": "10em"}, "layout": {"width": "34em"}}
         self.driver = w.Dropdown(
             options=[(_(label), key) for key, (label, _path) in DRIVERS.items()],
@@ -109,7 +111,20 @@ class ConnectionForm:
             **wide,
         )
         self.user = w.Text(description=_("User"), placeholder="root", **wide)
-        self.path = w.Text(description=_("Path"), placeholder="/system", **wide)
+        self.path = w.Combobox(
+            description=_("Path"),
+            placeholder="/system",
+            options=("/system", "/session"),
+            ensure_option=False,
+            tooltip=_("system: the host's VMs; session: those of your own user"),
+            **wide,
+        )
+        self.text = w.Text(
+            description=_("or a URI"),
+            placeholder="qemu+ssh://root@kvm7/system?keyfile=…",
+            tooltip=_("A libvirt URI with all its parameters; the fields above do not count then"),
+            **wide,
+        )
         self.readonly = w.Checkbox(
             description=_("Read-only: look, change nothing"), indent=False, value=False
         )
@@ -118,10 +133,10 @@ class ConnectionForm:
         self.box = w.VBox(
             [
                 self.driver, self.transport, self.host, self.user, self.path,
-                self.readonly, self.words, self.connect,
+                self.text, self.readonly, self.words, self.connect,
             ]
         )  # fmt: skip
-        for each in (self.driver, self.transport, self.host, self.user, self.path):
+        for each in (self.driver, self.transport, self.host, self.user, self.path, self.text):
             each.observe(lambda _change: self._look(), names="value")
         self._look()
 
@@ -131,6 +146,8 @@ class ConnectionForm:
         Raises:
             SpecError: they cannot go together.
         """
+        if self.text.value.strip():
+            return Uri.parse(self.text.value.strip())
         return build_uri(
             self.driver.value,
             self.transport.value,
@@ -140,9 +157,12 @@ class ConnectionForm:
         )
 
     def _look(self) -> None:
-        remote = bool(self.transport.value)
-        put(self.host, disabled=not remote)
-        put(self.user, disabled=self.transport.value not in {"ssh", "libssh", "libssh2"})
+        given = bool(self.text.value.strip())
+        put(self.host, disabled=given or not self.transport.value)
+        ssh = self.transport.value in {"ssh", "libssh", "libssh2"}
+        put(self.user, disabled=given or not ssh)
+        for each in (self.driver, self.transport, self.path):
+            put(each, disabled=given)
         try:
             uri = self.uri()
         except SpecError as error:
@@ -161,70 +181,135 @@ class ConnectionForm:
         except SpecError as error:
             put(self.words, value=alert(str(error)))
             return
-        readonly = self.readonly.value
-        put(self.connect, disabled=True)
         put(self.words, value=status(_("Connecting to {uri} …").format(uri=uri.redacted())))
-        self._aside.run(
-            "connect",
-            lambda: open_host(uri, readonly=readonly),
-            self._done,
-            self._failed,
-        )
-
-    def _done(self, host: Host) -> None:
-        put(self.connect, disabled=False)
-        put(self.words, value=status(_("Connected: {uri}").format(uri=host.label)))
-        self._opened(host)
-
-    def _failed(self, error: BaseException) -> None:
-        put(self.connect, disabled=False)
-        put(self.words, value=alert(told(error)))
+        self._opening(uri, self.readonly.value)
 
 
 class HostList:
-    """The open hosts: name, state of the link, read-only mark, and what takes them away.
+    """The hosts: name, state of the link, read-only mark; and those that could not be opened.
 
     Args:
+        aside: waits for links.
         drop: is called with the host that shall go.
+        again: is called with the URI that shall be tried once more, and whether read-only.
         restore: is called with the host on which a saved VM shall be restored.
     """
 
     def __init__(
-        self, drop: Callable[[Host], object], restore: Callable[[Host], object] = lambda _host: None
+        self,
+        aside: Aside,
+        drop: Callable[[Host], object],
+        again: Callable[[Uri, bool], object],
+        restore: Callable[[Host], object] = lambda _host: None,
     ) -> None:
-        self._drop, self._restore = drop, restore
+        self._aside, self._drop, self._again = aside, drop, again
+        self._restore = restore
         self.hosts: tuple[Host, ...] = ()
+        self._failed: dict[tuple[Uri, bool], str] = {}
         self.choice = w.Select(
-            options=[], description=_("Hosts"), rows=4, layout=w.Layout(width="46em")
+            options=[], description=_("Hosts"), rows=5, layout=w.Layout(width="98%")
+        )
+        self.choice.observe(lambda _change: self._look(), names="value")
+        self.words = w.HTML()
+        self.reconnect = button(
+            _("Reconnect"), _("Try now to reach the host again"), self._reconnect
         )
         self.drop = button(
             _("Disconnect"),
             _("Take the host out of this view; its VMs go on"),
-            lambda: self._go(self._drop),
+            self._go,
         )
         self.restore = button(
             _("Restore a saved VM"),
             _("Bring a VM back from a file that Save wrote, on the selected host"),
-            lambda: self._go(self._restore),
+            self._bring,
         )
-        self.box = w.VBox([self.choice, w.HBox([self.restore, self.drop])])
+        self.box = w.VBox(
+            [self.choice, self.words, w.HBox([self.restore, self.reconnect, self.drop])]
+        )
+
+    def failed(self, uri: Uri, readonly: bool, why: str) -> None:  # noqa: FBT001 - as it was asked
+        """Keep a host that could not be opened, so that it can be tried again."""
+        self._failed[uri, readonly] = why
+        self.show(self.hosts)
 
     def show(self, hosts: Sequence[Host]) -> None:
         """Show these hosts as they are now."""
         self.hosts = tuple(hosts)
-        chosen = self.choice.value
-        names = [(_line(host), number) for number, host in enumerate(self.hosts)]
-        if tuple(names) != tuple(self.choice.options):
-            put(self.choice, options=tuple(names))
-            if chosen is not None and chosen < len(names):
-                put(self.choice, value=chosen)
-        for each in (self.drop, self.restore):
-            put(each, disabled=not self.hosts)
+        for key in [key for key in self._failed if any(_is_of(host, key) for host in hosts)]:
+            del self._failed[key]
+        lines = [(_line(host), f"host {at}") for at, host in enumerate(self.hosts)]
+        lines += [
+            (" · ".join([_("not connected"), uri.redacted()]), f"failed {at}")
+            for at, (uri, _readonly) in enumerate(self._failed)
+        ]
+        if tuple(lines) != tuple(self.choice.options):
+            chosen = self.choice.value
+            put(self.choice, options=tuple(lines))
+            keys = [key for _text, key in lines]
+            put(self.choice, value=chosen if chosen in keys else next(iter(keys), None))
+        self._look()
 
-    def _go(self, act: Callable[[Host], object]) -> None:
-        number = self.choice.value
-        if number is not None and number < len(self.hosts):
-            act(self.hosts[number])
+    @property
+    def _chosen(self) -> tuple[Host | None, tuple[Uri, bool] | None]:
+        kind, _space, number = (self.choice.value or "").partition(" ")
+        at = int(number) if number else -1
+        if kind == "host" and at < len(self.hosts):
+            return self.hosts[at], None
+        if kind == "failed" and at < len(self._failed):
+            return None, tuple(self._failed)[at]
+        return None, None
+
+    def _look(self) -> None:
+        host, failed = self._chosen
+        put(self.drop, disabled=host is None and failed is None)
+        put(self.restore, disabled=host is None)
+        up = host is not None and host.state == "connected"
+        put(
+            self.reconnect,
+            disabled=up or (host is None and failed is None),
+            tooltip=_("the link stands") if up else _("Try now to reach the host again"),
+        )
+        if failed is not None:
+            put(self.words, value=alert(self._failed[failed]))
+        elif host is None or up:
+            put(self.words, value="")
+        else:
+            put(self.words, value=status(_line(host)))
+
+    def _reconnect(self) -> None:
+        host, failed = self._chosen
+        if failed is not None:
+            put(
+                self.words,
+                value=status(_("Connecting to {uri} …").format(uri=failed[0].redacted())),
+            )
+            self._again(*failed)
+        elif host is not None:
+            put(self.words, value=status(_("Connecting to {uri} …").format(uri=host.label)))
+            self._aside.run(
+                f"reconnect {host.label}",
+                lambda: host.connection.wait_link(_RECONNECT_S),
+                lambda _none: self.show(self.hosts),
+                lambda error: put(self.words, value=alert(told(error))),
+            )
+
+    def _bring(self) -> None:
+        host, _failed = self._chosen
+        if host is not None:
+            self._restore(host)
+
+    def _go(self) -> None:
+        host, failed = self._chosen
+        if failed is not None:
+            self._failed.pop(failed, None)
+            self.show(self.hosts)
+        elif host is not None:
+            self._drop(host)
+
+
+def _is_of(host: Host, key: tuple[Uri, bool]) -> bool:
+    return host.label == key[0].redacted() and host.readonly == key[1]
 
 
 def _line(host: Host) -> str:

@@ -23,7 +23,13 @@ export const COLUMNS = {
   net: { width: 78, spark: "net" },
   host: { width: 90, left: true },
   tags: { width: 110, left: true },
+  os: { width: 110, left: true },
+  address: { width: 118, left: true },
+  title: { width: 130, left: true },
+  autostart: { width: 74, left: true },
 };
+
+const LEAST = Object.fromEntries(Object.entries(COLUMNS).map(([key, { width }]) => [key, width]));
 
 export class Grid {
   constructor(canvas, rows, words) {
@@ -36,17 +42,26 @@ export class Grid {
   // Widths of the columns for a box so wide; what is left over goes to the names.
   layout(columns, width) {
     this.columns = columns;
+    this.least = { ...LEAST, state: this.stateWidth() };
     const sum = (list) => list.reduce((total, each) => total + each, 0);
-    const least = sum(columns.map((key) => COLUMNS[key].width));
+    const least = sum(columns.map((key) => this.least[key]));
     const sparks = columns.filter((key) => COLUMNS[key].spark).length;
     const room = sparks ? Math.floor((width - least) / sparks) - PAD : 0;
     this.sparkWidth = Math.min(SPARK[1], Math.max(SPARK[0], room));
     const asked = columns.map((key) =>
-      COLUMNS[key].width + (COLUMNS[key].spark ? this.sparkWidth + PAD : 0));
+      this.least[key] + (COLUMNS[key].spark ? this.sparkWidth + PAD : 0));
     const left = Math.max(0, width - sum(asked));
     this.widths = columns.map((key, i) => asked[i] + (COLUMNS[key].grow ? left : 0));
     this.total = sum(this.widths);
     return this.total;
+  }
+
+  // As wide as the states that are there: they are longer in other languages.
+  stateWidth() {
+    const texts = new Set([...this.rows.rows.values()].map((row) => stateText(row, this.words, true)));
+    this.pen.font = `italic ${this.theme?.size ?? 12}px ${this.theme?.font ?? "sans-serif"}`;
+    const wide = Math.max(0, ...[...texts].map((text) => this.pen.measureText(text).width));
+    return Math.min(190, Math.max(LEAST.state, Math.ceil(wide) + 2 * PAD + 20));
   }
 
   resize(width, height) {
@@ -85,7 +100,7 @@ export class Grid {
     const first = Math.floor(look.top / ROW);
     const last = Math.min(this.slots.length, Math.ceil((look.top + height) / ROW));
     for (let index = first; index < last; index++) {
-      const row = this.rows.rows.get(this.slots[index]);
+      const row = this.rows.get(this.slots[index]);
       if (row) this.row(row, index, index * ROW - look.top);
     }
     this.drawn = Math.max(0, last - first);
@@ -141,6 +156,9 @@ export class Grid {
     if (key === "vcpus") return row.vcpus ? String(row.vcpus) : "";
     if (key === "host") return row.host;
     if (key === "tags") return row.tags.join(", ");
+    if (key === "address") return row.addresses.join(", ");
+    if (key === "os" || key === "title") return row[key];
+    if (key === "autostart") return row.autostart ? `✓ ${this.words.yes}` : "";
     if (!row.active) return "";
     return format(this.rows.value(row.slot, key), UNITS[key]);
   }
@@ -149,7 +167,7 @@ export class Grid {
     const { pen, look, theme } = this;
     let from = x + PAD;
     if (!row.uuid) {
-      const folded = look.folded.has(row.host);
+      const folded = look.folded.has(row.fold);
       this.shape(folded ? FOLDED : UNFOLDED, from + 5, middle, this.ink);
       from += 16;
     } else if (look.group) {
@@ -163,8 +181,9 @@ export class Grid {
     let text = row.name || row.uuid;
     if (!row.uuid) {
       // A host has no number: its counts may reach into that column.
-      if (this.columns[1] === "id") wide += this.widths[1];
-      const counts = fill(this.words.counts, this.rows.counts(row.host));
+      if (row.counts) wide = this.total - x;
+      else if (this.columns[1] === "id") wide += this.widths[1];
+      const counts = fill(this.words.counts, this.rows.counts(row));
       const used = this.label(text, from, middle, x + wide - PAD - from);
       pen.font = `${theme.size}px ${theme.font}`;
       this.style = "";
@@ -177,6 +196,7 @@ export class Grid {
 
   state(row, x, middle, wide) {
     const { theme } = this;
+    if (!row.state) return;
     const [shape, colour] = signOf(row, theme);
     this.shape(shape, x + PAD + 5, middle, colour);
     this.pen.fillStyle = this.ink;
@@ -325,6 +345,6 @@ function signOf(row, theme) {
 export function stateText(row, words, short = false) {
   const text = row.stale_since !== null ? words.row_stale
     : row.stalled_since !== null ? words.row_stalled : null;
-  if (!text) return row.text;
+  if (!text) return words.states[row.text] ?? row.text;
   return short ? text[0] : fill(text[1], { at: clock(row.stale_since ?? row.stalled_since) });
 }
