@@ -78,6 +78,16 @@ class Preferences(Spec):
         default=True, description="A console in front takes all keys, those of the browser too."
     )
 
+    confirm: Literal["loss", "always"] = Field(
+        default="loss",
+        description="Wait for Apply where something is lost, or before every change.",
+    )
+    language: Literal["system", "en", "ru"] = Field(
+        default="system",
+        description="Language of the views: that of the system, English, or Russian. LABVIRT_LANG "
+        "goes before it.",
+    )
+
     @property
     def groups(self) -> tuple[str, ...]:
         """What is read by default, as `labvirt.status.series.GROUPS` names it."""

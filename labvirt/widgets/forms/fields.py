@@ -46,6 +46,7 @@ class FormField:
         examples: what could be written.
         inner: fields of a group, or of each element of a list.
         variants: for a group of several kinds: kind to its fields; ``inner`` is empty then.
+        whole: a number has no fraction.
     """
 
     name: str
@@ -63,6 +64,7 @@ class FormField:
     examples: tuple[str, ...] = ()
     inner: tuple[FormField, ...] = ()
     variants: tuple[tuple[str, tuple[FormField, ...]], ...] = ()
+    whole: bool = True
 
     def of(self, kind: str) -> tuple[FormField, ...]:
         """Return the fields inside, for a group of several kinds those of one kind."""
@@ -120,7 +122,7 @@ def _shape(name: str, options: list[Any], default: Any) -> dict[str, Any]:
         return {"kind": "choice", "choices": literals}
     if first is bool and default is None:
         return {"kind": "choice", "choices": ("yes", "no")}
-    return {"kind": _plain_kind(name, first)}
+    return {"kind": _plain_kind(name, first), "whole": first is not float}
 
 
 def _plain_kind(name: str, note: Any) -> Kind:

@@ -34,9 +34,7 @@ def read(field: FormField, raw: Raw) -> Any:
         return raw
     text = raw if field.kind in {"prose", "secret"} else raw.strip()
     if field.kind == "number":
-        if not _WHOLE.fullmatch(text):
-            raise ValueError(_("must be a whole number"))
-        return int(text)
+        return _number(text, whole=field.whole)
     if field.kind == "size" and _BARE.fullmatch(text):
         return f"{text} {field.unit}"
     if field.kind == "words":
@@ -46,12 +44,22 @@ def read(field: FormField, raw: Raw) -> Any:
     return text
 
 
+def _number(text: str, *, whole: bool) -> int | float:
+    if whole and not _WHOLE.fullmatch(text):
+        raise ValueError(_("must be a whole number"))
+    if not whole and not _BARE.fullmatch(text):
+        raise ValueError(_("must be a number"))
+    return int(text) if whole else float(text)
+
+
 def write(field: FormField, value: Any) -> Raw:
     """Return a value of a spec as a form shows it."""
     if isinstance(value, bool):
         return value if field.kind == "flag" else ("yes" if value else "no")
     if isinstance(value, list | tuple):
         return ", ".join(str(each) for each in value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)
 
 

@@ -44,14 +44,15 @@ class Opened:
 
     def view(self, name: str, title: str, target: Callable[[], Any]) -> None:
         """Open a public view of ``labvirt.widgets`` for a target, or turn to it."""
-        self._open(title, lambda: getattr(views, name)(target()))
+        self.make(title, lambda: getattr(views, name)(target()))
 
     def details(self, domain: Domain) -> None:
         """Open the details of a domain, or turn to them."""
         title = f"{domain.name} · {domain.host.name}"
-        self._open(title, lambda: views.Details(domain))
+        self.make(title, lambda: views.Details(domain))
 
-    def _open(self, title: str, make: Callable[[], Any]) -> None:
+    def make(self, title: str, make: Callable[[], Any]) -> None:
+        """Open what a function makes, aside, or turn to what was opened under that title."""
         if title in self._pages:
             self._turn(title)
             return

@@ -28,6 +28,7 @@ __all__ = [
     "heading",
     "pre",
     "put",
+    "reasons_list",
     "show",
     "status",
     "told",
@@ -110,6 +111,23 @@ def alert(text: str) -> str:
         "<div role='alert' style='line-height:1.4;white-space:pre-wrap;overflow-wrap:anywhere;"
         "border-left:3px solid var(--jp-error-color1,#d32f2f);padding-left:8px'>"
         f"<b>{escape(_('Error'))}:</b> {escape(text)}</div>"
+    )
+
+
+def reasons_list(reasons: Iterable[tuple[str, str]]) -> str:
+    """Return why buttons are off, folded, as HTML; a tooltip alone is out of the keyboard's reach.
+
+    Args:
+        reasons: label of the button, and why it is off; empty where it is on.
+    """
+    lines = [f"<li>{escape(label)}: {escape(why)}</li>" for label, why in reasons if why]
+    if not lines:
+        return ""
+    title = escape(_("Why are some buttons off?"))
+    items = "".join(lines)
+    return (
+        f"<details><summary>{title}</summary>"
+        f"<ul style='margin:2px 0 2px 1.5em'>{items}</ul></details>"
     )
 
 
