@@ -40,8 +40,7 @@ class Preferences(Spec):
         default=1.0,
         ge=0.2,
         le=3600,
-        description="Time between two readings of CPU, memory and network, seconds. "
-        "The window of preferences offers 1 to 60.",
+        description="Time between two readings of CPU, memory and network, seconds.",
         examples=[1.0, 3.0, 60.0],
     )
     slow_interval_s: _Seconds = Field(

@@ -16,6 +16,7 @@ from labvirt.model.domain import DomainSpec
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.volume import VolumeSpec
+from labvirt.preferences import Preferences
 from labvirt.widgets.forms.fields import fields_of
 from labvirt.widgets.i18n import LOCALE
 from labvirt.widgets.row_words import ROW_WORDS
@@ -24,7 +25,7 @@ from labvirt.widgets.words import WORDS
 ROOT = Path(labvirt.__file__).parent
 FOLDER = LOCALE / "ru" / "LC_MESSAGES"
 PO, MO = FOLDER / "labvirt.po", FOLDER / "labvirt.mo"
-SPECS = (DomainSpec, NetworkSpec, PoolSpec, VolumeSpec)
+SPECS = (DomainSpec, NetworkSpec, PoolSpec, VolumeSpec, Preferences)
 
 
 def texts_of(path):

@@ -101,7 +101,9 @@ def _field(name: str, info: FieldInfo, spec: str) -> FormField:
         low=_limit(limits, "ge", "gt"),
         high=_limit(limits, "le", "lt"),
         longest=_limit(limits, "max_length"),
-        examples=tuple(str(each) for each in examples if not isinstance(each, list | tuple)),
+        examples=tuple(
+            str(_plain(each)) for each in examples if not isinstance(each, list | tuple)
+        ),
         **shape,
     )
 
@@ -212,6 +214,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Size):
         return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, int | float | str):
         return value
     if isinstance(value, tuple) and all(isinstance(each, str) for each in value):

@@ -249,7 +249,7 @@ def label_of(name: str, spec: str = "") -> str:
 
 def help_of(name: str, spec: str, description: str) -> str:
     """Return what a field is, in English."""
-    return _HELP.get((spec, name), description)
+    return _HELP.get((spec, name), description.removesuffix("."))
 
 
 def one_of(name: str) -> str:

@@ -143,7 +143,7 @@ def _overview(host: Host, found: HostDescription) -> list[tuple[str, Any]]:
         (_("CPUs"), node.cpus),
         (
             _("CPU topology"),
-            _("{sockets} sockets, {cores} cores, {threads} threads, {nodes} NUMA cells").format(
+            _("sockets {sockets}, cores {cores}, threads {threads}, NUMA cells {nodes}").format(
                 sockets=node.sockets, cores=node.cores, threads=node.threads, nodes=node.nodes
             ),
         ),
@@ -229,6 +229,7 @@ def device_page(host: Host, aside: Aside) -> RecordsPage:
 
     def detail(record: Any) -> str:
         verdict = passing_of(record)
+        answer = _("yes") if verdict.can else _("no")
         pairs = [
             (_("Name"), record.name),
             (_("What it is"), record.what),
@@ -236,7 +237,7 @@ def device_page(host: Host, aside: Aside) -> RecordsPage:
             (_("On the host"), record.node),
             (_("Sits on"), record.parent),
             (_("The host uses it"), record.uses or _("no")),
-            (_("Pass through"), f"{_('yes') if verdict.can else _('no')}. {verdict.why}".strip()),
+            (_("Pass through"), ": ".join(filter(None, (answer, verdict.why)))),
         ]
         return facts(pairs) + pre(host.devices[record.name].xml())
 

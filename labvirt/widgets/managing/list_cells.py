@@ -30,6 +30,9 @@ __all__ = [
     "yes_no",
 ]
 
+#: From this share on the bar of a pool warns.
+_FULL: Final = 0.9
+
 NETWORK_COLUMNS: Final = (
     Column("name", N_("Name")),
     Column("state", N_("State")),
@@ -187,7 +190,7 @@ def pool_cells(host: str, look: PoolLook) -> tuple[Cell, ...]:
             percent=100 * taken,
             free=bytes_text(record.available),
         )
-        space = Cell(text, value=taken, bar=taken, tip=tip)
+        space = Cell(text, value=taken, bar=taken, tip=tip, full=taken > _FULL)
     promised = Cell("")
     if over is not None and look.promised is not None:
         mark = "⚠ " if over > 1 else ""

@@ -153,7 +153,8 @@ def grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], empt
         for row in found
     )
     return (
-        "<div tabindex='0' role='region' style='max-height:24em;overflow:auto;line-height:1.35' "
+        "<div tabindex='0' role='region' style='max-height:24em;overflow:auto;line-height:1.35;"
+        "margin-top:8px' "
         f"aria-label='{escape(caption, quote=True)}'><table style='border-collapse:collapse'>"
         f"<caption style='text-align:left;font-weight:bold'>{escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -161,12 +162,13 @@ def grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], empt
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> str:
-    """Return names and values as an HTML list."""
+    """Return names and values as an HTML list; names without a value are left out."""
     body = "".join(
         f"<tr><th scope='row' style='text-align:left;font-weight:normal;padding:1px 14px 1px 0;"
         f"vertical-align:top;white-space:nowrap'>{escape(name)}</th>"
         f"<td style='overflow-wrap:anywhere'>{escape(cell(value))}</td></tr>"
         for name, value in pairs
+        if value not in (None, "", ())
     )
     return f"<table style='border-collapse:collapse;line-height:1.4'>{body}</table>"
 

@@ -46,12 +46,14 @@ class Cell:
         value: what it is sorted by; the text when None.
         bar: a share of 1 that is drawn beside the text; None for none.
         tip: more words for the pointer; the text when empty.
+        full: the bar warns.
     """
 
     text: str
     value: float | None = None
     bar: float | None = None
     tip: str = ""
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +198,6 @@ def _sent(cell: Cell) -> dict[str, Any]:
         found["bar"] = cell.bar
     if cell.tip:
         found["tip"] = cell.tip
+    if cell.full:
+        found["full"] = True
     return found

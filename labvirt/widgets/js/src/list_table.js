@@ -108,7 +108,7 @@ export class ListTable {
         scope: number ? null : "row",
         title: cell.tip || cell.s,
       });
-      if (typeof cell.bar === "number") made.append(meter(cell.bar));
+      if (typeof cell.bar === "number") made.append(meter(cell.bar, cell.full));
       made.append(make("span", {}, cell.s));
       if (!number && row.level) made.style.paddingLeft = `${10 + 16 * row.level}px`;
       return made;
@@ -181,6 +181,8 @@ export class ListTable {
     };
     if (event.key in moves) this.choose(moves[event.key]);
     else if (event.key === "Enter") this.open();
+    else if (event.key === "ArrowLeft") this.scroller.scrollLeft -= 80;
+    else if (event.key === "ArrowRight") this.scroller.scrollLeft += 80;
     else return;
     event.preventDefault();
   }
@@ -192,8 +194,8 @@ export class ListTable {
 }
 
 /** A bar for a share of 1; the number stands beside it as text. */
-function meter(share) {
-  const inside = make("span", { class: share > 0.9 ? "lv-full" : null });
+function meter(share, isFull) {
+  const inside = make("span", { class: isFull ? "lv-full" : null });
   inside.style.width = `${Math.max(0, Math.min(100, share * 100))}%`;
   return make("span", { class: "lv-meter", "aria-hidden": "true" }, inside);
 }
