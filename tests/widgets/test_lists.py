@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import labvirt as lv
-from labvirt.errors import LabError, SpecError
+from labvirt.errors import ConnectionLostError, LabError, SpecError
 from labvirt.host.networks.looking import NetworkLook
 from labvirt.host.storage.looking import PoolLook, VolumeLook
 from labvirt.host.storage.users import FileUser
@@ -20,6 +20,7 @@ from labvirt.model.units import Size
 from labvirt.preferences import Preferences
 from labvirt.status import LeaseRecord, NetworkRecord, PoolRecord, PoolState, VolumeRecord
 from labvirt.widgets.managing import list_cells as cells
+from labvirt.widgets.managing import tabs
 from labvirt.widgets.managing.listed import NETWORK, POOL, VOLUME, list_why_not
 from labvirt.widgets.managing.table import Cell, Column, Row, Table
 from labvirt.widgets.preferring import PreferencesForm
@@ -139,6 +140,16 @@ def test_a_lease_is_told_with_who_holds_it_and_nothing_is_html():
     assert "10.0.0.7/24" in shown
     texts = [cell.text for cell in cells.network_cells("alpha", look)]
     assert texts[6:8] == ["1", "1/1"]
+
+
+def test_a_host_that_does_not_answer_shows_what_was_last_read_and_says_so():
+    def gone(_host):
+        raise ConnectionLostError("read the networks of alpha")
+
+    host = SimpleNamespace(name="alpha", news=SimpleNamespace(records=lambda _kind: (network(),)))
+    items, words, _began = tabs._read((host,), gone, "network", NetworkLook)
+    assert [one.record.name for one in items] == ["lab"]
+    assert "alpha: what is shown is old. read the networks of alpha" in words[0]
 
 
 # -- a table ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ export class ListTable {
     this.count = make("span", { class: "lv-muted", role: "status" });
     this.bar = make("div", { class: "lv-toolbar", hidden: true }, this.find, this.count);
     this.caption = make("caption");
-    this.head = make("tr");
+    this.head = make("tr", { on: { keydown: (event) => this.heading(event) } });
     this.body = make("tbody");
     this.table = make(
       "table",
@@ -66,7 +66,9 @@ export class ListTable {
     const cells = this.columns.map(({ title, tip, kind }, at) => {
       const attributes = { scope: "col", class: kind === "number" ? "lv-number" : null };
       if (this.tree) return make("th", { ...attributes, title: tip }, title);
-      const knob = make("button", { type: "button", title: tip, on: { click: () => this.order(at) } }, title);
+      // One stop of the Tab key for all headings; arrows go from one to the next.
+      const attributesOf = { type: "button", title: tip, tabindex: at ? -1 : 0 };
+      const knob = make("button", { ...attributesOf, on: { click: () => this.order(at) } }, title);
       return make("th", attributes, knob);
     });
     this.head.replaceChildren(...cells);
@@ -168,6 +170,16 @@ export class ListTable {
     const same = this.sort.at === at;
     this.sort = same && this.sort.down ? { at: -1, down: false } : { at, down: same };
     this.draw();
+  }
+
+  heading(event) {
+    const knobs = [...this.head.querySelectorAll("button")];
+    const at = knobs.indexOf(event.target);
+    const next = knobs[at + { ArrowLeft: -1, ArrowRight: 1 }[event.key]];
+    if (at < 0 || !next) return;
+    for (const knob of knobs) knob.tabIndex = knob === next ? 0 : -1;
+    next.focus();
+    event.preventDefault();
   }
 
   key(event) {
