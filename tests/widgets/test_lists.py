@@ -402,6 +402,21 @@ def test_the_manager_opens_a_host_and_the_preferences(lab, manager):
     assert list(manager.tab.titles).count("Preferences") == 1
 
 
+@pytest.mark.lab
+def test_who_wants_every_change_to_wait_has_it_so(lab, home):
+    Preferences(confirm="always").save()
+    made = lv.ui.manager(lab)
+    assert made.preview.value
+    made.tab.selected_index = 2
+    pools, deed = made.storage.list, made.deed
+    pick(pools, "default")
+    go(pools, "no_autostart" if pools.item.record.autostart else "autostart")
+    asked(deed)
+    assert deed.apply.description == "Apply"
+    deed.stop()
+    made.close()
+
+
 # -- preferences ------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from labvirt.widgets.managing.connections import ConnectionForm, HostList
 from labvirt.widgets.managing.deed import Deed
 from labvirt.widgets.managing.hosts import Hosts, targets_of
 from labvirt.widgets.managing.joining import Menu, join_forms
+from labvirt.widgets.managing.listing import asks_first
 from labvirt.widgets.managing.news import EventTab, JournalTab
 from labvirt.widgets.managing.opened import Opened, missing_views
 from labvirt.widgets.managing.parts import Aside, button, put
@@ -104,7 +105,7 @@ class Manager(Shown):
         }
         self.new = button(_("New VM"), _("Make a VM"), self._new, kind="primary")
         self.preview = w.Checkbox(
-            value=False,
+            value=asks_first(),
             description=_("Show me the command first"),
             indent=False,
             tooltip=_("Wait for Apply before every change, not only where something is lost"),
