@@ -40,8 +40,7 @@ class Preferences(Spec):
         default=1.0,
         ge=0.2,
         le=3600,
-        description="Time between two readings of CPU, memory and network, seconds. "
-        "The window of preferences offers 1 to 60.",
+        description="Time between two readings of CPU, memory and network, seconds.",
         examples=[1.0, 3.0, 60.0],
     )
     slow_interval_s: _Seconds = Field(
@@ -76,6 +75,16 @@ class Preferences(Spec):
     )
     console_grab_keys: _Yes = Field(
         default=True, description="A console in front takes all keys, those of the browser too."
+    )
+
+    confirm: Literal["loss", "always"] = Field(
+        default="loss",
+        description="Wait for Apply where something is lost, or before every change.",
+    )
+    language: Literal["system", "en", "ru"] = Field(
+        default="system",
+        description="Language of the views: that of the system, English, or Russian. LABVIRT_LANG "
+        "goes before it.",
     )
 
     @property

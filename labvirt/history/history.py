@@ -73,6 +73,7 @@ class History:
                 raise SpecError("no history can be kept", (problem,))
         self._lock = threading.Lock()
         self._seconds = seconds
+        self._is_other = False  # how far back is another one than when room was made
         self._interval_s = interval_s
         self._budget = budget_bytes
         self.clear()
@@ -87,6 +88,23 @@ class History:
             self._shortened = 0  # ticks that were told of; 0 when all fits
 
     @property
+    def seconds(self) -> float:
+        """How far back it reaches; set to more it reaches further from the next sample on.
+
+        What is set to less holds for room that is made later: nothing that is kept is thrown away.
+        """
+        return self._seconds
+
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        if not 0 < seconds < math.inf:
+            problem = Problem("seconds", repr(seconds), "must be a number above 0")
+            raise SpecError("no history can be kept", (problem,))
+        with self._lock:
+            self._is_other = self._is_other or seconds != self._seconds
+            self._seconds = seconds
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory that are set aside for values and times."""
         with self._lock:
@@ -97,8 +115,8 @@ class History:
     def take(self, sample: Sample) -> None:
         """Keep a sample; marks of the same moment come after it."""
         with self._lock:
-            if sample.interval_s != self._interval_s and sample.interval_s > 0:
-                self._interval_s = sample.interval_s
+            if sample.interval_s > 0 and (sample.interval_s != self._interval_s or self._is_other):
+                self._interval_s, self._is_other = sample.interval_s, False
                 self._fit(sample, {})
             self._make_room(sample)
             axis = self._axis

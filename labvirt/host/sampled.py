@@ -68,6 +68,16 @@ class SampledHost:
                 self._history = History(Preferences.load().history_s)
             return self._history
 
+    def prefer(self, preferred: Preferences) -> None:
+        """Read numbers as a user prefers from now on; what was kept stays (G16.8-01)."""
+        with _making:
+            sampler, history = self._sampler, self._history
+        if sampler is not None:
+            sampler.interval_s = preferred.interval_s
+            sampler.slow_interval_s = preferred.slow_interval_s
+        if history is not None:
+            history.seconds = preferred.history_s
+
     def moved_to(self, uuid: str) -> Self | None:
         """Return the host to which labvirt has moved a domain from here; None for none."""
         return None if self._moved is None else self._moved.get(uuid)

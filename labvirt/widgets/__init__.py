@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from labvirt.widgets.i18n import set_language
     from labvirt.widgets.making import network_form, pool_form, volume_form
     from labvirt.widgets.managing.details import Details, details
+    from labvirt.widgets.managing.host_details import host_details
     from labvirt.widgets.managing.manager import Manager, manager
     from labvirt.widgets.overview import Overview, overview
     from labvirt.widgets.screen import ScreenView, screen
@@ -25,6 +26,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.i18n": ("set_language",),
     "labvirt.widgets.making": ("network_form", "pool_form", "volume_form"),
     "labvirt.widgets.managing.details": ("Details", "details"),
+    "labvirt.widgets.managing.host_details": ("host_details",),
     "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.console": ("ConsoleView", "console"),
     "labvirt.widgets.overview": ("Overview", "overview"),
@@ -42,6 +44,7 @@ __all__ = [
     "console",
     "create",
     "details",
+    "host_details",
     "manager",
     "network_form",
     "overview",

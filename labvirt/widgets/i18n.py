@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from labvirt.errors import Problem, SpecError
 from labvirt.model.spec import did_you_mean
+from labvirt.preferences import Preferences
 
 __all__ = ["LANGUAGES", "LOCALE", "N_", "_", "language", "ngettext", "set_language", "told"]
 
@@ -22,7 +23,8 @@ DOMAIN: Final = "labvirt"
 
 #: Languages with a catalogue, and the source.
 LANGUAGES: Final[dict[str, str]] = {"en": "English", "ru": "Русский"}
-_VARIABLES: Final = ("LABVIRT_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+_OWN: Final = "LABVIRT_LANG"
+_VARIABLES: Final = (_OWN, "LC_ALL", "LC_MESSAGES", "LANG")
 
 _chosen: list[str] = []
 
@@ -32,13 +34,14 @@ def set_language(name: str | None) -> None:
 
     Args:
         name: ``en`` or ``ru``; a locale such as ``ru_RU.UTF-8`` will do. None: what ``LABVIRT_LANG``
-            says, else the locale of the kernel's process, else English.
+            says, else the user's preferences, else the locale of the kernel's process, else English.
 
     Raises:
         SpecError: there is no such language.
     """
     if name is None:
         _chosen.clear()
+        _preferred.cache_clear()
         return
     found = _known(name)
     if found is None:
@@ -53,9 +56,18 @@ def language() -> str:
         return _chosen[0]
     for variable in _VARIABLES:
         text = os.environ.get(variable, "")
+        if variable == _OWN and not text:
+            text = _preferred()
         if text:
             return _known(text) or "en"
     return "en"
+
+
+@cache
+def _preferred() -> str:
+    """Return the language of the user's preferences; empty when that is the system's."""
+    wanted = Preferences.load().language
+    return "" if wanted == "system" else wanted
 
 
 def _(text: str) -> str:

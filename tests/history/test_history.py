@@ -394,3 +394,20 @@ def test_many_may_read_while_one_writes():
     for each in threads:
         each.join()
     assert not wrong
+
+
+def test_it_can_reach_further_back_from_now_on():
+    history = History(seconds=4)
+    for at in range(1, 7):
+        history.take(sample(at, {"a": {"cpu_percent": at}}))
+    kept = len(cpu(history, "a"))
+    history.seconds = 30
+    for at in range(7, 31):
+        history.take(sample(at, {"a": {"cpu_percent": at}}))
+    found = cpu(history, "a")
+    assert len(found) == kept + 24, "what was there stays"
+    history.seconds = 2
+    history.take(sample(31, {"a": {"cpu_percent": 31}}))
+    assert len(cpu(history, "a")) >= len(found), "nothing is thrown away"
+    with pytest.raises(SpecError, match="seconds"):
+        history.seconds = 0

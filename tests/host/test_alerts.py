@@ -87,7 +87,10 @@ def test_preferences_set_the_pace_and_the_length_of_the_history(lab, home):
     Preferences(interval_s=3, slow_interval_s=7, history_s=600).save()
     with lab.open("beta") as host:
         assert (host.sampler.interval_s, host.sampler.slow_interval_s) == (3, 7)
-        assert host.history._seconds == 600
+        assert host.history.seconds == 600
+        host.prefer(Preferences(interval_s=2, slow_interval_s=4, history_s=1200))
+        assert (host.sampler.interval_s, host.sampler.slow_interval_s) == (2, 4)
+        assert host.history.seconds == 1200
 
 
 def test_a_callback_that_raises_stops_nothing(brisk, eventually, caplog):

@@ -17,6 +17,7 @@ from labvirt.model.editing import edit_specs
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.volume import VolumeSpec
+from labvirt.preferences import Preferences
 from labvirt.status import DomainState
 from labvirt.widgets.forms.fields import fields_of
 from labvirt.widgets.i18n import LOCALE
@@ -30,7 +31,8 @@ ROOT = Path(labvirt.__file__).parent
 FOLDER = LOCALE / "ru" / "LC_MESSAGES"
 PO, MO = FOLDER / "labvirt.po", FOLDER / "labvirt.mo"
 SPECS = (
-    *(DomainSpec, NetworkSpec, PoolSpec, VolumeSpec, MigrationChoice, RestoreChoice),
+    *(DomainSpec, NetworkSpec, PoolSpec, VolumeSpec, Preferences),
+    *(MigrationChoice, RestoreChoice),
     *edit_specs(),
     *(each.spec for each in KINDS),
 )

@@ -15,6 +15,8 @@ ROWS = (
     ),
     ("G12.4-01", "two hosts in one window", "manager", "host_list.choice"),
     ("G12.4-02", "host details, Storage tab: pools with space", "manager", "storage.list.detail"),
+    ("G12.4-02", "host details", "manager", "menu.details"),
+    ("G12.4-02", "overview, networks, storage, devices of a host", "host_details", ""),
     ("G12.4-02", "add a storage pool", "pool_form", ""),
     ("G12.4-03", "format, host name and paths by kind of pool", "pool_form", ""),
     ("G12.4-04", "new volume: name, format, capacity, allocation", "volume_form", ""),
@@ -55,6 +57,13 @@ ROWS = (
     ("G16.7-06", "disk panel: show, remove", "details", "hardware.remove"),
     ("G16.7-06", "disk panel: add", "details", "hardware.kinds.disk"),
     ("G16.7-07", "network panel: add", "details", "hardware.kinds.interface"),
+    (
+        "G16.8-01",
+        "Preferences: update time, history, what is polled",
+        "manager",
+        "menu.preferences",
+    ),
+    ("G16.8-02", "Preferences: open consoles, grab the keyboard", "manager", "menu.preferences"),
     ("G16.9-01", "View, Domain ID", "overview", "column:id"),
     ("G16.10-01", "View, Status", "overview", "column:state"),
     ("G16.11-01", "View, Virtual CPUs", "overview", "column:vcpus"),
@@ -79,6 +88,4 @@ ROWS = (
 OPEN = {
     "G16.5-01": "the launcher notebook",
     "G16.5-02": "a remote JupyterLab needs no view: ssh -L",
-    "G16.8-01": "a form of preferences; labvirt.preferences is headless",
-    "G16.8-02": "a form of preferences; labvirt.preferences is headless",
 }

@@ -327,9 +327,9 @@ def test_tags_are_asked_for_and_a_host_goes(lab, manager):
 def test_storage_and_networks_are_listed_and_stopped(lab, manager):
     manager.tab.selected_index = 2
     listing = manager.storage.list
-    wait(lambda: listing.choice.options, "pools")
+    wait(lambda: listing.items, "pools")
     at = next(n for n, item in enumerate(listing.items) if item.host.name == "beta")
-    listing.choice.value = at
+    listing.choice.select(listing.items[at].key)
     wait(lambda: listing.items[at].record.uuid in listing.detail.value, "details")
     name = listing.items[at].record.name
     press(listing.buttons["stop"])
@@ -340,7 +340,7 @@ def test_storage_and_networks_are_listed_and_stopped(lab, manager):
     assert not lab["beta"].pools[name].info().is_active
     lab["beta"].pools[name].start()
     manager.tab.selected_index = 1
-    wait(lambda: "Nothing here" in manager.networks.list.detail.value, "no networks")
+    wait(lambda: "No network" in manager.networks.list.choice.html(), "no networks")
 
 
 @pytest.mark.lab

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.status.nodedev import NodeDeviceRecord
 
-__all__ = ["NodeDevice", "node_devices_of", "owners_of_devices"]
+__all__ = ["NO_IOMMU", "NodeDevice", "node_devices_of", "owners_of_devices"]
 
 TABLE = Table(
     "node device",
@@ -42,7 +42,7 @@ TABLE = Table(
         ("parent", "", lambda r: r.parent),
     ],
 )
-_NO_IOMMU = """it is in no IOMMU group: the IOMMU (VT-d, AMD-Vi) is absent, or off in the firmware or \
+NO_IOMMU = """it is in no IOMMU group: the IOMMU (VT-d, AMD-Vi) is absent, or off in the firmware or \
 the kernel"""
 
 
@@ -221,7 +221,7 @@ class NodeDevice:
             raise UnsupportedError(
                 asked,
                 uri=self.host.label,
-                libvirt_text=_NO_IOMMU,
+                libvirt_text=NO_IOMMU,
                 hint="switch it on in the firmware; kernel: intel_iommu=on or amd_iommu=on",
             )
         option = ("--driver", driver) if driver else ()

@@ -11,12 +11,15 @@ from labvirt.host.collection import Table
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from labvirt.host.host import Host
-    from labvirt.status import NetworkRecord
+    from labvirt.model.xml.devices import InterfaceXml
+    from labvirt.status import DomainRecord, NetworkRecord
 
-__all__ = ["LEASES", "NetworkGuest", "Rows", "guests_of"]
+__all__ = ["LEASES", "NetworkGuest", "Rows", "guests_by_network", "guests_of"]
 
 T = TypeVar("T")
 
@@ -111,7 +114,14 @@ def guests_of(
         network: which network.
         active_only: only domains with a process.
     """
-    found = []
+    return guests_by_network(host, (network,), active_only=active_only)[network.uuid]
+
+
+def guests_by_network(
+    host: Host, networks: Sequence[NetworkRecord], *, active_only: bool = False
+) -> dict[str, Rows[NetworkGuest]]:
+    """Return the same of several networks, by their UUIDs; every domain is read once."""
+    found: dict[str, list[NetworkGuest]] = {one.uuid: [] for one in networks}
     for record in domains.list_all(host.connection):
         if active_only and record.id is None:
             continue
@@ -120,20 +130,25 @@ def guests_of(
         except NotFoundError:
             continue
         for one in document.interfaces:
-            on_bridge = bool(network.bridge) and one.source_bridge == network.bridge
-            by_bridge = one.type == "bridge" and on_bridge
-            if one.source_network != network.name and not by_bridge:
-                continue
-            found.append(
-                NetworkGuest(
-                    domain=record.name,
-                    uuid=record.uuid,
-                    is_active=record.id is not None,
-                    mac=one.mac or "",
-                    device=one.target_dev or "",
-                    model=one.model or "",
-                    portgroup=one.source_portgroup or "",
-                    link_up=one.link_state != "down",
-                )
-            )
-    return GUESTS(found)
+            for network in networks:
+                if _is_on(one, network):
+                    found[network.uuid].append(_guest(record, one))
+    return {uuid: GUESTS(guests) for uuid, guests in found.items()}
+
+
+def _is_on(one: InterfaceXml, network: NetworkRecord) -> bool:
+    on_bridge = bool(network.bridge) and one.source_bridge == network.bridge
+    return one.source_network == network.name or (one.type == "bridge" and on_bridge)
+
+
+def _guest(record: DomainRecord, one: InterfaceXml) -> NetworkGuest:
+    return NetworkGuest(
+        domain=record.name,
+        uuid=record.uuid,
+        is_active=record.id is not None,
+        mac=one.mac or "",
+        device=one.target_dev or "",
+        model=one.model or "",
+        portgroup=one.source_portgroup or "",
+        link_up=one.link_state != "down",
+    )

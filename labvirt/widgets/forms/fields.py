@@ -63,6 +63,7 @@ class FormField:
         numeric: the choices are numbers.
         inner: fields of a group, or of each element of a list.
         variants: for a group of several kinds: kind to its fields; ``inner`` is empty then.
+        whole: a number has no fraction.
     """
 
     name: str
@@ -81,6 +82,7 @@ class FormField:
     numeric: bool = False
     inner: tuple[FormField, ...] = ()
     variants: tuple[tuple[str, tuple[FormField, ...]], ...] = ()
+    whole: bool = True
 
     def of(self, kind: str) -> tuple[FormField, ...]:
         """Return the fields inside, for a group of several kinds those of one kind."""
@@ -117,7 +119,9 @@ def _field(name: str, info: FieldInfo, spec: str) -> FormField:
         low=_limit(limits, "ge", "gt"),
         high=_limit(limits, "le", "lt"),
         longest=_limit(limits, "max_length"),
-        examples=tuple(str(each) for each in examples if not isinstance(each, list | tuple)),
+        examples=tuple(
+            str(_plain(each)) for each in examples if not isinstance(each, list | tuple)
+        ),
         **shape,
     )
 
@@ -140,7 +144,7 @@ def _shape(name: str, options: list[Any], default: Any) -> dict[str, Any]:
         return {"kind": "choice", "choices": literals, "numeric": numeric}
     if first is bool and default is None:
         return {"kind": "choice", "choices": ("yes", "no")}
-    return {"kind": _plain_kind(name, first)}
+    return {"kind": _plain_kind(name, first), "whole": first is not float}
 
 
 def _plain_kind(name: str, note: Any) -> Kind:
@@ -232,6 +236,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Size):
         return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, int | float | str):
         return value
     if isinstance(value, tuple) and all(isinstance(each, str) for each in value):

@@ -145,6 +145,16 @@ _LABELS: Final[dict[str, str]] = {
     "trust_guest_rx_filters": N_("Trust MAC of guests"),
     "vlan": N_("VLAN"),
     "vmport": N_("VMware port"),
+    "interval_s": N_("Time between readings"),
+    "slow_interval_s": N_("Time between readings of disks and memory in use"),
+    "history_s": N_("Length of the history"),
+    "poll_disk": N_("Read disks"),
+    "poll_network": N_("Read networks"),
+    "poll_memory": N_("Read memory in use"),
+    "console_auto_open": N_("Open consoles by themselves"),
+    "console_grab_keys": N_("Consoles take all keys"),
+    "confirm": N_("Wait for Apply"),
+    "language": N_("Language"),
     "wwnn": N_("WWNN"),
     "wwpn": N_("WWPN"),
 }
@@ -181,6 +191,13 @@ CHOICE_LABELS: Final[dict[str, str]] = {
     "disk": N_("disk"),
     "floppy": N_("floppy drive"),
     "auto": N_("KVM where it works"),
+    "never": N_("never"),
+    "new": N_("of new VMs"),
+    "always": N_("always"),
+    "loss": N_("where something is lost"),
+    "system": N_("as the system"),
+    "en": "English",
+    "ru": "Русский",
     "dir": N_("Folder"),
     "fs": N_("File system on a device"),
     "netfs": N_("Folder of a server (NFS and others)"),
@@ -230,6 +247,9 @@ _UNITS: Final = {
     "vram_kib": "KiB",
     "mtu": "B",
     "lease_s": "s",
+    "interval_s": "s",
+    "slow_interval_s": "s",
+    "history_s": "s",
     "average": "KiB/s",
     "peak": "KiB/s",
     "burst": "KiB",
@@ -244,7 +264,7 @@ def label_of(name: str, spec: str = "") -> str:
 
 def help_of(name: str, spec: str, description: str) -> str:
     """Return what a field is, in English."""
-    return _HELP.get((spec, name), description)
+    return _HELP.get((spec, name), description.removesuffix("."))
 
 
 def one_of(name: str) -> str:

@@ -37,10 +37,12 @@ def read(field: FormField, raw: Raw) -> Any:
     return reader(field, text) if reader is not None else text
 
 
-def _number(_field: FormField, text: str) -> int:
-    if not _WHOLE.fullmatch(text):
+def _number(field: FormField, text: str) -> int | float:
+    if field.whole and not _WHOLE.fullmatch(text):
         raise ValueError(_("must be a whole number"))
-    return int(text)
+    if not field.whole and not _BARE.fullmatch(text):
+        raise ValueError(_("must be a number"))
+    return int(text) if field.whole else float(text)
 
 
 def _size(field: FormField, text: str) -> str:
@@ -92,6 +94,8 @@ def write(field: FormField, value: Any) -> Raw:
         return ", ".join(f"{name}={each}" for name, each in value.items())
     if isinstance(value, list | tuple):
         return ("\n" if field.kind == "lines" else ", ").join(str(each) for each in value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)
 
 

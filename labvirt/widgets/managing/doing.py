@@ -18,6 +18,7 @@ from labvirt.widgets.managing.actions import (
     plans_of,
     why_not,
 )
+from labvirt.widgets.managing.listing import asks_first
 from labvirt.widgets.managing.opened import missing_views
 from labvirt.widgets.managing.parts import button, put, show
 from labvirt.widgets.managing.telling import selected_text, why_list
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.widgets.managing.ask import Ask
     from labvirt.widgets.managing.deed import Deed
-    from labvirt.widgets.managing.opened import Opened
+    from labvirt.widgets.managing.listing import asks_first
+from labvirt.widgets.managing.opened import Opened
 
 __all__ = ["Doing"]
 
@@ -66,7 +68,7 @@ class Doing:
             layout=w.Layout(width="auto", margin="2px", align_self="flex-start"),
         )
         self.preview = w.Checkbox(
-            value=False,
+            value=asks_first(),
             description=_("Show me the command first"),
             indent=False,
             tooltip=_("Wait for Apply before every change, not only where something is lost"),

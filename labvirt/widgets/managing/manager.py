@@ -19,8 +19,9 @@ from labvirt.widgets.managing.connections import ConnectionForm, HostList
 from labvirt.widgets.managing.deed import Deed
 from labvirt.widgets.managing.doing import Doing
 from labvirt.widgets.managing.hosts import Hosts, targets_of
+from labvirt.widgets.managing.joining import Menu, join_forms
 from labvirt.widgets.managing.news import EventTab, JournalTab
-from labvirt.widgets.managing.opened import Opened, missing_views
+from labvirt.widgets.managing.opened import Opened
 from labvirt.widgets.managing.parts import Aside, put
 from labvirt.widgets.managing.tabs import NetworkTab, StorageTab
 from labvirt.widgets.overview import Overview
@@ -131,30 +132,10 @@ class Manager(Shown):
         self.tab.observe(lambda _change: self._turned(), names="selected_index")
         self.opened = Opened(self.tab, len(pages), self.aside, self.deed)
         self.opened.hosts = lambda: self.hosts
-        self.box = w.VBox([parts.looks(), self.tab, self.ask.box, self.deed.area])
+        join_forms(self.networks, self.storage, self.opened, lambda: self.hosts)
+        self.menu = Menu(lambda: self.hosts, self.opened)
+        self.box = w.VBox([parts.looks(), self.menu.box, self.tab, self.ask.box, self.deed.area])
         self.box.add_class("labvirt-manager")
-        self._join_forms()
-
-    def _join_forms(self) -> None:
-        """Let the buttons that make something open the forms, where there are any."""
-        for knob, name, make in (
-            (self.networks.new, "network_form", lambda: self.networks.list.item),
-            (self.storage.new, "pool_form", lambda: self.storage.list.item),
-            (self.storage.new_volume, "volume_form", lambda: self.storage.list.item),
-        ):
-            if name in missing_views():
-                put(knob, disabled=True, tooltip=_("this installation has no view for it"))
-            knob.on_click(lambda _knob, name=name, make=make: self._open_form(name, make()))
-
-    def _open_form(self, name: str, item: Any) -> None:
-        host = item.host if item is not None else (self.hosts[0] if self.hosts else None)
-        if host is None:
-            return
-        if name == "volume_form" and item is not None:
-            self.opened.view(name, _("New volume"), lambda: host.pools[item.record.uuid])
-        else:
-            title = _("New network") if name == "network_form" else _("New pool")
-            self.opened.view(name, title, lambda: host)
 
     # -- hosts -----------------------------------------------------------------------------------
 
@@ -217,6 +198,7 @@ class Manager(Shown):
         if old is not None:
             old.close()
         self.host_list.show(self.hosts)
+        self.menu.show()
         self._turned()
         self._enable()
 
@@ -271,13 +253,14 @@ class Manager(Shown):
         if self._over.is_set() or not hasattr(self, "opened"):
             return
         self.doing.enable()
-        self.networks.list.enable()
-        self.storage.list.enable()
-        self.storage.volumes.enable()
+        self.networks.enable()
+        self.storage.enable()
 
     def _open_row(self, host: str, uuid: str) -> None:
         found = next((each for each in self.hosts if each.name == host and uuid), None)
         record = found.news.record("domain", uuid) if found is not None else None
+        if host and not uuid:
+            self.menu.open_host(host)
         if found is not None and record is not None:
             self.opened.details(Domain(found, uuid, record.name))
 

@@ -48,19 +48,20 @@ class Opened:
 
     def view(self, name: str, title: str, target: Callable[[], Any]) -> None:
         """Open a public view of ``labvirt.widgets`` for a target, or turn to it."""
-        self._open(title, lambda: getattr(views, name)(target()))
+        self.make(title, lambda: getattr(views, name)(target()))
 
     def details(self, domain: Domain) -> None:
         """Open the details of a domain, or turn to them."""
         title = f"{domain.name} · {domain.host.name}"
-        self._open(title, lambda: views.Details(domain, self.hosts))
+        self.make(title, lambda: views.Details(domain, self.hosts))
 
     def restore(self, host: Host) -> None:
         """Open the form that restores a saved VM on a host."""
         title = _("Restore on {host}").format(host=host.name)
-        self._open(title, lambda: restore_form(host))
+        self.make(title, lambda: restore_form(host))
 
-    def _open(self, title: str, make: Callable[[], Any]) -> None:
+    def make(self, title: str, make: Callable[[], Any]) -> None:
+        """Open what a function makes, aside, or turn to what was opened under that title."""
         if title in self._pages:
             self._turn(title)
             return

@@ -29,6 +29,7 @@ __all__ = [
     "looks",
     "pre",
     "put",
+    "reasons_list",
     "show",
     "status",
     "told",
@@ -139,6 +140,23 @@ def alert(text: str) -> str:
     )
 
 
+def reasons_list(reasons: Iterable[tuple[str, str]]) -> str:
+    """Return why buttons are off, folded, as HTML; a tooltip alone is out of the keyboard's reach.
+
+    Args:
+        reasons: label of the button, and why it is off; empty where it is on.
+    """
+    lines = [f"<li>{escape(label)}: {escape(why)}</li>" for label, why in reasons if why]
+    if not lines:
+        return ""
+    title = escape(_("Why are some buttons off?"))
+    items = "".join(lines)
+    return (
+        f"<details><summary>{title}</summary>"
+        f"<ul style='margin:2px 0 2px 1.5em'>{items}</ul></details>"
+    )
+
+
 def pre(text: str) -> str:
     """Return text with its lines as HTML that can be copied."""
     return (
@@ -161,7 +179,8 @@ def grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], empt
         for row in found
     )
     return (
-        "<div tabindex='0' role='region' style='max-height:24em;overflow:auto;line-height:1.35' "
+        "<div tabindex='0' role='region' style='max-height:24em;overflow:auto;line-height:1.35;"
+        "margin-top:8px' "
         f"aria-label='{escape(caption, quote=True)}'><table style='border-collapse:collapse'>"
         f"<caption style='text-align:left;font-weight:bold'>{escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -169,12 +188,13 @@ def grid(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], empt
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> str:
-    """Return names and values as an HTML list."""
+    """Return names and values as an HTML list; names without a value are left out."""
     body = "".join(
         f"<tr><th scope='row' style='text-align:left;font-weight:normal;padding:1px 14px 1px 0;"
         f"vertical-align:top;white-space:nowrap'>{escape(name)}</th>"
         f"<td style='overflow-wrap:anywhere'>{escape(cell(value))}</td></tr>"
         for name, value in pairs
+        if value not in (None, "", ())
     )
     return f"<table style='border-collapse:collapse;line-height:1.4'>{body}</table>"
 

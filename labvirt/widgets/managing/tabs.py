@@ -1,20 +1,23 @@
-"""Tabs of networks and storage: a list on the left, what is selected on the right (G16.14-01)."""
+"""Tabs of networks and storage: tables, details, actions (G12.4-02, G12.4-04, G16.14-01)."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
 from labvirt.errors import LabvirtError
-from labvirt.host.collection import age
+from labvirt.host.networks.looking import NetworkLook, look_at_networks
+from labvirt.host.storage.looking import PoolLook, look_at_pools, look_at_volumes
+from labvirt.host.storage.pool import Pool
 from labvirt.widgets.i18n import _
+from labvirt.widgets.managing import list_cells as cells
 from labvirt.widgets.managing import parts
-from labvirt.widgets.managing.listed import NETWORK, POOL, VOLUME, ListAct, list_why_not
+from labvirt.widgets.managing.listed import NETWORK, POOL, VOLUME
+from labvirt.widgets.managing.listing import Item, Listing
 from labvirt.widgets.managing.parts import button, put
-from labvirt.widgets.quantity import shown as quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,344 +28,216 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkTab", "StorageTab"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One line of a list: the host, and the record as it was read."""
-
-    host: Host
-    record: Any
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.host.name, str(getattr(self.record, "uuid", self.record.name))
-
-
-class _Listing:
-    """A list, its details, and what can be done to the selected one.
-
-    Args:
-        name: what it holds, in words.
-        acts: what can be done.
-        find: makes the object of an item, to plan with.
-        detail: reads what is shown of an item; may ask its host.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        acts: Sequence[ListAct],
-        *,
-        aside: Aside,
-        deed: Deed,
-        find: Callable[[_Item], Any],
-        detail: Callable[[_Item], str],
-        after: Callable[[], object],
-        rows: int = 8,
-    ) -> None:
-        self._aside, self._deed, self._find, self._detail = aside, deed, find, detail
-        self._name, self._acts, self._after = name, tuple(acts), after
-        self.items: tuple[_Item, ...] = ()
-        self.chosen: Callable[[], object] = lambda: None
-        self.choice = w.Select(
-            options=[], rows=rows, description=name,
-            layout=w.Layout(width="32em"), style={"description_width": "6em"},
-        )  # fmt: skip
-        self.buttons = {
-            act.key: button(_(act.label), _(act.tip), lambda act=act: self._go(act))  # type: ignore[misc]
-            for act in self._acts
-        }
-        self.detail = w.HTML(layout=w.Layout(flex="1 1 24em", min_width="20em"))
-        self.row = w.HBox(list(self.buttons.values()), layout=w.Layout(flex_flow="row wrap"))
-        self.box = w.VBox(
-            [
-                w.HBox([self.choice, self.detail], layout=w.Layout(flex_flow="row wrap")),
-                self.row,
-            ]
-        )
-        self.choice.observe(lambda _change: self._look(), names="value")
-        self._look()
-
-    def set(self, items: Sequence[_Item], line: Callable[[_Item], str]) -> None:
-        """Show these items; what was selected stays selected if it is still there."""
-        before = self.item
-        self.items = tuple(items)
-        names = tuple((line(each), number) for number, each in enumerate(self.items))
-        with self.choice.hold_trait_notifications():
-            put(self.choice, options=names)
-        keys = [each.key for each in self.items]
-        at = keys.index(before.key) if before is not None and before.key in keys else 0
-        put(self.choice, value=at if keys else None)
-        self._look()
-
-    @property
-    def item(self) -> _Item | None:
-        """What is selected."""
-        number = self.choice.value
-        return self.items[number] if number is not None and number < len(self.items) else None
-
-    def enable(self) -> None:
-        """Enable what can be done now; the others say why not."""
-        item = self.item
-        for act in self._acts:
-            why = list_why_not(
-                act,
-                item.record if item else None,
-                host=item.host.name if item else "",
-                readonly=item.host.readonly if item else False,
-                link=item.host.state if item else "connected",
-            )
-            if self._deed.is_busy:
-                why = why or _("something else is under way")
-            tip = parts.REASONED.format(label=_(act.label), why=why) if why else _(act.tip)
-            put(self.buttons[act.key], disabled=bool(why), tooltip=tip)
-
-    def _look(self) -> None:
-        self.enable()
-        self.chosen()
-        item = self.item
-        if item is None:
-            put(self.detail, value=f"<p>{_('Nothing here.')}</p>")
-            return
-        self._aside.run(
-            f"detail {self._name}",
-            lambda: (item, self._detail(item)),
-            self._told,
-            lambda error: put(self.detail, value=parts.alert(parts.told(error))),
-            latest=True,
-        )
-
-    def _told(self, found: tuple[_Item, str]) -> None:
-        now = self.item
-        if now is not None and now.key == found[0].key:
-            put(self.detail, value=found[1])
-
-    def _go(self, act: ListAct) -> None:
-        item = self.item
-        if item is None:
-            return
-        self._deed.propose(
-            parts.NAMED.format(label=_(act.label), name=item.record.name),
-            lambda: (act.make(self._find(item)),),
-            ask=act.destroys,
-            after=self._after,
-        )
+#: The items, the hosts that gave no answer with their words, and when the reading began.
+_Found = tuple[list[Item], list[str], float]
 
 
 class NetworkTab:
-    """The virtual networks of all hosts, with leases and guests."""
+    """The virtual networks of all hosts, with leases and guests.
+
+    Args:
+        aside: reads.
+        deed: where changes are confirmed.
+        hosts: the hosts that are shown.
+    """
 
     def __init__(self, aside: Aside, deed: Deed, hosts: Callable[[], Sequence[Host]]) -> None:
         self._aside, self._hosts = aside, hosts
-        self.list = _Listing(
-            _("Networks"), NETWORK, aside=aside, deed=deed, after=self.refresh,
-            find=lambda item: item.host.networks[item.record.uuid], detail=_network,
+        self.list = Listing(
+            _("Networks"), cells.NETWORK_COLUMNS, NETWORK,
+            cells=lambda item: cells.network_cells(item.host.name, item.look),
+            aside=aside, deed=deed, after=self.refresh, detail=_network,
+            find=lambda item: item.host.networks[item.record.uuid],
+            empty=_("No network. “New network” makes one."),
         )  # fmt: skip
+        self.list.choice.on_look = self.refresh
         self.words = w.HTML()
         self.again = button(_("Refresh"), _("Read the networks anew"), self.refresh)
+        #: `join_forms` lets it open the form.
         self.new = button(_("New network"), _("Make a virtual network"), lambda: None)
-        self.list.row.children = (*self.list.row.children, self.again, self.new)
-        self.box = w.VBox([self.list.box, self.words])
+        self.list.row.children = (self.new, *self.list.row.children, self.again)
+        self.box = w.VBox([self.words, self.list.box])
+        self.enable()
+
+    def enable(self) -> None:
+        """Enable what can be done now; the others say why not."""
+        self.list.enable()
+        _enable_new(self.new, _("Make a virtual network"), self.list.item, self._hosts())
 
     def refresh(self) -> None:
         """Read the networks, aside."""
         self._aside.run(
             "networks",
-            lambda: _read(self._hosts(), "networks"),
+            lambda: _read(self._hosts(), look_at_networks, "network", NetworkLook),
             self._show,
             self._failed,
             latest=True,
         )
 
-    def _show(self, items: Sequence[_Item]) -> None:
-        put(self.words, value="")
-        self.list.set(items, _network_line)
+    def _show(self, found: _Found) -> None:
+        items, words, began = found
+        put(self.words, value="".join(words))
+        self.list.set(items, began=began)
 
     def _failed(self, error: BaseException) -> None:
         put(self.words, value=parts.alert(parts.told(error)))
 
 
 class StorageTab:
-    """The pools of all hosts, their volumes, and who uses them."""
+    """The pools of all hosts, their volumes, and who uses them.
+
+    Args:
+        aside: reads.
+        deed: where changes are confirmed.
+        hosts: the hosts that are shown.
+    """
 
     def __init__(self, aside: Aside, deed: Deed, hosts: Callable[[], Sequence[Host]]) -> None:
         self._aside, self._hosts = aside, hosts
-        self.list = _Listing(
-            _("Pools"), POOL, aside=aside, deed=deed, after=self.refresh,
-            find=lambda item: item.host.pools[item.record.uuid], detail=_pool, rows=5,
+        self.list = Listing(
+            _("Pools"), cells.POOL_COLUMNS, POOL,
+            cells=lambda item: cells.pool_cells(item.host.name, item.look),
+            aside=aside, deed=deed, after=self.refresh,
+            detail=lambda item: cells.pool_detail(item.look),
+            find=lambda item: item.host.pools[item.record.uuid],
+            empty=_("No pool. “New pool” makes one."),
         )  # fmt: skip
-        self.volumes = _Listing(
-            _("Volumes"), VOLUME, aside=aside, deed=deed, after=self._volumes,
+        self.volumes = Listing(
+            _("Volumes"), cells.VOLUME_COLUMNS, VOLUME,
+            cells=lambda item: cells.volume_cells(item.look),
+            aside=aside, deed=deed, after=self.refresh, detail=_volume,
             find=lambda item: item.host.pools[item.record.pool].volumes[item.record.name],
-            detail=_volume,
+            empty=_("No volumes here, or the pool is stopped."),
         )  # fmt: skip
         self.list.chosen = self._volumes
+        self.list.choice.on_look = self.refresh
         self.again = button(
             _("Refresh"), _("Let the host look for volumes that came or went"), self._look_again
         )
+        #: `join_forms` lets these open the forms.
         self.new = button(_("New pool"), _("Make a storage pool"), lambda: None)
         self.new_volume = button(_("New volume"), _("Make a volume in this pool"), lambda: None)
-        self.list.row.children = (*self.list.row.children, self.again, self.new)
-        self.volumes.row.children = (*self.volumes.row.children, self.new_volume)
+        self.list.row.children = (self.new, *self.list.row.children, self.again)
+        self.volumes.row.children = (self.new_volume, *self.volumes.row.children)
         self.words = w.HTML()
-        self.box = w.VBox([self.list.box, self.volumes.box, self.words])
+        self.box = w.VBox([self.words, self.list.box, self.volumes.box])
+        self.enable()
+
+    def enable(self) -> None:
+        """Enable what can be done now; the others say why not."""
+        self.list.enable()
+        self.volumes.enable()
+        self._enable_new()
+
+    def _enable_new(self) -> None:
+        item = self.list.item
+        _enable_new(self.new, _("Make a storage pool"), item, self._hosts())
+        hosts = (item.host,) if item is not None else ()
+        _enable_new(self.new_volume, _("Make a volume in this pool"), item, hosts)
+        if item is not None and not item.record.is_active:
+            why = _("{name} is not started").format(name=item.record.name)
+            tip = parts.REASONED.format(label=_("New volume"), why=why)
+            put(self.new_volume, disabled=True, tooltip=tip)
+
+    def pool_of(self, item: Item) -> Any:
+        """Return the pool of an item."""
+        return Pool(item.host, item.record.uuid, item.record.name)
 
     def refresh(self) -> None:
-        """Read the pools, aside."""
-        self._aside.run(
-            "pools", lambda: _read(self._hosts(), "pools"), self._show, self._failed, latest=True
-        )
+        """Read the pools and the volumes of the selected one, aside."""
+        self._aside.run("pools", self._read, self._show, self._failed, latest=True)
 
-    def _show(self, items: Sequence[_Item]) -> None:
-        put(self.words, value="")
-        self.list.set(items, _pool_line)
+    def _read(self) -> _Found:
+        return _read(self._hosts(), look_at_pools, "pool", PoolLook)
+
+    def _show(self, found: _Found) -> None:
+        items, words, began = found
+        put(self.words, value="".join(words))
+        self.list.set(items, began=began)
 
     def _look_again(self) -> None:
+        """Let the host of the selected pool look at its place."""
         item = self.list.item
         if item is None:
             self.refresh()
             return
-        pool = item
 
-        def look() -> list[_Item]:
+        def look() -> _Found:
             # A pool that is stopped, and a read-only link, have nothing to look for.
             with contextlib.suppress(LabvirtError):
-                pool.host.pools[pool.record.uuid].refresh()
-            return _read(self._hosts(), "pools")
+                item.host.pools[item.record.uuid].refresh()
+            return self._read()
 
-        self._aside.run("pools", look, self._show, self._failed)
+        self._aside.run("pools", look, self._show, self._failed, latest=True)
 
     def _volumes(self) -> None:
-        item = self.list.item
-        if item is None or not item.record.is_active:
-            self.volumes.set((), lambda each: str(each.record.name))
+        self._enable_new()
+        pool = self.list.item
+        if pool is None or not pool.record.is_active:
+            self.volumes.set(())
             return
-        pool = item
 
-        def read() -> tuple[_Item, list[_Item]]:
-            found = pool.host.pools[pool.record.uuid].volumes.records
-            return pool, [_Item(pool.host, record) for record in found]
+        def read() -> tuple[Item, list[Item], float]:
+            began = time.monotonic()
+            found = look_at_volumes(pool.host.pools[pool.record.uuid])
+            return pool, [Item(pool.host, look) for look in found], began
 
         self._aside.run("volumes", read, self._volumes_read, self._failed, latest=True)
 
-    def _volumes_read(self, found: tuple[_Item, list[_Item]]) -> None:
+    def _volumes_read(self, found: tuple[Item, list[Item], float]) -> None:
+        pool, items, began = found
         now = self.list.item
-        if now is not None and now.key == found[0].key:
-            self.volumes.set(found[1], _volume_line)
+        if now is not None and now.key == pool.key:
+            self.volumes.set(items)
+            self.list.choice.spent(time.monotonic() - began)
 
     def _failed(self, error: BaseException) -> None:
         put(self.words, value=parts.alert(parts.told(error)))
 
 
-def _read(hosts: Sequence[Host], what: str) -> list[_Item]:
-    found = []
+def _enable_new(knob: Any, tip: str, item: Item | None, hosts: Sequence[Host]) -> None:
+    """Enable a button that makes something on the host of an item, else on the first host."""
+    host = item.host if item is not None else next(iter(hosts), None)
+    why = ""
+    if host is None:
+        why = _("nothing is selected")
+    elif host.state != "connected":
+        why = _("the link to {host} is {link}").format(host=host.name, link=_(host.state))
+    elif host.readonly:
+        why = _("{host} is open read-only").format(host=host.name)
+    text = parts.REASONED.format(label=knob.description, why=why) if why else tip
+    put(knob, disabled=bool(why), tooltip=text)
+
+
+def _read(
+    hosts: Sequence[Host], look: Callable[[Host], Sequence[Any]], kind: str, bare: Any
+) -> _Found:
+    """Read all hosts; of one that does not answer, what was last read of it, and its words."""
+    began, found, words = time.monotonic(), [], []
     for host in hosts:
         try:
-            records = getattr(host, what).records
-        except LabvirtError:
+            looks = look(host)
+        except LabvirtError as error:
             # What was last read of a host whose link is lost is better than nothing.
-            records = host.news.records(what.rstrip("s"))
-        found += [_Item(host, record) for record in sorted(records, key=lambda one: one.name)]
-    return found
+            looks = [bare(record) for record in host.news.records(kind)]
+            text = _("{host}: what is shown is old. {why}").format(host=host.name, why=error.what)
+            words.append(parts.status(f"⚠ {text}"))
+        found += [Item(host, each) for each in looks]
+    return found, words, began
 
 
-def _line(item: _Item, *words: str) -> str:
-    return " · ".join([item.record.name, *(each for each in words if each), item.host.name])
+def _network(item: Item) -> str:
+    pending = ""
+    with contextlib.suppress(LabvirtError):
+        pending = item.host.networks[item.record.uuid].pending
+    return cells.network_detail(item.look, pending)
 
 
-def _network_line(item: _Item) -> str:
-    active = _("active") if item.record.is_active else _("inactive")
-    return _line(item, active, item.record.forward)
-
-
-def _pool_line(item: _Item) -> str:
-    return _line(item, _("active") if item.record.is_active else _("inactive"), item.record.type)
-
-
-def _volume_line(item: _Item) -> str:
-    return f"{item.record.name} · {bytes_text(item.record.capacity)} · {item.record.format}"
-
-
-def bytes_text(count: float) -> str:
-    """Return bytes as people read them."""
-    return quantity(float(count), "B")
-
-
-def _network(item: _Item) -> str:
-    record = item.record
-    network = item.host.networks[record.uuid]
-    shown = parts.facts(
-        [
-            (_("Name"), record.name),
-            (_("UUID"), record.uuid),
-            (_("State"), _("active") if record.is_active else _("inactive")),
-            (_("Autostart"), record.autostart),
-            (_("Forwarding"), record.forward),
-            (_("Bridge"), record.bridge),
-            (_("Read"), age(record.read_at)),
-        ]
-    )
-    leases = list(network.leases()) if record.is_active else []
-    guests = list(network.guests())
-    shown += parts.grid(
-        _("Leases"), [_("MAC address"), _("Address"), _("Name")],
-        [(each.mac, f"{each.address}/{each.prefix}", each.hostname) for each in leases],
-        _("No leases."),
-    )  # fmt: skip
-    shown += parts.grid(
-        _("VMs on it"), [_("VM"), _("MAC address"), _("Running")],
-        [(each.domain, each.mac, each.is_active) for each in guests],
-        _("No VM is connected to it."),
-    )  # fmt: skip
-    return shown
-
-
-def _pool(item: _Item) -> str:
-    record = item.record
-    capacity, taken = int(record.capacity), int(record.allocation)
-    pairs = [
-        (_("Name"), record.name),
-        (_("UUID"), record.uuid),
-        (_("Type"), record.type),
-        (_("State"), record.state.value),
-        (_("Autostart"), record.autostart),
-        (_("Path"), record.path),
-    ]
-    if capacity:
-        pairs.append(
-            (
-                _("Space"),
-                _("{taken} of {all} taken ({percent:.0f} %), {free} free").format(
-                    taken=bytes_text(taken),
-                    all=bytes_text(capacity),
-                    percent=100 * taken / capacity,
-                    free=bytes_text(record.available),
-                ),
-            )
-        )
-    shown = parts.facts(pairs)
-    if capacity:
-        shown += (
-            f"<meter min='0' max='{capacity}' value='{taken}' style='width:24em' "
-            f"aria-label='{_('Space taken')}'></meter>"
-        )
-    return shown
-
-
-def _volume(item: _Item) -> str:
-    record = item.record
-    volume = item.host.pools[record.pool].volumes[record.name]
-    shown = parts.facts(
-        [
-            (_("Name"), record.name),
-            (_("Path"), record.path),
-            (_("Format"), record.format),
-            (_("Capacity"), bytes_text(record.capacity)),
-            (_("Allocated"), bytes_text(record.allocation)),
-            (_("Backing image"), record.backing_path),
-        ]
-    )
-    users = [(each.name, each.how, each.active) for each in volume.users()]
-    return shown + parts.grid(
-        _("Used by"), [_("Who"), _("As"), _("Running")], users, _("Nobody uses it.")
-    )
+def _volume(item: Item) -> str:
+    chain: tuple[str, ...] = item.look.chain
+    if chain:
+        # Images of other pools, or of none, are found by their paths only.
+        with contextlib.suppress(LabvirtError):
+            volume = item.host.pools[item.record.pool].volumes[item.record.name]
+            chain = tuple(map(str, volume.chain()[1:]))
+    return cells.volume_detail(item.look, chain)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from labvirt.status import DomainState
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing.actions import ACTIONS
+from labvirt.widgets.managing.parts import reasons_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,14 +27,5 @@ def selected_text(chosen: Sequence[Facts]) -> str:
 
 
 def why_list(reasons: Mapping[str, str]) -> str:
-    """Return why buttons are off, folded, as HTML; a tooltip alone is out of the keyboard's reach."""
-    lines = [
-        f"<li>{escape(_(act.label))}: {escape(reasons[act.key])}</li>"
-        for act in ACTIONS
-        if reasons[act.key]
-    ]
-    if not lines:
-        return ""
-    title = escape(_("Why are some buttons off?"))
-    items = "".join(lines)
-    return f"<details><summary>{title}</summary><ul style='margin:2px 0 2px 1.5em'>{items}</ul></details>"
+    """Return why buttons are off, folded, as HTML."""
+    return reasons_list((_(act.label), reasons[act.key]) for act in ACTIONS)
