@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.widgets.managing.ask import Ask
     from labvirt.widgets.managing.deed import Deed
-    from labvirt.widgets.managing.listing import asks_first
 from labvirt.widgets.managing.opened import Opened
 
 __all__ = ["Doing"]
