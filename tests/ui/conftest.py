@@ -5,6 +5,7 @@ Pictures go to the folder that ``LABVIRT_UI_ARTEFACTS`` names, else to pytest's 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -31,6 +32,16 @@ SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+
+
+def _load(name):
+    """Load a helper beside the tests, which are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+_load("hands")
 
 
 def pytest_collection_modifyitems(items):

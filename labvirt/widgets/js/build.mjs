@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-const WIDGETS = ["charts", "overview", "forms", "console", "screen"];
+const WIDGETS = ["charts", "overview", "forms", "console", "screen", "frame"];
 
 await build({
   entryPoints: ["stub", ...WIDGETS].map((name) => `src/${name}.js`),

@@ -12,6 +12,7 @@ from labvirt.errors import LabvirtError
 from labvirt.host.domain import Domain
 from labvirt.model.uri import Uri
 from labvirt.widgets.batch import is_batch
+from labvirt.widgets.frame import framed
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.actions import ACTIONS, Act, Facts, facts_of, plans_of, why_not
@@ -136,7 +137,7 @@ class Manager(Shown):
         self.tab.observe(lambda _change: self._turned(), names="selected_index")
         self.opened = Opened(self.tab, len(pages), self.aside, self.deed)
         self.box = w.VBox([self.tab, self.ask.box, self.deed.area])
-        self.box.add_class("labvirt-manager")
+        framed(self.box).add_class("labvirt-manager")
         self._join_forms()
 
     def _join_forms(self) -> None:
