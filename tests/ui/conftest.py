@@ -313,6 +313,15 @@ class Lab:
         """Keep a picture of the page or a part of it."""
         (locator or self.page).screenshot(path=self.artefacts / f"{name}.png")
 
+    def tall(self, name, locator, width=1280):
+        """Keep a picture of a part that may be higher than the window."""
+        before = self.page.viewport_size
+        high = locator.evaluate("el => el.scrollHeight")
+        self.page.set_viewport_size({"width": width, "height": int(high) + 300})
+        locator.scroll_into_view_if_needed()
+        self.picture(name, locator)
+        self.page.set_viewport_size(before)
+
     def close(self):
         self.context.close()
 

@@ -49,6 +49,9 @@ class Mouse:
     def turn(self, tab):
         tab.click()
 
+    def settle(self):
+        """Wait until the view stands still."""
+
     def type(self, text):
         self.page.keyboard.type(text)
 
@@ -84,12 +87,19 @@ class Keys:
     def look(self):
         """Check that one sees where the keyboard stands."""
         at = self.page.evaluate(AT)
+        for _ in range(30):
+            if not at["lost"]:
+                break
+            # A button that goes away takes the keyboard with it; the view gives it a new place.
+            self.page.wait_for_timeout(100)
+            at = self.page.evaluate(AT)
         assert not at["lost"], "the keyboard stands nowhere"
         assert not at["inside"] or at["seen"], f"nothing shows the keyboard's place: {at['html']}"
         return at
 
     def to(self, at):
         """Move by Tab until it is there."""
+        self.look()
         el = at.element_handle()
         passed = []
         for _ in range(self.LIMIT):
@@ -139,6 +149,10 @@ class Keys:
                 return
             self.key(key)
         raise AssertionError(f"arrows never came to {tab}")
+
+    def settle(self):
+        self.page.wait_for_timeout(400)
+        self.look()
 
     def type(self, text):
         self.page.keyboard.type(text)

@@ -17,7 +17,9 @@ class Guard {
     root.addEventListener("focusout", ({ relatedTarget }) => relatedTarget || this.soon(), { signal });
     // Arrows and letters would else move cells, or delete them.
     root.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+    // Who clicks or goes elsewhere has not lost the keyboard.
     addEventListener("pointerdown", () => (this.last = null), { signal, capture: true });
+    addEventListener("focusin", ({ target }) => root.contains(target) || (this.last = null), { signal });
     this.watch = new MutationObserver(() => {
       this.rove();
       if (this.last) this.soon();
@@ -55,19 +57,11 @@ class Guard {
   look() {
     const { last } = this;
     const at = document.activeElement;
-    const isLost = !at || at === document.body || at === last || at.contains(this.root);
+    const isLost = !at || at === document.body || (at === last && !isUsable(last));
     if (!last || !isLost || !document.hasFocus()) return;
-    if (isUsable(last)) {
-      if (at !== last && this.wasOff) last.focus({ preventScroll: true });
-      this.wasOff = false;
-      return;
-    }
-    this.wasOff = true;
-    const next = this.beside() ?? this.past.filter(isUsable).at(-1) ?? this.first(this.root);
-    if (next) {
-      next.focus();
-      this.wasOff = false;
-    }
+    // What was only put into another place, or was off for a moment, gets the keyboard back.
+    const next = isUsable(last) ? last : this.beside() ?? this.past.filter(isUsable).at(-1) ?? this.first(this.root);
+    next?.focus({ preventScroll: next === last });
   }
 
   /** What stands nearest in the row that it was in; a row only, not the whole page. */
