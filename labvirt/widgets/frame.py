@@ -18,8 +18,10 @@ def _code() -> str:
 
 
 class Frame(anywidget.AnyWidget):
-    """Shows nothing. In the box that holds it, keys are the view's own and not JupyterLab's, tabs
-    take as many lines as they need, and the keyboard goes on when a button goes that it stood on.
+    """Shows nothing, and looks after the box that holds it.
+
+    Keys in the box are its own and not JupyterLab's, tabs take as many lines as they need, and
+    the keyboard goes on when a button goes that it stood on.
     """
 
     _esm = _code()

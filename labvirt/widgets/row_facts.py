@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from labvirt.errors import LabvirtError
+from labvirt.widgets.i18n import _
 from labvirt.widgets.rows import Row
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class HostRows:
             host.name,
             name=host.name,
             state=host.state,
-            text=host.state,
+            text=_(host.state),
             vcpus=cpus,
             memory_bytes=memory,
             active=host.state == "connected",
@@ -63,8 +64,8 @@ def _domain(host: str, record: DomainRecord, stale: float | None) -> Row:
         record.name,
         id=record.id,
         state=record.state.value,
-        text=record.state.text,
-        reason=record.reason,
+        text=_(record.state.text),
+        reason=_(record.reason),
         vcpus=record.vcpus,
         memory_bytes=int(record.memory),
         tags=record.tags,

@@ -155,7 +155,7 @@ class Details(Shown):
         pairs = [
             (_("Name"), record.name),
             (_("UUID"), record.uuid),
-            (_("State"), record.state.text),
+            (_("State"), _(record.state.text)),
             (_("Host"), self.domain.host.name),
             (_("vCPUs"), record.vcpus),
             (_("Memory"), str(Size(record.memory))),

@@ -132,7 +132,7 @@ def list_why_not(act: ListAct, record: Any, *, host: str, readonly: bool, link: 
     if record is None:
         return _("nothing is selected")
     if link != "connected":
-        return _("the link to {host} is {link}").format(host=host, link=link)
+        return _("the link to {host} is {link}").format(host=host, link=_(link))
     if readonly:
         return _("{host} is open read-only").format(host=host)
     autostart = act.autostart is not None

@@ -324,7 +324,7 @@ def _pool(item: _Item) -> str:
         (_("Name"), record.name),
         (_("UUID"), record.uuid),
         (_("Type"), record.type),
-        (_("State"), record.state.value),
+        (_("State"), _(record.state.value)),
         (_("Autostart"), record.autostart),
         (_("Path"), record.path),
     ]
