@@ -110,35 +110,41 @@ class Walk:
         self.hand.press(self.form.locator("[data-do=make]"))
         self.form.get_by_text("Made:").wait_for(timeout=60_000)
 
-    def choose_vm(self, host="alpha", number=1):
-        """Select the VM of a row of the table, counted from its head."""
-        self.turn("Virtual machines")
+    def row(self, number, *, open_it=False):
+        """Come to a row of the table, counted from its head, and select or open it."""
         board = self.area.locator(".lv-overview")
-        grid = board.locator("[role=grid]")
         if self.hand.name == "mouse":
-            board.locator(".lv-scroller").click(position={"x": 60, "y": 25 * number + 12})
-        else:
-            self.hand.to(grid)
-            self.hand.key("Escape")
-            self.area.get_by_text("No VM is selected").first.wait_for()
-            self.hand.key("Home")
-            for _ in range(number):
-                self.hand.key("ArrowDown")
-            self.hand.key("Space")
+            scroller = board.locator(".lv-scroller")
+            click = scroller.dblclick if open_it else scroller.click
+            click(position={"x": 60, "y": 25 * number + 12})
+            return
+        self.hand.to(board.locator("[role=grid]"))
+        self.hand.key("Escape")
+        self.area.get_by_text("No VM is selected").first.wait_for()
+        self.hand.key("Home")
+        for _ in range(number):
+            self.hand.key("ArrowDown")
+        self.hand.key("Enter" if open_it else "Space")
+
+    def shown(self, host):
+        """Turn to the table, and wait until it has the VM on one host only; return its row."""
+        self.turn("Virtual machines")
+        there = "{row.host for row in manager.overview.driver.rows.rows.values() if row.uuid}"
+        self.until(there, f"{{{host!r}}}")
+        self.page.wait_for_timeout(1500)  # a table may rest so long between two drawings
+        return 1 if host == "alpha" else 2
+
+    def choose_vm(self, host="alpha"):
+        """Select the VM."""
+        self.row(self.shown(host))
         self.area.get_by_text(f"Selected: web1 (running, {host})").wait_for()
 
-    def open_vm(self, number=1):
-        self.turn("Virtual machines")
-        board = self.area.locator(".lv-overview")
-        if self.hand.name == "mouse":
-            board.locator(".lv-scroller").dblclick(position={"x": 60, "y": 25 * number + 12})
-        else:
-            self.hand.to(board.locator("[role=grid]"))
-            self.hand.key("Home")
-            for _ in range(number):
-                self.hand.key("ArrowDown")
-            self.hand.key("Enter")
-        return self.area.locator(".labvirt-details")
+    def open_vm(self, host):
+        """Open the details of the VM."""
+        self.row(self.shown(host), open_it=True)
+        details = self.area.locator(".labvirt-details")
+        details.wait_for()
+        return details
 
 
 def create_a_vm_by_the_wizard(walk):
@@ -230,7 +236,7 @@ def migrate(walk):
 
 
 def edit_memory_disk_boot_order(walk):
-    details = walk.open_vm(2)
+    details = walk.open_vm("beta")
     walk.turn("Hardware", details)
     memory = details.get_by_label("Memory in use")
     memory.wait_for()
@@ -265,7 +271,7 @@ def snapshot_and_revert(walk):
 
 
 def see_the_screen(walk):
-    walk.choose_vm("beta", 2)
+    walk.choose_vm("beta")
     walk.press("Screen")
     walk.book.wait("() => document.querySelector('[data-state=connected] canvas')", 40)
     walk.book.wait(
@@ -283,7 +289,7 @@ def see_the_screen(walk):
 
 
 def force_off(walk):
-    walk.choose_vm("beta", 2)
+    walk.choose_vm("beta")
     walk.press("Force off")
     walk.said("what web1 has in memory")
     walk.picture("force-off")

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - it is Russian
 """Texts of headless rooms in the language of the views."""
 
 from __future__ import annotations
