@@ -43,7 +43,7 @@ _CONTROL_ERRORS = ("", "unknown", "monitor", "internal")
 def list_all(conn: Connection) -> tuple[DomainRecord, ...]:
     """Read every domain of the host, active or not (``virsh list --all``, G15-03).
 
-    Five calls for all together and two quick ones for each domain; none of them asks a hypervisor
+    Six calls for all together and two quick ones for each domain; none of them asks a hypervisor
     process, so a hung one does not hold up the list. What vanishes meanwhile is left out.
     """
     records = conn.call("list domains", lambda raw: tuple(_all(raw, conn.now())))
@@ -57,6 +57,7 @@ def _all(raw: Any, now: datetime) -> Iterator[DomainRecord]:
     persistent = _listed(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
     autostart = _listed(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
     saved = _listed(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    kept = _listed_if(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT)
     states = _states(raw, domains)
     for domain in domains:
         uuid = domain.UUIDString()
@@ -67,6 +68,7 @@ def _all(raw: Any, now: datetime) -> Iterator[DomainRecord]:
                 persistent=uuid in persistent,
                 autostart=uuid in autostart,
                 saved=uuid in saved,
+                kept=uuid in kept,
                 now=now,
             )
         except libvirt.libvirtError as error:
@@ -76,6 +78,16 @@ def _all(raw: Any, now: datetime) -> Iterator[DomainRecord]:
 
 def _listed(raw: Any, filter_flag: int) -> frozenset[str]:
     return frozenset(domain.UUIDString() for domain in raw.listAllDomains(filter_flag))
+
+
+def _listed_if(raw: Any, filter_flag: int) -> frozenset[str]:
+    """Return what a filter finds; nothing where the driver does not know the filter."""
+    try:
+        return _listed(raw, filter_flag)
+    except libvirt.libvirtError as error:
+        if is_code(error, "NO_SUPPORT", "INVALID_ARG", "ARGUMENT_UNSUPPORTED"):
+            return frozenset()
+        raise
 
 
 def _states(raw: Any, domains: list[Any]) -> dict[str, tuple[int, int]]:
@@ -112,6 +124,7 @@ def _read(domain: Any, now: datetime) -> DomainRecord:
         persistent=bool(domain.isPersistent()),
         autostart=_if_supported(domain.autostart),
         saved=_if_supported(domain.hasManagedSaveImage),
+        kept=_if_supported(domain.snapshotNum),
         now=now,
     )
 
@@ -132,6 +145,7 @@ def _record(
     persistent: bool,
     autostart: bool,
     saved: bool,
+    kept: bool,
     now: datetime,
 ) -> DomainRecord:
     _, max_kib, kib, vcpus_now, cpu_time_ns = domain.info()
@@ -155,6 +169,10 @@ def _record(
         title=facts.title,
         tags=facts.tags,
         read_at=now,
+        description=facts.description,
+        os=facts.os,
+        macs=facts.macs,
+        has_snapshots=kept,
     )
 
 

@@ -14,6 +14,7 @@ from labvirt.model.xml.view import NAMESPACES
 __all__ = ["DomainFacts", "domain_facts", "element_text", "memory_balloon", "name_in"]
 
 _LABVIRT = f"{{{NAMESPACES['labvirt']}}}"
+_OSINFO = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,17 @@ class DomainFacts:
         os_type: ``hvm``, ``linux``, ``exe``; empty when not said.
         title: the title; empty when none.
         tags: labvirt's tags.
+        description: the description; empty when none.
+        os: short name of the operating system that libosinfo's metadata names; empty when not said.
+        macs: hardware addresses of the interfaces, lower case.
     """
 
     os_type: str
     title: str
     tags: tuple[str, ...]
+    description: str = ""
+    os: str = ""
+    macs: tuple[str, ...] = ()
 
 
 def _root(xml: str) -> ET.Element:
@@ -43,7 +50,21 @@ def domain_facts(xml: str) -> DomainFacts:
         os_type=root.findtext("os/type", "").strip(),
         title=root.findtext("title", ""),
         tags=tuple(text for tag in tags if (text := (tag.text or "").strip())),
+        description=root.findtext("description", ""),
+        os=_os_name(root),
+        macs=tuple(
+            mac.get("address", "").lower() for mac in root.iterfind("devices/interface/mac")
+        ),
     )
+
+
+def _os_name(root: ET.Element) -> str:
+    """Return ``debian 12`` for ``http://debian.org/debian/12``, as virt-manager's forms write it."""
+    found = root.find(f"metadata/{_OSINFO}libosinfo/{_OSINFO}os")
+    parts = (
+        found.get("id", "").split("://")[-1].strip("/").split("/")[1:] if found is not None else []
+    )
+    return " ".join(part for part in parts if part)
 
 
 def element_text(xml: str, *paths: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.plan import Job, JobControl
 
-__all__ = ["Bulk", "BulkResult", "Fate"]
+__all__ = ["Bulk", "BulkResult", "Fate", "Together", "together"]
 
 #: Plans under way at once. Starting a guest is mostly waiting for its QEMU, so more than one for
 #: each processor pays; a daemon reads from a client only so many calls at a time.
@@ -89,12 +89,15 @@ class BulkResult:
 
 @dataclass(frozen=True)
 class Together(Action["Host"]):
-    """Several plans at once. One that fails does not stop the others."""
+    """Several plans at once. One that fails, or could not even be made, does not stop the others.
+
+    `fates` grows while they are applied.
+    """
 
     kind: ClassVar[str] = "together"
 
     text: str
-    plans: tuple[tuple[str, Plan[Any]], ...]
+    plans: tuple[tuple[str, Plan[Any] | LabvirtError], ...]
     workers: int
     fates: list[Fate] = field(default_factory=list, compare=False, repr=False)
 
@@ -106,17 +109,27 @@ class Together(Action["Host"]):
     @property
     def virsh(self) -> tuple[str, ...]:
         """The same thing as virsh commands, one after another."""
-        return tuple(line for _, plan in self.plans for one in plan.actions for line in one.virsh)
+        return tuple(line for _, plan in self.made for one in plan.actions for line in one.virsh)
 
     @property
     def diff(self) -> str:
         """What changes in XML, of all."""
-        return "\n".join(plan.diff for _, plan in self.plans if plan.diff)
+        return "\n".join(plan.diff for _, plan in self.made if plan.diff)
 
     @property
     def destroys(self) -> tuple[str, ...]:
         """What is lost, of all."""
-        return tuple(loss for _, plan in self.plans for loss in plan.destroys)
+        return tuple(loss for _, plan in self.made for loss in plan.destroys)
+
+    @property
+    def made(self) -> tuple[tuple[str, Plan[Any]], ...]:
+        """The plans that could be made, by name."""
+        return tuple((name, each) for name, each in self.plans if isinstance(each, Plan))
+
+    @property
+    def left_out(self) -> tuple[tuple[str, LabvirtError], ...]:
+        """Why the others could not, by name."""
+        return tuple((name, each) for name, each in self.plans if isinstance(each, LabvirtError))
 
     def check(self, host: Host) -> None:
         """Refuse on a read-only host; each plan looks for itself."""
@@ -124,7 +137,7 @@ class Together(Action["Host"]):
 
     def do(self, host: Host, control: JobControl) -> None:  # noqa: ARG002 - every action's shape
         """Apply every plan; cancelling stops those under way and leaves the others out."""
-        done: list[Fate] = []
+        self.fates.clear()
         jobs: list[Job[Any]] = []
 
         def stop() -> None:
@@ -133,20 +146,25 @@ class Together(Action["Host"]):
 
         control.on_cancel(stop)
 
-        def one(item: tuple[str, Plan[Any]]) -> Fate:
+        def one(item: tuple[str, Plan[Any] | LabvirtError]) -> None:
             name, plan = item
             fate = self._apply(name, plan, control, jobs)
-            done.append(fate)
-            control.report(f"{self.text}: {name}", fraction=len(done) / len(self.plans))
-            return fate
+            self.fates.append(fate)
+            control.report(f"{self.text}: {name}", fraction=len(self.fates) / len(self.plans))
 
         with ThreadPoolExecutor(self.workers, thread_name_prefix="labvirt-bulk") as pool:
-            self.fates[:] = list(pool.map(one, self.plans))
+            list(pool.map(one, self.plans))
+        names = [name for name, _ in self.plans]
+        self.fates.sort(key=lambda fate: names.index(fate.name))
         control.check()
 
     @staticmethod
-    def _apply(name: str, plan: Plan[Any], control: JobControl, jobs: list[Job[Any]]) -> Fate:
+    def _apply(
+        name: str, plan: Plan[Any] | LabvirtError, control: JobControl, jobs: list[Job[Any]]
+    ) -> Fate:
         began = time.monotonic()
+        if isinstance(plan, LabvirtError):
+            return Fate(name, 0.0, error=plan)
         try:
             control.check()
             job = plan.start(confirm=True)
@@ -211,21 +229,48 @@ class Bulk:
             plans = tuple(
                 (str(one.name), plan) for one, plan in zip(self._objects, made, strict=True)
             )
-        action = Together(text, plans, WORKERS)
         given = ", ".join(
             [*map(repr, args), *(f"{key}={value!r}" for key, value in options.items())]
         )
         names = ", ".join(one for one, _ in plans)
-        return Plan(
-            title=text,
-            host=self._host,
-            actions=(action,),
-            result=lambda: _result(action),
-            warnings=tuple(f"{one}: {told}" for one, plan in plans for told in plan.warnings),
-            python=f"{self._host.python}.{self._kind}s.where(...).all.{name}({given})  # {names}",
-            confirmed=confirm,
-            journal=self._host.journal,
-        )
+        python = f"{self._host.python}.{self._kind}s.where(...).all.{name}({given})  # {names}"
+        return together(self._host, text, plans, python=python, confirmed=confirm)
+
+
+def together(
+    host: Host,
+    text: str,
+    plans: Sequence[tuple[str, Plan[Any] | LabvirtError]],
+    *,
+    python: str = "",
+    confirmed: bool = False,
+    workers: int = WORKERS,
+) -> Plan[BulkResult]:
+    """Return one plan over several of a host, each with a name; see `Bulk`.
+
+    Args:
+        host: where they are.
+        text: what is done to all of them.
+        plans: by name; an error stands for one that could not be made: it is told with the others.
+        python: the same thing in Python; by default that of each.
+        confirmed: the caller has agreed to what they destroy.
+        workers: how many are under way at once.
+    """
+    action = Together(text, tuple(plans), workers)
+    each = "\n".join(plan.python for _, plan in action.made if plan.python)
+    return Plan(
+        title=text,
+        host=host,
+        actions=(action,),
+        result=lambda: _result(action),
+        warnings=(
+            *(f"{one}: {told}" for one, plan in action.made for told in plan.warnings),
+            *(f"{one} is left out: {error.what}" for one, error in action.left_out),
+        ),
+        python=python or each,
+        confirmed=confirmed,
+        journal=host.journal,
+    )
 
 
 def _result(action: Together) -> BulkResult:

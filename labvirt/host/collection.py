@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from labvirt.errors import NotFoundError, SpecError
+from labvirt.status.filtering import facts_of_record, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -180,6 +181,37 @@ class Collection(Generic[T]):
                     return False
             return True
 
+        return self._narrowed(matches)
+
+    def filter(self, text: str) -> Collection[T]:
+        """Return those that fit a filter: ``host.domains.filter("state:running tag:web -old")``.
+
+        It is the language of the manager's table, see `labvirt.status.filtering`. What only a
+        sample knows (``cpu``, ``disk``, ``net``) and addresses cannot be asked for here.
+
+        Raises:
+            SpecError: the text has a fault (says where), asks for what is not known here, or these
+                are no domains.
+        """
+        asked = parse(text)
+        if self._kind != "domain":
+            raise SpecError(f"filter: {self._kind}s have no filter", hint="where(name, ...)")
+        unknown = asked.fields & {"cpu", "cpu_host", "mem_host", "disk", "net", "address"}
+        if unknown:
+            raise SpecError(
+                f"filter: {', '.join(sorted(unknown))} cannot be told without asking the guests",
+                hint="lv.ui.overview(host) filters by it; host.sample() has the numbers",
+            )
+        before = self._only
+
+        def fits(record: Any) -> bool:
+            if before is not None and not before(record):
+                return False
+            return asked.fits(facts_of_record(record, self._where_text))
+
+        return self._narrowed(fits)
+
+    def _narrowed(self, only: Callable[[Any], bool]) -> Collection[T]:
         return Collection(
             self._kind,
             self._where_text,
@@ -187,7 +219,7 @@ class Collection(Generic[T]):
             wrap=self._wrap,
             table=self._table,
             cached=self._cached,
-            only=matches,
+            only=only,
             host=self._host,
         )
 

@@ -84,6 +84,15 @@ class News:
             changes = self._store.put(record) if record else self._store.drop(kind, uuid)
         self._tell(changes)
 
+    def look(self, kind: str, uuid: str) -> None:
+        """Read one object now, for what no event tells of; a host that is silent changes nothing."""
+        try:
+            self.note(kind, KINDS[kind].read(self._connection, uuid))
+        except NotFoundError:
+            self.note(kind, None, uuid)
+        except LabvirtError as error:
+            _log.debug("news of %s: %s", self._connection.uri.redacted(), error.what)
+
     def note_all(self, kind: str, records: tuple[Any, ...]) -> None:
         """Keep a complete reading of one kind and tell the listeners what is news."""
         with self._lock:

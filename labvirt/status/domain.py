@@ -20,6 +20,7 @@ __all__ = [
     "JobRecord",
     "VcpuRecord",
     "reason_text",
+    "reason_texts",
 ]
 
 
@@ -151,6 +152,11 @@ def reason_text(state: DomainState, number: int) -> str:
     return reasons[number] if 0 <= number < len(reasons) else f"reason {number}"
 
 
+def reason_texts() -> tuple[str, ...]:
+    """Return all the words that `reason_text` knows, for a catalogue of translations."""
+    return tuple(dict.fromkeys(text for reasons in _REASONS.values() for text in reasons))
+
+
 @dataclass(frozen=True, slots=True)
 class DomainRecord:
     """One domain as it was when it was read (``virsh dominfo``, G15-12).
@@ -172,6 +178,11 @@ class DomainRecord:
         title: libvirt's title, empty when none.
         tags: labvirt's tags.
         read_at: when it was read, aware, UTC.
+        description: libvirt's description, empty when none.
+        os: short name of the guest's operating system (``debian 12``) as the definition names it
+            (libosinfo's metadata), empty when it does not.
+        macs: hardware addresses of its interfaces, lower case.
+        has_snapshots: whether libvirt knows snapshots of it.
     """
 
     kind: ClassVar[str] = "domain"
@@ -192,6 +203,10 @@ class DomainRecord:
     title: str
     tags: tuple[str, ...]
     read_at: datetime = field(compare=False)
+    description: str = ""
+    os: str = ""
+    macs: tuple[str, ...] = ()
+    has_snapshots: bool = False
 
     @property
     def is_active(self) -> bool:

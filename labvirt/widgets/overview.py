@@ -7,8 +7,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from labvirt.errors import LabvirtError, NotFoundError, SpecError
+from labvirt.status.filtering import WHY, read
 from labvirt.widgets import overview_html
 from labvirt.widgets.batch import is_batch
+from labvirt.widgets.i18n import _
 from labvirt.widgets.registry import registry
 from labvirt.widgets.row_feed import RowFeed
 from labvirt.widgets.row_look import Look, row_driver_of
@@ -48,6 +50,8 @@ def overview(
     metric: str = "cpu",
     top: int = 5,
     height: int = 440,
+    filter: str = "",  # noqa: A002 - its name in the view
+    group: str = "host",
 ) -> Overview:
     """Return a table of all domains, live: who is there, how they are, what they use (G12.4-06).
 
@@ -58,8 +62,8 @@ def overview(
             end).
         columns: what is shown beside the name: ``id`` (G16.9-01), ``state`` (G16.10-01), ``vcpus``
             (G16.11-01), ``cpu`` (of the guest, with sparkline), ``cpu_host`` (G16.12-01),
-            ``memory``, ``memory_host`` (G16.13-01), ``disk``, ``net``, ``host``, ``tags``. Disks
-            are read only while they are shown.
+            ``memory``, ``memory_host`` (G16.13-01), ``disk``, ``net``, ``host``, ``tags``, ``os``,
+            ``address`` (leases), ``title``, ``autostart``. Disks are read only while they are shown.
         sort: a column.
         descending: the greatest first.
         inactive: domains too that are not running.
@@ -67,11 +71,16 @@ def overview(
             it.
         top: how many users it tells apart, 1 to 5.
         height: pixels of the table, 78 to 4000.
+        filter: who is shown: words, or terms such as ``state:running tag:web mem>1G -tag:old``;
+            see `labvirt.status.filtering`.
+        group: what has headings: ``host``, ``state``, ``tag``, ``os``; empty: none.
 
     Raises:
         SpecError: there is nothing to show of such a target, or an argument is wrong.
     """
     look = Look.checked(
+        filter=filter,
+        group=group,
         columns=columns,
         sort=sort,
         down=descending,
@@ -97,6 +106,10 @@ class Overview(Shown):
         self._selected: tuple[str, ...] = ()
         self._on_select: list[Callable[[tuple[str, ...]], object]] = []
         self._on_open: list[Callable[[Row], object]] = []
+        #: Gives the menu of the selected rows: ``[{"key", "label", "why"}, ...]``; None: there is none.
+        self.menu: Callable[[], list[dict[str, str]]] | None = None
+        #: Is called with the key of what was chosen there.
+        self.on_act: Callable[[str], object] | None = None
         self._view: LiveView | None = None
         self._lock = threading.Lock()
         self._is_closed = False
@@ -164,7 +177,13 @@ class Overview(Shown):
     def _static(self) -> dict[str, Any]:
         look, rows = self._look, self.driver.rows
         with self.driver.lock:
-            shown = ordered(rows, sort=look.sort, descending=look.down, inactive=look.inactive)
+            shown = ordered(
+                rows,
+                sort=look.sort,
+                descending=look.down,
+                inactive=look.inactive,
+                asked=read(look.filter)[0],
+            )
             return {
                 "text/html": overview_html.html(rows, self.driver.title, look.all_columns, shown),
                 "text/plain": overview_html.plain(rows, self.driver.title),
@@ -195,6 +214,8 @@ class Overview(Shown):
             "selected": list(self._selected),
             "top": look.top,
             "height": look.height,
+            "filter": filter_message(look.filter),
+            "menu": self.menu is not None,
         }
 
     # -- what views say --------------------------------------------------------------------------
@@ -202,12 +223,18 @@ class Overview(Shown):
     def _receive(self, message: Mapping[str, Any]) -> None:
         kind = message.get("t")
         if kind == "look":
-            self._look = self._look.changed(message.get("look"))
+            before, self._look = self._look, self._look.changed(message.get("look"))
+            if before.filter != self._look.filter:
+                self.feed.tell({"t": "filter", **filter_message(self._look.filter)})
             self.driver.want(disk=self._look.needs_disk)
         elif kind == "select":
             uuids = message.get("uuids")
             if isinstance(uuids, list):
                 self._set(tuple(str(each) for each in uuids))
+        elif kind == "menu" and self.menu is not None:
+            self.feed.tell({"t": "menu", "items": self.menu()})
+        elif kind == "act" and self.on_act is not None:
+            _call([self.on_act], str(message.get("key", "")))
         elif kind == "open":
             with self.driver.lock:
                 row = self.driver.rows.rows.get(
@@ -313,6 +340,16 @@ class Overview(Shown):
         view, self._view = self._view, None
         if view is not None:
             view.end()
+
+
+def filter_message(text: str) -> dict[str, Any]:
+    """Return what a view must know of a filter: its terms, and what is wrong with the text."""
+    found, fault = read(text)
+    told_of = None
+    if fault is not None:
+        why = _(WHY[fault.kind]).format(**fault.values)
+        told_of = {"at": fault.at, "end": fault.end, "why": why, "hint": fault.hint}
+    return {"text": text, "terms": [term.as_json() for term in found.terms], "fault": told_of}
 
 
 def _pair(bundle: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from labvirt.widgets.row_order import COLUMNS, METRIC_TITLES, most, ordered, value
+from labvirt.widgets.row_order import COLUMNS, METRIC_TITLES, TEXTS, most, ordered, value
 from labvirt.widgets.rows import METRICS, POINTS
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _UNITS: Final = {
     "disk": "B/s",
     "net": "B/s",
 }
-_LEFT: Final = {"name", "state", "host", "tags"}
 _COLOURS: Final = {"cpu": "#0072b2", "memory": "#a34a7d", "disk": "#b36b00", "net": "#00805f"}
 _WIDE, _HIGH, _FINE = 80, 16, 32
 
@@ -65,7 +64,7 @@ def _text(rows: Rows, row: Row, key: str) -> str:
         return f"no answer since {_clock(row.stalled_since)} UTC"
     if key == "state" and row.stale_since is not None:
         return f"{found}, not heard of since {_clock(row.stale_since)} UTC"
-    if key == "tags":
+    if key in {"tags", "address"}:
         return ", ".join(found)
     return "" if found is None or (key == "vcpus" and not found) else str(found)
 
@@ -139,7 +138,7 @@ def _cell(rows: Rows, row: Row, key: str, tops: dict[str, float]) -> str:
         short = text if len(text) <= 60 else text[:59] + "…"
         name = escape(short) if row.uuid else f"<b>{escape(short)}</b>"
         return f"<th scope='row' style='text-align:left' title='{escape(text)}'>{name}</th>"
-    align = "left" if key in _LEFT else "right"
+    align = "left" if key in TEXTS else "right"
     picture = ""
     if key in METRICS and row.active and key != "memory":
         points = rows.past[:, METRICS.index(key), rows.slots[row.key]]

@@ -6,10 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from labvirt.errors import LabvirtError
+from labvirt.status.filtering import has_of
 from labvirt.widgets.i18n import _
 from labvirt.widgets.rows import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from labvirt.host.host import Host
     from labvirt.status import DomainRecord
 
@@ -25,6 +28,7 @@ class HostRows:
     def __init__(self, host: Host) -> None:
         self.host = host
         self._machine: tuple[int, int] | None = None
+        self._leased: dict[str, tuple[str, ...]] = {}
 
     def read(self) -> tuple[Row, ...]:
         """Ask the host for its domains and machine, and return the rows."""
@@ -54,10 +58,32 @@ class HostRows:
             active=host.state == "connected",
             stale_since=stale,
         )
-        return own, *(_domain(host.name, each, stale) for each in host.news.records("domain"))
+        leased = self._leased
+        known = host.news.records("domain")
+        return own, *(_domain(host.name, each, stale, leased) for each in known)
+
+    def look(self) -> bool:
+        """Ask the host's networks who has which address; returns whether that is news.
+
+        It is one call for each active network, however many domains there are.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        with contextlib.suppress(LabvirtError, AttributeError):
+            for network in self.host.networks:
+                if network.is_active:
+                    for lease in network.leases():
+                        found[lease.mac] = (*found.get(lease.mac, ()), lease.address)
+            changed, self._leased = found != self._leased, found
+            return changed
+        return False
 
 
-def _domain(host: str, record: DomainRecord, stale: float | None) -> Row:
+def _domain(
+    host: str, record: DomainRecord, stale: float | None, leased: Mapping[str, tuple[str, ...]]
+) -> Row:
+    # A guest that is off keeps its lease for a while, but not its address.
+    macs = record.macs if record.is_active else ()
+    addresses = tuple(address for mac in macs for address in leased.get(mac, ()))
     return Row(
         host,
         record.uuid,
@@ -71,4 +97,12 @@ def _domain(host: str, record: DomainRecord, stale: float | None) -> Row:
         tags=record.tags,
         active=record.is_active,
         stale_since=stale,
+        title=record.title,
+        description=record.description[:2000],
+        os=record.os,
+        addresses=addresses,
+        macs=record.macs,
+        has=has_of(record, addresses),
+        autostart=record.autostart,
+        persistent=record.persistent,
     )

@@ -27,6 +27,8 @@ __all__ = ["LiveRows"]
 _BASE: tuple[Group, ...] = ("cpu", "memory", "network", "host")
 #: News between two ticks are passed on at once, but not more often than this.
 _NEWS_S = 0.25
+#: Who has which address is asked for so often; leases come without an event.
+_LEASES_S = 15.0
 
 
 class LiveRows:
@@ -60,6 +62,8 @@ class LiveRows:
         self._told_at = self._sampled_at = float("-inf")
         self._links: dict[str, tuple[str, object]] = {}
         self._ending: threading.Thread | None = None
+        self._asking: threading.Thread | None = None
+        self._asked_at = float("-inf")
 
     # -- what the feed asks ----------------------------------------------------------------------
 
@@ -122,8 +126,9 @@ class LiveRows:
 
     def join(self, timeout_s: float = 5.0) -> None:
         """Wait until nobody is followed any more."""
-        if self._ending is not None:
-            self._ending.join(timeout_s)
+        for thread in (self._ending, self._asking):
+            if thread is not None:
+                thread.join(timeout_s)
 
     def want(self, *, disk: bool) -> None:
         """Ask for disks too, or no more."""
@@ -203,7 +208,25 @@ class LiveRows:
             self.rows.replace_host(name, self._known[name].rows())
         self._doubted.clear()
 
+    def _lease(self) -> None:
+        """Ask for addresses aside, now and then, while somebody looks."""
+        now = time.monotonic()
+        running = self._asking is not None and self._asking.is_alive()
+        if running or self._tell is None or now - self._asked_at < _LEASES_S:
+            return
+        self._asked_at = now
+
+        def ask() -> None:
+            for host in self.hosts:
+                if self._tell is not None and self._known[host.name].look():
+                    with self.lock:
+                        self._doubted.add(host.name)
+
+        self._asking = threading.Thread(target=ask, name="labvirt-overview-leases", daemon=True)
+        self._asking.start()
+
     def _sampled(self, sample: Sample) -> None:
+        self._lease()
         tick, tell = self.take(sample), self._tell
         if tick is not None and tell is not None:
             tell(tick)
@@ -245,6 +268,10 @@ class LiveRows:
             return
         self.refresh()
         self._recall()
+        for host in self.hosts:
+            if self._known[host.name].look():
+                with self.lock:
+                    self.rows.replace_host(host.name, self._known[host.name].rows())
         errors = []
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             asked = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from labvirt.errors import Problem, SpecError
 from labvirt.history.source import Source
+from labvirt.status.filtering import parse, read
 from labvirt.widgets.row_live import LiveRows
 from labvirt.widgets.row_order import COLUMNS
 from labvirt.widgets.row_recorded import RecordedRows
@@ -16,7 +17,10 @@ from labvirt.widgets.rows import METRICS
 if TYPE_CHECKING:
     from labvirt.widgets.row_feed import RowDriver
 
-__all__ = ["Look", "row_driver_of"]
+__all__ = ["GROUPS", "Look", "row_driver_of"]
+
+#: What the table may have headings of.
+GROUPS: Final = ("host", "state", "tag", "os", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,9 @@ class Look:
         down: the greatest first.
         inactive: domains too that are not running.
         metric: what "who uses most" is about; empty hides it.
-        filter: words that must occur.
-        group: a row for each host, with its domains below it.
-        folded: hosts whose domains are hidden.
+        filter: text of the filter language (`labvirt.status.filtering`).
+        group: what has headings: ``host``, ``state``, ``tag``, ``os``; empty: none.
+        folded: keys of headings whose domains are hidden.
         top: how many users are told apart.
         height: pixels of the table.
     """
@@ -42,7 +46,7 @@ class Look:
     inactive: bool = False
     metric: str = "cpu"
     filter: str = ""
-    group: bool = True
+    group: str = "host"
     folded: tuple[str, ...] = field(default=())
     top: int = 5
     height: int = 440
@@ -63,17 +67,28 @@ class Look:
             ("columns", COLUMNS, columns),
             ("sort", COLUMNS, (given["sort"],)),
             ("metric", (*METRICS, ""), (given["metric"],)),
+            ("group", GROUPS, (given.get("group", "host"),)),
         ):
             for value in values:
                 if value not in known:
                     near = get_close_matches(str(value), known, 1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+                    hint = (
+                        f"did you mean {near[0]!r}?"
+                        if near
+                        else f"one of {', '.join(filter(None, known))}"
+                    )
                     problems.append(Problem(name, str(value)[:40], "is none", hint))
         for name, low, high in (("top", 1, 5), ("height", 78, 4000)):
             value = given[name]
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 why = f"must be a whole number from {low} to {high}"
                 problems.append(Problem(name, str(value)[:40], why))
+        asked = given.get("filter", "")
+        if not isinstance(asked, str) or read(asked)[1] is not None:
+            try:
+                parse(asked)
+            except SpecError as error:
+                problems.append(Problem("filter", str(asked)[:40], error.what, error.hint))
         if problems:
             raise SpecError("show an overview:", problems)
         kept = tuple(key for key in COLUMNS if key in columns and key != "name")
@@ -88,7 +103,8 @@ class Look:
     @property
     def needs_disk(self) -> bool:
         """Whether anything of it is about disks."""
-        return "disk" in self.columns or "disk" in {self.metric, self.sort}
+        asked = read(self.filter)[0].fields if "disk" in self.filter else ()
+        return "disk" in self.columns or "disk" in {self.metric, self.sort, *asked}
 
     def for_view(self) -> dict[str, Any]:
         """Return what a view takes over."""
@@ -103,15 +119,14 @@ class Look:
             value = told.get(name)
             if isinstance(value, list) and all(isinstance(each, str) for each in value):
                 new[name] = tuple(value)
-        for name in ("down", "inactive", "group"):
+        for name in ("down", "inactive"):
             if isinstance(told.get(name), bool):
                 new[name] = told[name]
-        if told.get("sort") in COLUMNS:
-            new["sort"] = told["sort"]
-        if told.get("metric") in {*METRICS, ""}:
-            new["metric"] = told["metric"]
+        for name, known in (("sort", COLUMNS), ("metric", (*METRICS, "")), ("group", GROUPS)):
+            if told.get(name) in known:
+                new[name] = told[name]
         if isinstance(told.get("filter"), str):
-            new["filter"] = told["filter"][:200]
+            new["filter"] = told["filter"][:1000]
         if "columns" in new:
             new["columns"] = tuple(key for key in COLUMNS if key in new["columns"])
         return replace(self, **new)

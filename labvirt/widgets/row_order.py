@@ -12,13 +12,24 @@ from labvirt.status.series import SERIES
 from labvirt.widgets.rows import METRICS, VALUES, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pandas as pd
 
+    from labvirt.status.filtering import Filter
     from labvirt.widgets.rows import Rows
 
-__all__ = ["COLUMNS", "FRAME", "METRIC_TITLES", "frame", "most", "ordered", "value"]
+__all__ = [
+    "COLUMNS",
+    "FRAME",
+    "METRIC_TITLES",
+    "TEXTS",
+    "facts_of",
+    "frame",
+    "most",
+    "ordered",
+    "value",
+]
 
 _D: Final = {name: series.definition for (kind, name), series in SERIES.items() if kind == "domain"}
 _SPARK: Final = "Sparkline: the last 60 values, all rows on the same scale"
@@ -37,6 +48,10 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "net": ("Network I/O", f"Received and sent by all interfaces together. {_SPARK}"),
     "host": ("Host", "The host it is on"),
     "tags": ("Tags", "labvirt's tags"),
+    "os": ("OS", "Operating system as the definition names it"),
+    "address": ("Address", "Addresses that the host's networks have leased to it"),
+    "title": ("Title", "The title of the domain"),
+    "autostart": ("Autostart", "Whether it starts with the host's daemon"),
 }
 #: Titles of what "who uses most" can be asked of.
 METRIC_TITLES: Final = {
@@ -73,7 +88,13 @@ _FACTS: Final = {
     "state": "text",
     "host": "host",
     "tags": "tags",
+    "os": "os",
+    "address": "addresses",
+    "title": "title",
 }
+#: Columns of text.
+TEXTS: Final = frozenset({"name", "state", "host", "tags", "os", "address", "title", "autostart"})
+_NUMBERS: Final = {"cpu", "cpu_host", "mem", "mem_host", "vcpus", "disk", "net", "id"}
 _SUMS: Final = {
     "disk": ("disk_read_bytes_s", "disk_write_bytes_s"),
     "net": ("net_rx_bytes_s", "net_tx_bytes_s"),
@@ -84,6 +105,8 @@ def value(rows: Rows, row: Row, key: str) -> Any:
     """Return what stands in a column of the view; NaN is "no data"."""
     if key in _FACTS:
         return getattr(row, _FACTS[key])
+    if key == "autostart":
+        return "yes" if row.autostart else ""
     return _number(rows, row, key)
 
 
@@ -105,7 +128,12 @@ def _number(rows: Rows, row: Row, key: str) -> float:
 
 
 def ordered(
-    rows: Rows, *, sort: str = "name", descending: bool = False, inactive: bool = True
+    rows: Rows,
+    *,
+    sort: str = "name",
+    descending: bool = False,
+    inactive: bool = True,
+    asked: Filter | None = None,
 ) -> list[Row]:
     """Return the domains, sorted by a column; those without a value last, equal ones by name.
 
@@ -114,6 +142,7 @@ def ordered(
         sort: a key of `COLUMNS`.
         descending: the greatest first.
         inactive: those too that are not running.
+        asked: only those that fit it.
     """
 
     def key(row: Row) -> tuple[Any, ...]:
@@ -126,9 +155,37 @@ def ordered(
         return missing, 0 if missing else (-found if descending else found)
 
     shown = [row for row in rows.rows.values() if row.uuid and (row.active or inactive)]
+    if asked is not None and asked.terms:
+        shown = [row for row in shown if asked.fits(facts_of(rows, row))]
     shown.sort(key=lambda row: (_natural(row.name), row.host, row.uuid))
-    is_text = sort in {"name", "state", "host", "tags"}
+    is_text = sort in TEXTS
     return sorted(shown, key=key, reverse=descending and is_text)
+
+
+def facts_of(rows: Rows, row: Row) -> Callable[[str], Any]:
+    """Return what `labvirt.status.filtering.Filter.fits` asks of a row."""
+
+    def number(field: str) -> float | None:
+        if field == "mem" and not row.active:
+            return float(row.memory_bytes)
+        found = value(rows, row, {"mem": "memory", "mem_host": "memory_host"}.get(field, field))
+        return None if found is None or math.isnan(found) else float(found)
+
+    def texts(field: str) -> tuple[str, ...]:
+        if not field:
+            own = (row.name, row.title, row.description, row.os, row.host, row.text, row.uuid)
+            return (*own, *row.tags, *row.addresses, *row.macs)
+        found = {
+            "tag": row.tags,
+            "address": row.addresses,
+            "mac": row.macs,
+            "has": row.has,
+            "autostart": ("yes" if row.autostart else "no",),
+            "persistent": ("yes" if row.persistent else "no",),
+        }.get(field)
+        return (str(getattr(row, field)),) if found is None else found
+
+    return lambda field: number(field) if field in _NUMBERS else texts(field)
 
 
 def _natural(text: str) -> list[Any]:

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from labvirt.status.domain import DomainState, reason_texts
+from labvirt.status.filtering import FIELDS, WHY
 from labvirt.widgets.row_order import COLUMNS, METRIC_TITLES
 from labvirt.widgets.words import WORDS
 
 __all__ = ["ROW_WORDS"]
+
+#: States of domains and of links in words, as they stand in the rows.
+STATES = {
+    text: text
+    for text in (
+        *(each.text for each in DomainState), "connected", "lost", "reconnecting", "closed",
+    )
+}  # fmt: skip
+_FILTER_WORDS = (
+    "Words must all occur in name, title, description, tags, OS, host, state, address, UUID or "
+    "MAC; “two words” in quotation marks are one."
+)
+_FILTER_TERMS = (
+    "field:value, several with commas between them; * stands for any letters; = for the whole "
+    "text. cpu>50, mem>=1.5G compare. A minus before a term means: not that."
+)
+REASONS = {text: text for text in reason_texts()}
 
 #: Texts by key; braces hold what the view fills in.
 ROW_WORDS: dict[str, Any] = {
@@ -23,12 +42,24 @@ ROW_WORDS: dict[str, Any] = {
         "rx": "received",
         "tx": "sent",
     },
-    "filter": "Filter domains",
-    "filter_tip": "Words that must occur in name, status, host, tags or UUID",
+    "filter": "Filter VMs",
+    "filter_tip": "Words, or terms such as state:running tag:web mem>1G -tag:old",
+    "filter_help": "Help on filters",
+    "filter_try": "try: {hint}",
+    "filter_lines": (_FILTER_WORDS, _FILTER_TERMS),
+    "filter_fields": FIELDS,
+    "why": WHY,
+    "menu": "What can be done to the selected VMs",
+    "yes": "yes",
+    "states": STATES,
+    "reasons": REASONS,
     "inactive": "Inactive",
     "inactive_tip": "Show domains too that are not running",
-    "group": "By host",
-    "group_tip": "Show a row for each host, with its domains below it",
+    "group": "Group by",
+    "group_tip": "Show a heading for each host, state, tag or OS, with its domains below it",
+    "groups": {"host": "host", "state": "state", "tag": "tag", "os": "OS", "none": "nothing"},
+    "no_tag": "without a tag",
+    "no_os": "OS not known",
     "choose": "Columns",
     "all": "Table",
     "all_tip": "Show the rows as a plain table, for screen readers and for copying",
@@ -53,6 +84,6 @@ ROW_WORDS: dict[str, Any] = {
     "trouble": "{count} without an answer of their hypervisor process: {names}",
     "overview_help": (
         "Keys: arrows, Page and Home or End move; space selects, Enter opens, Escape selects "
-        "nothing; left and right fold a host. Rows are sorted again every 5 s. Times are UTC."
+        "nothing; Shift+F10 opens a menu; left and right fold a group. Rows are sorted again every 5 s. Times are UTC."
     ),
 }

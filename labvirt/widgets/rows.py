@@ -70,6 +70,12 @@ class Row:
         active: the domain has a hypervisor process; of a host: the link stands.
         stalled_since: since when its hypervisor gives no answer, seconds since 1970, UTC.
         stale_since: since when nothing is known of its host, seconds since 1970, UTC.
+        title, description, os: as the definition has them; empty when it does not.
+        addresses: addresses that the host's networks have leased to it.
+        macs: hardware addresses.
+        has: what it has of that which a filter asks for by ``has:``.
+        autostart: it starts with the host's daemon.
+        persistent: a definition remains when it stops.
     """
 
     host: str
@@ -85,6 +91,14 @@ class Row:
     active: bool = True
     stalled_since: float | None = None
     stale_since: float | None = None
+    title: str = ""
+    description: str = ""
+    os: str = ""
+    addresses: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    has: tuple[str, ...] = ()
+    autostart: bool = False
+    persistent: bool = True
 
     @property
     def key(self) -> tuple[str, str]:

@@ -148,8 +148,16 @@ def test_a_connection_that_fails_is_said_and_one_that_works_is_owned():
     assert reasons["charts"] == ""
     assert made.buttons["destroy"].disabled
     assert "read-only" in made.buttons["destroy"].tooltip
-    wait(lambda: made.host_list.choice.options, "the host in the list")
-    assert "read-only" in made.host_list.choice.options[0][0]
+    wait(lambda: any("read-only" in line for line, _key in made.host_list.choice.options), "it")
+    # What could not be opened stays, with the reason, to be tried again or put away.
+    listing = made.host_list
+    assert [key for _line, key in listing.choice.options] == ["host 0", "failed 0"]
+    listing.choice.value = "failed 0"
+    assert "nowhere-at-all" in listing.words.value
+    press(listing.reconnect)
+    wait(lambda: "Error" in made.form.words.value, "an error again")
+    press(listing.drop)
+    assert [key for _line, key in listing.choice.options] == ["host 0"]
     made.close()
     assert host.state == "closed"
 

@@ -18,6 +18,7 @@ from labvirt.widgets.managing.parts import (
     show,
     status,
     told,
+    unbind,
     unbind_tree,
 )
 
@@ -75,6 +76,7 @@ class Ask:
     ) -> None:
         """Ask for the fields of an action; `go` gets what was said."""
         self.close()
+        put(self.next, disabled=False)
         self._go = go
         names = ", ".join(each.name for each in chosen)
         title = parts.NAMED.format(label=_(act.label), name=names)
@@ -82,6 +84,11 @@ class Ask:
         made = [self._make(field, chosen, domains, hosts) for field in act.fields]
         put(self.fields, children=tuple(made))
         show(self.box, on=True)
+        first = next(iter(getattr(made[0], "children", made)), None) if made else None
+        focus = getattr(first, "focus", None)
+        if focus is not None:
+            focus()
+            unbind(first)
 
     def _make(
         self,
@@ -111,8 +118,16 @@ class Ask:
             return pick
         if field.kind == "file":
             return self._files(field, domains)
-        text = w.Text(
-            value=str(field.default).format(name=first.name, tags=" ".join(first.tags)),
+        if field.kind == "snapshot":
+            return self._snapshots(field, domains[0])
+        known = {
+            "name": first.name,
+            "tags": " ".join(first.tags),
+            "title": first.title,
+            "description": first.description,
+        }
+        text = (w.Textarea if field.kind == "long" else w.Text)(
+            value=str(field.default).format(**known),
             description=label,
             tooltip=_(field.help) or label,
             style=_STYLE,
@@ -121,15 +136,43 @@ class Ask:
         self._read[field.name] = lambda: text.value
         return text
 
+    def _snapshots(self, field: Field, domain: Domain) -> Any:
+        """Return a choice of the domain's snapshots, which are asked for aside."""
+        words = w.HTML(status(_("Looking for snapshots …")))
+        pick = w.Dropdown(
+            options=[],
+            description=_(field.label),
+            disabled=True,
+            style=_STYLE,
+            layout=w.Layout(width="36em"),
+        )
+        self._read[field.name] = lambda: pick.value
+
+        def found(records: Sequence[Any]) -> None:
+            options = [
+                (f"{each.name} · {each.state} · {each.created:%Y-%m-%d %H:%M:%S} UTC", each.name)
+                for each in records
+            ]
+            put(pick, options=tuple(options), disabled=not options)
+            put(words, value="" if options else status(_("The VM has no snapshots.")))
+            put(self.next, disabled=not options)
+
+        def failed(error: BaseException) -> None:
+            put(words, value=alert(told(error)))
+
+        put(self.next, disabled=True)
+        self._aside.run("snapshots", lambda: domain.snapshots.records, found, failed, latest=True)
+        return w.VBox([pick, words])
+
     def _files(self, field: Field, domains: Sequence[Domain]) -> Any:
         """Return a place for check boxes of files, which are looked for aside."""
         place = w.VBox([w.HTML(status(_("Looking for files of the VM …")))])
-        boxes: list[tuple[str, Any]] = []
-        self._read[field.name] = lambda: tuple(path for path, box in boxes if box.value)
+        boxes: list[tuple[str, str, Any]] = []
+        self._read[field.name] = lambda: {path: of for path, of, box in boxes if box.value}
 
-        def found(files: Sequence[tuple[str, str]]) -> None:
+        def found(files: Sequence[tuple[str, str, str]]) -> None:
             made: list[Any] = []
-            for path, why in files:
+            for path, why, of in files:
                 text = f"{path} ({_('stays')}: {why})" if why else path
                 box = w.Checkbox(
                     value=False,
@@ -139,7 +182,7 @@ class Ask:
                     tooltip=text,
                     layout=w.Layout(width="auto"),
                 )
-                boxes.append((path, box))
+                boxes.append((path, of, box))
                 made.append(box)
             words = _(field.label) if made else _("The VM has no files of its own.")
             put(place, children=(w.HTML(heading(words)), *made))
@@ -150,7 +193,7 @@ class Ask:
 
         self._aside.run(
             "files",
-            lambda: [each for domain in domains for each in files_of(domain)],
+            lambda: [(*each, domain.uuid) for domain in domains for each in files_of(domain)],
             found,
             failed,
             latest=True,

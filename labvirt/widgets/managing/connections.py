@@ -35,6 +35,9 @@ TRANSPORTS: Final = {
     "libssh": "SSH (libssh)",
 }
 
+#: How long a lost link is waited for when somebody asks.
+_RECONNECT_S: Final = 15.0
+
 
 def build_uri(
     driver: str, transport: str, *, host: str = "", user: str = "", path: str = ""
@@ -83,12 +86,11 @@ class ConnectionForm:
     """The form: hypervisor, transport, host, user, path; the URI is shown as it grows.
 
     Args:
-        aside: does the opening.
-        opened: gets the open host.
+        opening: is called with the URI and whether it is to be read-only; opens it aside.
     """
 
-    def __init__(self, aside: Aside, opened: Callable[[Host], object]) -> None:
-        self._aside, self._opened = aside, opened
+    def __init__(self, opening: Callable[[Uri, bool], object]) -> None:
+        self._opening = opening
         wide = {"style": {"description_width": "10em"}, "layout": {"width": "34em"}}
         self.driver = w.Dropdown(
             options=[(_(label), key) for key, (label, _path) in DRIVERS.items()],
@@ -109,7 +111,14 @@ class ConnectionForm:
             **wide,
         )
         self.user = w.Text(description=_("User"), placeholder="root", **wide)
-        self.path = w.Text(description=_("Path"), placeholder="/system", **wide)
+        self.path = w.Combobox(
+            description=_("Path"),
+            placeholder="/system",
+            options=("/system", "/session"),
+            ensure_option=False,
+            tooltip=_("system: the host's VMs; session: those of your own user"),
+            **wide,
+        )
         self.readonly = w.Checkbox(
             description=_("Read-only: look, change nothing"), indent=False, value=False
         )
@@ -161,59 +170,117 @@ class ConnectionForm:
         except SpecError as error:
             put(self.words, value=alert(str(error)))
             return
-        readonly = self.readonly.value
-        put(self.connect, disabled=True)
         put(self.words, value=status(_("Connecting to {uri} …").format(uri=uri.redacted())))
-        self._aside.run(
-            "connect",
-            lambda: open_host(uri, readonly=readonly),
-            self._done,
-            self._failed,
-        )
-
-    def _done(self, host: Host) -> None:
-        put(self.connect, disabled=False)
-        put(self.words, value=status(_("Connected: {uri}").format(uri=host.label)))
-        self._opened(host)
-
-    def _failed(self, error: BaseException) -> None:
-        put(self.connect, disabled=False)
-        put(self.words, value=alert(told(error)))
+        self._opening(uri, self.readonly.value)
 
 
 class HostList:
-    """The open hosts: name, state of the link, read-only mark, and what takes them away.
+    """The hosts: name, state of the link, read-only mark; and those that could not be opened.
 
     Args:
+        aside: waits for links.
         drop: is called with the host that shall go.
+        again: is called with the URI that shall be tried once more, and whether read-only.
     """
 
-    def __init__(self, drop: Callable[[Host], object]) -> None:
-        self._drop = drop
+    def __init__(
+        self,
+        aside: Aside,
+        drop: Callable[[Host], object],
+        again: Callable[[Uri, bool], object],
+    ) -> None:
+        self._aside, self._drop, self._again = aside, drop, again
         self.hosts: tuple[Host, ...] = ()
+        self._failed: dict[tuple[Uri, bool], str] = {}
         self.choice = w.Select(
-            options=[], description=_("Hosts"), rows=4, layout=w.Layout(width="46em")
+            options=[], description=_("Hosts"), rows=5, layout=w.Layout(width="100%")
+        )
+        self.choice.observe(lambda _change: self._look(), names="value")
+        self.words = w.HTML()
+        self.reconnect = button(
+            _("Reconnect"), _("Try now to reach the host again"), self._reconnect
         )
         self.drop = button(
             _("Disconnect"), _("Take the host out of this view; its VMs go on"), self._go
         )
-        self.box = w.VBox([self.choice, self.drop])
+        self.box = w.VBox([self.choice, self.words, w.HBox([self.reconnect, self.drop])])
+
+    def failed(self, uri: Uri, readonly: bool, why: str) -> None:  # noqa: FBT001 - as it was asked
+        """Keep a host that could not be opened, so that it can be tried again."""
+        self._failed[uri, readonly] = why
+        self.show(self.hosts)
 
     def show(self, hosts: Sequence[Host]) -> None:
         """Show these hosts as they are now."""
         self.hosts = tuple(hosts)
-        chosen = self.choice.value
-        names = [(_line(host), number) for number, host in enumerate(self.hosts)]
-        if tuple(names) != tuple(self.choice.options):
-            put(self.choice, options=tuple(names))
-            if chosen is not None and chosen < len(names):
+        for key in [key for key in self._failed if any(_is_of(host, key) for host in hosts)]:
+            del self._failed[key]
+        lines = [(_line(host), f"host {at}") for at, host in enumerate(self.hosts)]
+        lines += [
+            (" · ".join([_("not connected"), uri.redacted()]), f"failed {at}")
+            for at, (uri, _readonly) in enumerate(self._failed)
+        ]
+        if tuple(lines) != tuple(self.choice.options):
+            chosen = self.choice.value
+            put(self.choice, options=tuple(lines))
+            if chosen in {key for _text, key in lines}:
                 put(self.choice, value=chosen)
-        put(self.drop, disabled=not self.hosts)
+        self._look()
+
+    @property
+    def _chosen(self) -> tuple[Host | None, tuple[Uri, bool] | None]:
+        kind, _space, number = (self.choice.value or "").partition(" ")
+        at = int(number) if number else -1
+        if kind == "host" and at < len(self.hosts):
+            return self.hosts[at], None
+        if kind == "failed" and at < len(self._failed):
+            return None, tuple(self._failed)[at]
+        return None, None
+
+    def _look(self) -> None:
+        host, failed = self._chosen
+        put(self.drop, disabled=host is None and failed is None)
+        up = host is not None and host.state == "connected"
+        put(
+            self.reconnect,
+            disabled=up or (host is None and failed is None),
+            tooltip=_("the link stands") if up else _("Try now to reach the host again"),
+        )
+        if failed is not None:
+            put(self.words, value=alert(self._failed[failed]))
+        elif host is None or up:
+            put(self.words, value="")
+        else:
+            put(self.words, value=status(_line(host)))
+
+    def _reconnect(self) -> None:
+        host, failed = self._chosen
+        if failed is not None:
+            put(
+                self.words,
+                value=status(_("Connecting to {uri} …").format(uri=failed[0].redacted())),
+            )
+            self._again(*failed)
+        elif host is not None:
+            put(self.words, value=status(_("Connecting to {uri} …").format(uri=host.label)))
+            self._aside.run(
+                f"reconnect {host.label}",
+                lambda: host.connection.wait_link(_RECONNECT_S),
+                lambda _none: self.show(self.hosts),
+                lambda error: put(self.words, value=alert(told(error))),
+            )
 
     def _go(self) -> None:
-        number = self.choice.value
-        if number is not None and number < len(self.hosts):
-            self._drop(self.hosts[number])
+        host, failed = self._chosen
+        if failed is not None:
+            self._failed.pop(failed, None)
+            self.show(self.hosts)
+        elif host is not None:
+            self._drop(host)
+
+
+def _is_of(host: Host, key: tuple[Uri, bool]) -> bool:
+    return host.label == key[0].redacted() and host.readonly == key[1]
 
 
 def _line(host: Host) -> str:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from labvirt.errors import CancelledError
-from labvirt.widgets.i18n import _
+from labvirt.errors import CancelledError, LabvirtError
+from labvirt.widgets.i18n import _, language
+from labvirt.widgets.managing.fates import fates_text, left_out
+from labvirt.widgets.managing.marks import marks_of, require_same
 from labvirt.widgets.managing.parts import (
     Aside,
     alert,
@@ -26,6 +28,7 @@ from labvirt.widgets.spoken import spoken
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from labvirt.host.domain import Domain
     from labvirt.plan import Job, Plan, Progress
 
 __all__ = ["Deed"]
@@ -41,10 +44,17 @@ class Deed:
 
     Args:
         changed: is called when the deed begins or ends.
+        watch: the domains that every plan here is about, unless `propose` names others: one that
+            somebody else has changed while the question stood is not touched.
     """
 
-    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
-        self._changed = changed
+    def __init__(
+        self, changed: Callable[[], object] = lambda: None, *, watch: Sequence[Domain] = ()
+    ) -> None:
+        self._changed, self._watch = changed, tuple(watch)
+        self._watched: tuple[Domain, ...] = ()
+        self._marks: dict[str, str] = {}
+        self._title = ""
         self._aside = Aside("labvirt-manager")
         self._lock = threading.Lock()
         self._plans: tuple[Plan[Any], ...] = ()
@@ -58,6 +68,7 @@ class Deed:
         self.progress = w.FloatProgress(
             min=0, max=1, description=_("Progress"), layout=w.Layout(width="24em")
         )
+        self.fates = w.HTML()
         self.command = w.HTML()
         self.apply = button(_("Apply"), _("Do what is said above"), self.confirm, kind="primary")
         self.cancel = button(_("Cancel"), _("Change nothing, or stop what is under way"), self.stop)
@@ -67,6 +78,7 @@ class Deed:
                 self.words,
                 self.fields,
                 self.progress,
+                self.fates,
                 self.command,
                 w.HBox([self.apply, self.cancel]),
             ],
@@ -101,6 +113,7 @@ class Deed:
         *,
         ask: bool = False,
         after: Callable[[], object] | None = None,
+        watch: Sequence[Domain] | None = None,
     ) -> bool:
         """Plan something, show it, and do it.
 
@@ -109,6 +122,7 @@ class Deed:
             make: makes the plans; may ask hosts, so it is called aside.
             ask: wait for Apply even where nothing is lost.
             after: is called when all was done.
+            watch: the domains it is about; see `Deed`.
 
         Returns:
             Whether it was begun; not while another deed is planned or under way.
@@ -118,14 +132,22 @@ class Deed:
                 return False
             self._state, self._outcome, self._plans, self._after = "planning", "", (), after
             self._cancelled.clear()
+            self._title = title
+            self._watched = self._watch if watch is None else tuple(watch)
+        put(self.fates, value="")
         self._draw(status(_("{title}: looking …").format(title=title)))
         self._aside.run(
             "plan",
-            lambda: tuple(make()),
+            lambda: self._looked(make),
             lambda plans: self._planned(plans, ask),
             lambda error: self._end("failed", alert(told(error))),
         )
         return True
+
+    def _looked(self, make: Callable[[], Sequence[Plan[Any]]]) -> tuple[Plan[Any], ...]:
+        """Plan, and note how the domains were when it was done."""
+        self._marks = marks_of(self._watched)
+        return tuple(make())
 
     def _planned(self, plans: tuple[Plan[Any], ...], ask: bool) -> None:  # noqa: FBT001
         with self._lock:
@@ -135,8 +157,9 @@ class Deed:
             self._state = "asking"
         put(self.command, value=_command(plans))
         destroys = [loss for plan in plans for loss in plan.destroys]
-        self._draw(_asked(plans, destroys), lossy=bool(destroys))
-        if not destroys and not ask:
+        self._draw(_asked(self._named, plans, destroys), lossy=bool(destroys))
+        if not destroys and not ask and not left_out(plans):
+            self._marks = {}
             self.confirm()
             return
         # The keyboard stands where the question is; on what loses nothing when pressed in haste.
@@ -150,7 +173,7 @@ class Deed:
             if self._state != "asking":
                 return
             self._state = "running"
-        self._draw(status(_("Under way: {title}").format(title=_titles(self._plans))))
+        self._draw(status(_("Under way: {title}").format(title=self._named)))
         self._aside.run("apply", self._apply, lambda _none: None, self._failed)
 
     def stop(self) -> None:
@@ -167,6 +190,7 @@ class Deed:
             put(self.words, value=status(_("Cancelling: what was done is undone …")))
             return
         put(self.command, value="")
+        put(self.fates, value="")
         self._draw(status(_("Nothing was changed.")) if state != "idle" else "")
         self._changed()
 
@@ -178,25 +202,46 @@ class Deed:
 
     # -- the job ---------------------------------------------------------------------------------
 
+    @property
+    def _named(self) -> str:
+        """What is done: in the plans' own words where these are in the views' language."""
+        return _titles(self._plans) if self._plans and language() == "en" else self._title
+
     def _apply(self) -> None:
-        """Apply plan after plan: those of different hosts too, so that the progress reads well."""
+        """Apply plan after plan, those of different hosts too, so that the progress reads well.
+
+        One that fails does not keep the others from being done.
+        """
+        if self._marks:
+            require_same(self._marks, marks_of(self._watched))
+        failures: list[LabvirtError] = []
         for number, plan in enumerate(self._plans):
             if self._cancelled.is_set():
                 raise CancelledError(_("The rest was left out."))
-            job = plan.start(confirm=True)
-            with self._lock:
-                self._jobs = [job]
-            if self._cancelled.is_set():
-                job.cancel()
-            job.listen(lambda told_of, at=number: self._report(told_of, at))  # type: ignore[misc]
             try:
-                job.result()
-            finally:
-                with self._lock:
-                    self._jobs = []
-        self._end("done", status(_("Done: {title}").format(title=_titles(self._plans))))
+                self._apply_one(plan, number)
+            except CancelledError:
+                raise
+            except LabvirtError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0] if len(failures) == 1 else _together(failures)
+        self._end("done", status(_("Done: {title}").format(title=self._named)))
         if self._after is not None:
             self._after()
+
+    def _apply_one(self, plan: Plan[Any], number: int) -> None:
+        job = plan.start(confirm=True)
+        with self._lock:
+            self._jobs = [job]
+        if self._cancelled.is_set():
+            job.cancel()
+        job.listen(lambda told_of: self._report(told_of, number))
+        try:
+            job.result()
+        finally:
+            with self._lock:
+                self._jobs = []
 
     def _failed(self, error: BaseException) -> None:
         cancelled = isinstance(error, CancelledError)
@@ -216,7 +261,8 @@ class Deed:
             self._timer = None
             if self._state == "running":
                 put(self.progress, value=min(1.0, (number + part) / count))
-                if not self._cancelled.is_set() and progress.stage:
+                put(self.fates, value=fates_text(self._plans))
+                if not self._cancelled.is_set() and progress.stage and language() == "en":
                     put(
                         self.words,
                         value=status(_("Under way: {title}").format(title=spoken(progress.stage))),
@@ -232,6 +278,7 @@ class Deed:
             if self._state == "idle":
                 return
             self._state, self._outcome = "idle", outcome
+        put(self.fates, value=fates_text(self._plans))
         self._draw(words)
 
     # -- drawn -----------------------------------------------------------------------------------
@@ -255,10 +302,15 @@ def _titles(plans: Sequence[Plan[Any]]) -> str:
     return "; ".join(dict.fromkeys(f"{spoken(plan.title)} ({plan.host.name})" for plan in plans))
 
 
-def _asked(plans: Sequence[Plan[Any]], destroys: Sequence[str]) -> str:
+def _together(failures: Sequence[LabvirtError]) -> LabvirtError:
+    hint = next((each.hint for each in failures if each.hint), "")
+    return LabvirtError("\n".join(each.what for each in failures), hint=hint)
+
+
+def _asked(title: str, plans: Sequence[Plan[Any]], destroys: Sequence[str]) -> str:
     from html import escape
 
-    parts = [heading(_titles(plans))]
+    parts = [heading(title)]
     if destroys:
         items = "".join(f"<li>{escape(spoken(each))}</li>" for each in destroys)
         parts.append(

@@ -15,16 +15,15 @@ from labvirt.widgets.batch import is_batch
 from labvirt.widgets.frame import framed
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
-from labvirt.widgets.managing.actions import ACTIONS, Act, Facts, facts_of, plans_of, why_not
 from labvirt.widgets.managing.ask import Ask
 from labvirt.widgets.managing.connections import ConnectionForm, HostList
 from labvirt.widgets.managing.deed import Deed
+from labvirt.widgets.managing.doing import Doing
 from labvirt.widgets.managing.hosts import Hosts, targets_of
 from labvirt.widgets.managing.news import EventTab, JournalTab
 from labvirt.widgets.managing.opened import Opened, missing_views
-from labvirt.widgets.managing.parts import Aside, button, put
+from labvirt.widgets.managing.parts import Aside, put
 from labvirt.widgets.managing.tabs import NetworkTab, StorageTab
-from labvirt.widgets.managing.telling import selected_text, why_list
 from labvirt.widgets.overview import Overview
 from labvirt.widgets.registry import registry
 from labvirt.widgets.row_look import Look, row_driver_of
@@ -34,10 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labvirt.host.host import Host
+    from labvirt.widgets.managing.actions import Act, Facts
 
 __all__ = ["Manager", "manager"]
 
-_COLUMNS = ("id", "state", "vcpus", "cpu", "memory", "memory_host", "disk", "net", "tags")
+_COLUMNS = ("id", "state", "vcpus", "cpu", "memory", "disk", "net", "tags", "os", "address")
 
 
 def manager(target: Any, *, readonly: bool = False, height: int = 360) -> Manager:
@@ -98,33 +98,25 @@ class Manager(Shown):
     # -- built -----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.buttons = {
-            act.key: button(_(act.label), _(act.tip), lambda act=act: self.act(act))  # type: ignore[misc]
-            for act in ACTIONS
-        }
-        self.new = button(_("New VM"), _("Make a VM"), self._new, kind="primary")
-        self.preview = w.Checkbox(
-            value=False,
-            description=_("Show me the command first"),
-            indent=False,
-            tooltip=_("Wait for Apply before every change, not only where something is lost"),
-            layout=w.Layout(width="auto"),
+        self.doing = doing = Doing(
+            lambda: self.hosts,
+            lambda: self.overview.selected if self.overview is not None else (),
+            lambda: self.opened,
+            self.ask,
+            self.deed,
         )
-        self.selection = w.HTML()
-        self.reasons = w.HTML()
-        toolbar = w.HBox(
-            [self.new, *self.buttons.values()],
-            layout=w.Layout(flex_flow="row wrap", align_items="center"),
-        )
-        toolbar.add_class("labvirt-toolbar")
+        self.buttons, self.new, self.preview = doing.buttons, doing.new, doing.preview
+        self.selection, self.reasons = doing.selection, doing.reasons
         self.holder = w.VBox([])
         self.networks = NetworkTab(self.aside, self.deed, lambda: self.hosts)
         self.storage = StorageTab(self.aside, self.deed, lambda: self.hosts)
         self.events = EventTab()
         self.journal = JournalTab(self.aside, lambda: self.hosts)
-        self.form = ConnectionForm(self.aside, lambda host: self.add(host, owned=True))
-        self.host_list = HostList(self.disconnect)
-        machines = w.VBox([toolbar, self.selection, self.preview, self.reasons, self.holder])
+        self.form = ConnectionForm(lambda uri, readonly: self.connect(uri, readonly=readonly))
+        self.host_list = HostList(
+            self.aside, self.disconnect, lambda uri, readonly: self.connect(uri, readonly=readonly)
+        )
+        machines = w.VBox([*doing.parts, self.holder])
         pages = {
             _("Virtual machines"): machines,
             _("Networks"): self.networks.box,
@@ -136,7 +128,7 @@ class Manager(Shown):
         self.tab = w.Tab(children=tuple(pages.values()), titles=tuple(pages))
         self.tab.observe(lambda _change: self._turned(), names="selected_index")
         self.opened = Opened(self.tab, len(pages), self.aside, self.deed)
-        self.box = w.VBox([self.tab, self.ask.box, self.deed.area])
+        self.box = w.VBox([parts.looks(), self.tab, self.ask.box, self.deed.area])
         framed(self.box).add_class("labvirt-manager")
         self._join_forms()
 
@@ -183,6 +175,7 @@ class Manager(Shown):
         def failed(error: BaseException) -> None:
             put(self.form.words, value=parts.alert(parts.told(error)))
             put(self.selection, value=parts.alert(parts.told(error)))
+            self.host_list.failed(parsed, readonly, parts.told(error))
 
         self._hosts.open(parsed, readonly=readonly, wait=wait, failed=failed)
 
@@ -194,6 +187,7 @@ class Manager(Shown):
             owned: close it with the view.
         """
         self._hosts.add(host, owned=owned)
+        put(self.form.words, value=parts.status(_("Connected: {uri}").format(uri=host.label)))
 
     def disconnect(self, host: Host) -> None:
         """Take a host out of the view; one that the view opened is closed."""
@@ -207,6 +201,8 @@ class Manager(Shown):
         if self.hosts:
             driver, _key = row_driver_of(list(self.hosts), self._look)
             self.overview = Overview(driver, self._look)
+            self.overview.menu = self.doing.menu
+            self.overview.on_act = self.doing.chosen_in_menu
             self.overview.on_select(lambda _uuids: self._enable())
             self.overview.on_open(lambda row: self._open_row(row.host, row.uuid))
             put(self.holder, children=(self.overview.widget,))
@@ -249,17 +245,7 @@ class Manager(Shown):
     @property
     def chosen(self) -> tuple[Facts, ...]:
         """What is known of the selected domains; asks nobody."""
-        overview = self.overview
-        found: list[Facts] = []
-        for uuid in overview.selected if overview is not None else ():
-            known = [
-                facts_of(record, host=host.name, readonly=host.readonly, link=host.state)
-                for host in self.hosts
-                if (record := host.news.record("domain", uuid)) is not None
-            ]
-            # One that has moved may be defined on both hosts: it is where it runs.
-            found += sorted(known, key=lambda each: each.state == "shutoff")[:1]
-        return tuple(found)
+        return self.doing.chosen
 
     def select(self, *domains: Any) -> None:
         """Select domains, by names, UUIDs, or themselves; without any: nothing.
@@ -272,74 +258,19 @@ class Manager(Shown):
 
     def reasons_now(self) -> dict[str, str]:
         """Return why each action cannot be done now, by its key; empty where it can."""
-        chosen, missing = self.chosen, missing_views()
-        others = len({host.name for host in self.hosts} - {each.host for each in chosen})
-        busy = _("something else is under way") if self.deed.is_busy else ""
-        return {
-            act.key: why_not(act, chosen, others=others, missing=missing)
-            or ("" if act.needs else busy)
-            for act in ACTIONS
-        }
+        return self.doing.reasons_now()
+
+    def act(self, act: Act) -> bool:
+        """Do what a button does with what is selected; returns whether it was begun."""
+        return self.doing.act(act)
 
     def _enable(self) -> None:
         if self._over.is_set() or not hasattr(self, "opened"):
             return
-        reasons = self.reasons_now()
-        for act in ACTIONS:
-            why = reasons[act.key]
-            tip = parts.REASONED.format(label=_(act.label), why=why) if why else _(act.tip)
-            put(self.buttons[act.key], disabled=bool(why), tooltip=tip)
-        why = self._no_new()
-        put(self.new, disabled=bool(why), tooltip=why or _("Make a VM"))
-        put(self.selection, value=parts.status(selected_text(self.chosen)))
-        put(self.reasons, value=why_list(reasons))
+        self.doing.enable()
         self.networks.list.enable()
         self.storage.list.enable()
         self.storage.volumes.enable()
-
-    def _no_new(self) -> str:
-        if "create" in missing_views():
-            return _("this installation has no view for it")
-        if not any(not host.readonly and host.state == "connected" for host in self.hosts):
-            return _("no host is open for changes")
-        return ""
-
-    def _new(self) -> None:
-        names = {each.host for each in self.chosen}
-        hosts = [each for each in self.hosts if not each.readonly and each.state == "connected"]
-        best = [each for each in hosts if each.name in names] or hosts
-        if best:
-            self.opened.view("create", _("New VM"), lambda: best[0])
-
-    def act(self, act: Act) -> bool:
-        """Do what a button does with what is selected; returns whether it was begun."""
-        chosen = self.chosen
-        if self.reasons_now()[act.key]:
-            self._enable()
-            return False
-        hosts = {host.name: host for host in self.hosts}
-        domains = [Domain(hosts[each.host], each.uuid, each.name) for each in chosen]
-        if act.needs:
-            whom = domains if len(domains) > 1 else domains[0]
-            title = parts.NAMED.format(
-                label=_(act.label), name=", ".join(each.name for each in domains)
-            )
-            self.opened.view(act.needs, title, lambda: whom)
-            return True
-        if act.fields:
-            self.ask.open(
-                act, chosen, domains, self.hosts, lambda told: self._do(act, domains, told)
-            )
-            return True
-        return self._do(act, domains, {})
-
-    def _do(self, act: Act, domains: Sequence[Domain], options: Any) -> bool:
-        names = ", ".join(each.name for each in domains)
-        return self.deed.propose(
-            parts.NAMED.format(label=_(act.label), name=names),
-            lambda: plans_of(act, domains, options),
-            ask=act.destroys or self.preview.value,
-        )
 
     def _open_row(self, host: str, uuid: str) -> None:
         found = next((each for each in self.hosts if each.name == host and uuid), None)

@@ -27,6 +27,7 @@ __all__ = [
     "facts",
     "grid",
     "heading",
+    "looks",
     "pre",
     "put",
     "show",
@@ -71,6 +72,31 @@ def unbind_tree(widget: Any) -> None:
 def show(widget: Any, on: bool) -> None:  # noqa: FBT001 - reads as it is
     """Show or hide a widget; what is hidden is out of the reach of the keyboard too."""
     put(widget.layout, display=None if on else "none")
+
+
+#: Titles of tabs are not cut, whatever the language; where they do not fit they go on below.
+_TABS: Final = (
+    ("", "max-height:none!important"),
+    (".lm-TabBar-content", "flex-wrap:wrap"),
+    (
+        ".lm-TabBar-tab",
+        "flex:0 1 auto!important;min-width:0!important;max-width:100%!important",
+    ),
+    (".lm-TabBar-tabLabel", "overflow:hidden;text-overflow:ellipsis;max-width:24em"),
+)
+
+
+def looks() -> Any:
+    """Return what mends the look of the tabs of a manager and of details; nothing is to be seen."""
+    css = "".join(
+        ",".join(
+            f".{scope} .jupyter-widget-tab>.lm-TabBar {each}".rstrip()
+            for scope in ("labvirt-manager", "labvirt-details")
+        )
+        + f"{{{rule}}}"
+        for each, rule in _TABS
+    )
+    return w.HTML(f"<style>{css}</style>", layout=w.Layout(display="none"))
 
 
 def close_tree(widget: Any) -> None:

@@ -23,6 +23,10 @@ export const COLUMNS = {
   net: { width: 78, spark: "net" },
   host: { width: 90, left: true },
   tags: { width: 110, left: true },
+  os: { width: 110, left: true },
+  address: { width: 118, left: true },
+  title: { width: 130, left: true },
+  autostart: { width: 74, left: true },
 };
 
 export class Grid {
@@ -85,7 +89,7 @@ export class Grid {
     const first = Math.floor(look.top / ROW);
     const last = Math.min(this.slots.length, Math.ceil((look.top + height) / ROW));
     for (let index = first; index < last; index++) {
-      const row = this.rows.rows.get(this.slots[index]);
+      const row = this.rows.get(this.slots[index]);
       if (row) this.row(row, index, index * ROW - look.top);
     }
     this.drawn = Math.max(0, last - first);
@@ -141,6 +145,9 @@ export class Grid {
     if (key === "vcpus") return row.vcpus ? String(row.vcpus) : "";
     if (key === "host") return row.host;
     if (key === "tags") return row.tags.join(", ");
+    if (key === "address") return row.addresses.join(", ");
+    if (key === "os" || key === "title") return row[key];
+    if (key === "autostart") return row.autostart ? `✓ ${this.words.yes}` : "";
     if (!row.active) return "";
     return format(this.rows.value(row.slot, key), UNITS[key]);
   }
@@ -149,7 +156,7 @@ export class Grid {
     const { pen, look, theme } = this;
     let from = x + PAD;
     if (!row.uuid) {
-      const folded = look.folded.has(row.host);
+      const folded = look.folded.has(row.fold);
       this.shape(folded ? FOLDED : UNFOLDED, from + 5, middle, this.ink);
       from += 16;
     } else if (look.group) {
@@ -164,7 +171,7 @@ export class Grid {
     if (!row.uuid) {
       // A host has no number: its counts may reach into that column.
       if (this.columns[1] === "id") wide += this.widths[1];
-      const counts = fill(this.words.counts, this.rows.counts(row.host));
+      const counts = fill(this.words.counts, this.rows.counts(row));
       const used = this.label(text, from, middle, x + wide - PAD - from);
       pen.font = `${theme.size}px ${theme.font}`;
       this.style = "";
@@ -177,6 +184,7 @@ export class Grid {
 
   state(row, x, middle, wide) {
     const { theme } = this;
+    if (!row.state) return;
     const [shape, colour] = signOf(row, theme);
     this.shape(shape, x + PAD + 5, middle, colour);
     this.pen.fillStyle = this.ink;
@@ -325,6 +333,6 @@ function signOf(row, theme) {
 export function stateText(row, words, short = false) {
   const text = row.stale_since !== null ? words.row_stale
     : row.stalled_since !== null ? words.row_stalled : null;
-  if (!text) return row.text;
+  if (!text) return words.states[row.text] ?? row.text;
   return short ? text[0] : fill(text[1], { at: clock(row.stale_since ?? row.stalled_since) });
 }

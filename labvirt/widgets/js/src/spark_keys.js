@@ -27,6 +27,18 @@ export function bindGrid(view) {
     const { slot } = under(view, event);
     if (slot !== undefined) view.open(slot);
   });
+  on(view.scroller, "contextmenu", (event) => {
+    if (!view.meta.menu) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const { slot, index } = under(view, event);
+    const row = view.rows.get(slot);
+    if (!row?.uuid) return;
+    view.reader.focus({ preventScroll: true });
+    view.go(index);
+    if (!view.chosen.has(row.uuid)) view.choose([row.uuid]);
+    view.menu.ask(event.clientX, event.clientY);
+  });
   on(view.scroller, "pointermove", (event) => hover(view, event));
   on(view.scroller, "pointerleave", () => (view.tip.hidden = true));
   return () => ends.forEach((end) => end());
@@ -42,7 +54,7 @@ function key(view, event) {
   const { order, rows } = view;
   const index = order.indexOf(view.current);
   const page = Math.max(1, Math.floor(view.scroller.clientHeight / ROW) - 1);
-  const row = rows.rows.get(view.current);
+  const row = rows.get(view.current);
   const all = event.ctrlKey || event.metaKey;
   const moves = {
     ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: order.length - 1,
@@ -51,22 +63,33 @@ function key(view, event) {
   if (event.key in moves) {
     view.go(moves[event.key]);
     if (event.shiftKey) span(view, index);
-  } else if (event.key === "Enter") view.open(view.current);
+  } else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) menu(view, index, row);
+  else if (event.key === "Enter") view.open(view.current);
   else if (event.key === " ") toggle(view, row);
   else if (event.key === "Escape") view.choose([]);
   else if (event.key === "a" && all) {
-    view.choose(order.map((slot) => rows.rows.get(slot)?.uuid).filter(Boolean));
+    view.choose(order.map((slot) => rows.get(slot)?.uuid).filter(Boolean));
   } else if (["ArrowLeft", "ArrowRight"].includes(event.key) && row && view.look.group) {
-    view.fold(row.host, event.key === "ArrowLeft");
-    if (event.key === "ArrowLeft") view.go(view.order.indexOf(rows.hosts.get(row.host)));
+    // The heading above; its place is the same when what is below it goes.
+    let head = index;
+    while (head > 0 && rows.get(order[head])?.uuid) head--;
+    view.fold(rows.get(order[head])?.fold ?? row.fold, event.key === "ArrowLeft");
+    if (event.key === "ArrowLeft") view.go(head);
   } else return;
   event.preventDefault();
   event.stopPropagation();
 }
 
+function menu(view, index, row) {
+  if (!view.meta.menu || !row?.uuid) return;
+  if (!view.chosen.has(row.uuid)) view.choose([row.uuid]);
+  const box = view.canvas.getBoundingClientRect();
+  view.menu.ask(box.left + 40, box.top + (index + 1) * ROW - view.scroller.scrollTop);
+}
+
 function toggle(view, row) {
   if (!row) return;
-  if (!row.uuid) return view.fold(row.host);
+  if (!row.uuid) return view.fold(row.fold);
   const chosen = new Set(view.chosen);
   chosen[chosen.has(row.uuid) ? "delete" : "add"](row.uuid);
   view.choose(chosen);
@@ -77,7 +100,7 @@ function span(view, from) {
   const to = view.order.indexOf(view.current);
   const [low, high] = [Math.min(from, to), Math.max(from, to)];
   const between = view.order.slice(Math.max(0, low), high + 1);
-  const uuids = between.map((slot) => view.rows.rows.get(slot)?.uuid).filter(Boolean);
+  const uuids = between.map((slot) => view.rows.get(slot)?.uuid).filter(Boolean);
   view.choose([...view.chosen, ...uuids]);
 }
 
@@ -102,12 +125,12 @@ function press(view, event) {
   event.preventDefault();
   view.reader.focus({ preventScroll: true });
   const { slot, index, column } = under(view, event);
-  const row = view.rows.rows.get(slot);
+  const row = view.rows.get(slot);
   if (!row) return;
   const before = view.order.indexOf(view.current);
   view.go(index);
   if (!row.uuid) {
-    if (column === "name") view.fold(row.host);
+    if (column === "name") view.fold(row.fold);
   } else if (event.shiftKey && before >= 0) span(view, before);
   else if (event.ctrlKey || event.metaKey) toggle(view, row);
   else view.choose([row.uuid]);
@@ -115,7 +138,7 @@ function press(view, event) {
 
 function hover(view, event) {
   const { slot, column } = under(view, event);
-  const row = view.rows.rows.get(slot);
+  const row = view.rows.get(slot);
   const text = row && column ? tipText(view, row, column) : "";
   view.tip.hidden = !text;
   if (!text) return;
@@ -133,13 +156,14 @@ function tipText(view, row, column) {
   const [title, definition] = words.columns[column];
   const part = (key) => `${words.parts[key]} ${format(rows.value(row.slot, key), UNITS[key])}`;
   if (column === "name") {
-    return `${row.name}\n${row.uuid || fill(words.counts, rows.counts(row.host))}`;
+    const more = [row.title, row.description.slice(0, 300)].filter(Boolean).join("\n");
+    return `${row.name}\n${more && `${more}\n`}${row.uuid || fill(words.counts, rows.counts(row))}`;
   }
   if (column === "state") {
-    const why = row.reason && row.reason !== "unknown" ? `\n${row.reason}` : "";
+    const why = row.reason && row.reason !== "unknown" ? `\n${words.reasons[row.reason] ?? row.reason}` : "";
     return cellText(rows, row, column, words) + why;
   }
-  if (!row.active) return "";
+  if (!row.active && !["tags", "os", "address", "title", "autostart", "host"].includes(column)) return "";
   if (column === "disk") return `${part("read")}\n${part("write")}\n${definition}`;
   if (column === "net") return `${part("rx")}\n${part("tx")}\n${definition}`;
   const text = cellText(rows, row, column, words);

@@ -1,11 +1,15 @@
 // Rows of the overview in the view: what rows.py sends, kept in arrays by slot, sorted and filtered.
 
+import { Filter } from "./spark_filter.js";
+import { grouped } from "./spark_groups.js";
+
 export const VALUES = ["cpu", "share", "memory", "read", "write", "rx", "tx"];
 export const METRICS = ["cpu", "memory", "disk", "net"];
 const [CPU, SHARE, MEMORY, READ, WRITE, RX, TX] = VALUES.keys();
 const USUAL = {
   uuid: "", name: "", id: null, state: "nostate", text: "", reason: "", vcpus: 0, memory_bytes: 0,
-  tags: [], active: true, stalled_since: null, stale_since: null,
+  tags: [], active: true, stalled_since: null, stale_since: null, title: "", description: "", os: "",
+  addresses: [], macs: [], has: [], autostart: false, persistent: true,
 };
 
 const aligned = (view) => view instanceof ArrayBuffer
@@ -14,6 +18,8 @@ const aligned = (view) => view instanceof ArrayBuffer
 export class Rows {
   constructor(points = 60) {
     this.points = points;
+    this.filter = new Filter();
+    this.headings = new Map(); // key -> what stands in the heading of a group
     this.clear(0);
   }
 
@@ -73,6 +79,7 @@ export class Rows {
       if (old && (!row || old.uuid !== row.uuid || old.host !== row.host)) this.forget(slot, old);
       if (!row) continue;
       row.plain = row.name.toLowerCase();
+      row.fold = row.host;
       this.rows.set(slot, row);
       if (!row.uuid) this.hosts.set(row.host, slot);
     }
@@ -114,6 +121,12 @@ export class Rows {
 
   // -- what the view asks
 
+  // The row of an entry of the table.
+  get(entry) {
+    if (typeof entry !== "string") return this.rows.get(entry);
+    return this.headings.get(entry) ?? this.rows.get(parseInt(entry, 10));
+  }
+
   get at() {
     return this.filled ? this.times[(this.head + this.points - 1) % this.points] : NaN;
   }
@@ -147,6 +160,8 @@ export class Rows {
       case "name": return row.plain;
       case "state": return row.text;
       case "tags": return row.tags.join(", ");
+      case "address": return row.addresses.join(", ");
+      case "autostart": return row.autostart ? "a" : "b";
       default: return row[key] ?? NaN;
     }
   }
@@ -164,44 +179,29 @@ export class Rows {
     return most;
   }
 
-  counts(host) {
+  // Active and inactive domains under a heading.
+  counts(row) {
+    if (row.counts) return row.counts;
+    const { host } = row;
     let active = 0;
     let inactive = 0;
-    for (const row of this.rows.values()) {
-      if (row.host === host && row.uuid) row.active ? active++ : inactive++;
+    for (const each of this.rows.values()) {
+      if (each.host === host && each.uuid) each.active ? active++ : inactive++;
     }
     return { active, inactive };
   }
 
-  // Slots in the order they are shown. look: {sort, down, filter, inactive, group, folded: Set}
-  order(look) {
-    const words = look.filter.toLowerCase().split(/\s+/).filter(Boolean);
+  // Entries in the order they are shown. look: {sort, down, inactive, group, folded: Set}
+  order(look, words) {
+    const { filter } = this;
     const shown = [];
     for (const [slot, row] of this.rows) {
       if (!row.uuid || (!row.active && !look.inactive)) continue;
-      if (words.length) {
-        const text = `${row.plain} ${row.text} ${row.host} ${row.uuid} ${row.tags.join(" ")}`
-          .toLowerCase();
-        if (!words.every((word) => text.includes(word))) continue;
-      }
+      if (filter.on && !filter.fits(this, row)) continue;
       shown.push(slot);
     }
-    const by = this.compare(look.sort, look.down);
-    shown.sort(by);
-    if (!look.group) return shown;
-    const byHost = new Map([...this.hosts.keys()].map((host) => [host, []]));
-    for (const slot of shown) {
-      const host = this.rows.get(slot).host;
-      if (!byHost.has(host)) byHost.set(host, []);
-      byHost.get(host).push(slot);
-    }
-    const found = [];
-    for (const host of [...byHost.keys()].sort((a, b) => a.localeCompare(b))) {
-      if (words.length && !byHost.get(host).length) continue;
-      if (this.hosts.has(host)) found.push(this.hosts.get(host));
-      if (!look.folded.has(host)) found.push(...byHost.get(host));
-    }
-    return found;
+    shown.sort(this.compare(look.sort, look.down));
+    return grouped(this, shown, look, words, filter.on);
   }
 
   // Compares two slots by a column; without a value always last; equal ones by name.

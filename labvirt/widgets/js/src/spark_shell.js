@@ -3,7 +3,9 @@
 import { fill, make, press, say } from "./dom.js";
 import { clock, format } from "./format.js";
 import { COLUMNS, Grid, ROW, UNITS, stateText } from "./spark_grid.js";
+import { FilterBar } from "./spark_bar.js";
 import { bindGrid } from "./spark_keys.js";
+import { Menu } from "./spark_menu.js";
 import { Stack } from "./spark_stack.js";
 import { AllRows, cellText } from "./spark_table.js";
 import { readTheme, watchTheme } from "./theme.js";
@@ -21,6 +23,7 @@ export class Overview {
     host.append(this.root);
     host.dataset.lv = "waiting";
     this.sizes = new ResizeObserver(() => this.resize());
+    this.menu = new Menu(this);
     this.insight = true;
     this.sight = new IntersectionObserver(([entry]) => {
       this.insight = entry.isIntersecting;
@@ -31,6 +34,8 @@ export class Overview {
       stream.on("snap", () => this.build()),
       stream.on("delta", (message) => this.step(message)),
       stream.on("selected", ({ uuids }) => this.choose(uuids, false)),
+      stream.on("filter", (message) => this.bar?.take(message)),
+      stream.on("menu", (message) => this.menu.show(message)),
       stream.on("state", () => this.tell()),
       stream.on("link", () => this.tell()),
       watchTheme(this.root, () => this.retheme()),
@@ -68,12 +73,16 @@ export class Overview {
     this.all = new AllRows(this.rows, this.words);
     this.stack.setMetric(this.look.metric || "cpu");
     this.stack.el.prepend(this.metrics());
+    this.bar = new FilterBar(this);
+    if (meta.filter.text === this.look.filter) store.filter.take(meta.filter);
+    else if (!store.filter.type(this.look.filter)) sendLook(this);
+    this.bar.show();
     this.stage = make("div", { class: "lv-stage" },
       this.head, this.reader, this.scroller, this.tip, this.overlay);
     this.root.setAttribute("aria-label", meta.title);
     this.root.replaceChildren(
       make("h3", { class: "lv-title" }, meta.title),
-      this.toolbar(), ...this.moments(), this.status, this.notice, this.stage, this.detail, this.stack.el,
+      this.toolbar(), this.bar.fault, ...this.moments(), this.status, this.notice, this.stage, this.detail, this.stack.el,
       this.all.el, make("p", { class: "lv-help" }, this.words.overview_help),
     );
     this.unbind?.();
@@ -96,21 +105,13 @@ export class Overview {
       make("input", { type: "checkbox", "data-do": key, checked: look[key], on: {
         change: ({ target }) => this.change({ [key]: target.checked }),
       } }), text);
-    const search = make("input", {
-      type: "search", placeholder: words.filter, "aria-label": words.filter, "data-do": "filter",
-      title: words.filter_tip, value: look.filter,
-      on: {
-        input: ({ target }) => this.change({ filter: target.value }),
-        keydown: (event) => event.stopPropagation(),
-      },
-    });
     this.tableButton = make("button", {
       type: "button", "data-do": "table", "aria-pressed": "false", title: words.all_tip,
       on: { click: () => this.toggleTable() },
     }, words.all);
     return make("div", { class: "lv-toolbar", role: "toolbar", "aria-label": words.toolbar },
-      search, check("inactive", words.inactive, words.inactive_tip),
-      check("group", words.group, words.group_tip), this.columnMenu(), this.tableButton);
+      ...this.bar.parts, check("inactive", words.inactive, words.inactive_tip),
+      this.bar.groups(), this.columnMenu(), this.tableButton);
   }
 
   columnMenu() {
@@ -180,12 +181,11 @@ export class Overview {
 
   // -- what is shown --------------------------------------------------------------------------
 
-  change(look) {
+  change(look, draw = true) {
     Object.assign(this.look, look);
-    const { folded, ...rest } = this.look;
-    this.stream.send({ t: "look", look: { ...rest, folded: [...folded] } });
+    sendLook(this);
     this.stack.setMetric(this.look.metric || "cpu");
-    this.arrange();
+    if (draw) this.arrange();
   }
 
   sortBy(key) {
@@ -193,8 +193,8 @@ export class Overview {
     this.change({ sort: key, down });
   }
 
-  fold(host, on = !this.look.folded.has(host)) {
-    this.look.folded[on ? "add" : "delete"](host);
+  fold(key, on = !this.look.folded.has(key)) {
+    this.look.folded[on ? "add" : "delete"](key);
     this.change({});
   }
 
@@ -209,7 +209,7 @@ export class Overview {
   resort() {
     this.sorted = performance.now();
     this.dirty = false;
-    this.order = this.rows.order(this.look);
+    this.order = this.rows.order(this.look, this.words);
     this.grid.slots = this.order;
     const rows = Math.max(2, this.order.length);
     this.inner.style.height = `${rows * ROW}px`;
@@ -287,7 +287,7 @@ export class Overview {
     this.drawing = performance.now() - began;
     Object.assign(this.host.dataset, {
       seq: this.stream.seq ?? "", drawn: grid.drawn, rows: this.order.length,
-      ms: this.drawing.toFixed(1), first: this.rows.rows.get(this.order[0])?.name ?? "",
+      ms: this.drawing.toFixed(1), first: this.rows.get(this.order[0])?.name ?? "",
     });
   }
 
@@ -298,13 +298,14 @@ export class Overview {
     this.lastAt = this.rows.at;
     const age = now - this.sorted;
     this.dirty ||= Boolean(rows);
-    if ((LIVE.has(this.look.sort) && age > RESORT_MS) || (this.dirty && age > CHANGED_MS)) {
+    const moves = LIVE.has(this.look.sort) || this.rows.filter.moves;
+    if ((moves && age > RESORT_MS) || (this.dirty && age > CHANGED_MS)) {
       this.resort();
       this.resize();
     }
     this.soon();
     this.tell();
-    const row = this.rows.rows.get(this.current);
+    const row = this.rows.get(this.current);
     if (row && this.order.includes(this.current)) say(this.detail, this.describe(row));
     if (!this.all.el.hidden) this.all.show(this.order, this.columns, this.chosen, 2000);
   }
@@ -333,7 +334,7 @@ export class Overview {
   read() {
     const { words, rows } = this;
     const index = this.order.indexOf(this.current);
-    const row = rows.rows.get(this.current);
+    const row = rows.get(this.current);
     const columns = this.columns ?? ["name"];
     const heads = columns.map((key) => make("span", { role: "columnheader" }, words.columns[key][0]));
     const parts = [make("div", { role: "row", "aria-rowindex": "1" }, ...heads)];
@@ -356,8 +357,15 @@ export class Overview {
   describe(row) {
     const { words, rows } = this;
     const parts = [row.name, stateText(row, words)];
-    if (parts[1] === row.text && row.reason && row.reason !== "unknown") parts[1] += ` (${row.reason})`;
+    const told = row.stale_since === null && row.stalled_since === null;
+    if (told && row.reason && row.reason !== "unknown") {
+      parts[1] += ` (${words.reasons[row.reason] ?? row.reason})`;
+    }
+    if (!row.state) return `${row.name} · ${fill(words.counts, rows.counts(row))}`;
+    if (row.title) parts.splice(1, 0, row.title);
     if (row.uuid) parts.push(row.uuid, row.host);
+    if (row.os) parts.push(row.os);
+    parts.push(...row.addresses);
     for (const key of ["cpu", "memory", "read", "write", "rx", "tx"]) {
       if (row.active) parts.push(`${words.parts[key]} ${format(rows.value(row.slot, key), UNITS[key])}`);
     }
@@ -375,9 +383,9 @@ export class Overview {
   }
 
   open(slot) {
-    const row = this.rows.rows.get(slot);
+    const row = this.rows.get(slot);
     if (row?.uuid) this.stream.send({ t: "open", uuid: row.uuid, host: row.host });
-    else if (row) this.fold(row.host);
+    else if (row) this.fold(row.fold);
   }
 
   // -- what is said ---------------------------------------------------------------------------
@@ -392,9 +400,11 @@ export class Overview {
     this.overlay.className = `lv-overlay lv-${kind}`;
     if (covers) say(this.overlay.firstChild, text);
     this.stack.el.hidden = ["empty", "loading"].includes(kind);
-    let [all, shown] = [0, 0];
+    let all = 0;
     for (const row of this.rows.rows.values()) all += row.uuid ? 1 : 0;
-    for (const slot of this.order) shown += this.rows.rows.get(slot)?.uuid ? 1 : 0;
+    // A domain of several groups is one.
+    const seen = new Set(this.order.map((entry) => this.rows.get(entry)).filter((row) => row?.uuid));
+    const shown = seen.size;
     const counts = fill(words.shown, { all, shown, selected: this.chosen.size });
     say(this.status, covers ? text : `${text} · ${counts}`);
     const picture = `${this.meta.title}. ${counts}`;
@@ -436,6 +446,7 @@ export class Overview {
 
   end() {
     clearInterval(this.timer);
+    this.menu.shut();
     if (this.waiting) cancelAnimationFrame(this.waiting);
     this.sizes.disconnect();
     this.sight.disconnect();
@@ -443,4 +454,9 @@ export class Overview {
     for (const end of this.ends) end();
     this.root.remove();
   }
+}
+
+function sendLook({ look, stream }) {
+  const { folded, ...rest } = look;
+  stream.send({ t: "look", look: { ...rest, folded: [...folded] } });
 }

@@ -14,6 +14,10 @@ export function cellText(rows, row, key, words) {
     case "vcpus": return row.vcpus ? String(row.vcpus) : "";
     case "host": return row.host;
     case "tags": return row.tags.join(", ");
+    case "address": return row.addresses.join(", ");
+    case "os":
+    case "title": return row[key];
+    case "autostart": return row.autostart ? words.yes : "";
     default: return row.active ? format(rows.value(row.slot, key), UNITS[key]) : "";
   }
 }
@@ -50,7 +54,7 @@ export class AllRows {
     }
     shown.forEach((slot, i) => {
       const line = body.children[i];
-      const row = rows.rows.get(slot);
+      const row = rows.get(slot);
       if (!row) return;
       line.setAttribute("aria-selected", String(Boolean(row.uuid) && chosen.has(row.uuid)));
       columns.forEach((key, c) => {
