@@ -64,6 +64,8 @@ STATES: Final = (
     N_("building"),
     N_("degraded"),
     N_("inaccessible"),
+    N_("applied"),
+    N_("died"),
 )
 
 #: Titles, losses, warnings and errors; what is in braces is kept, or spoken itself.
@@ -205,6 +207,15 @@ PATTERNS: Final = (
     N_("{asked} on {uri} failed: {why}"),
     N_("{asked} on {uri} failed"),
     N_("{asked} failed: {why}"),
+    # charts
+    N_("Not read yet."),
+    N_("It has no disk."),
+    N_("It has no network card whose traffic libvirt counts: user-mode cards have none."),
+    N_("No guest is running on {host}."),
+    N_("Memory used: no balloon driver answers in the guest."),
+    N_("Memory used: {why}."),
+    N_("Steal: this host does not tell how long vCPUs had to wait."),
+    N_("{series}: known of this machine only, not of a remote host."),
 )
 
 #: Parts that are texts of ours again.
