@@ -7,7 +7,7 @@ STICKING = """root => {
   const box = root.getBoundingClientRect();
   const cut = [];
   for (const el of root.querySelectorAll('*')) {
-    if (!el.checkVisibility() || el.closest('pre, .xterm, canvas, select, option, [hidden]')) continue;
+    if (!el.checkVisibility() || el.closest('pre, .xterm, canvas, select, option, .lv-reader, [hidden]')) continue;
     const own = el.getBoundingClientRect();
     if (own.width < 2 || own.height < 2) continue;
     let holder = el.parentElement;

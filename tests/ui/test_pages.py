@@ -29,25 +29,29 @@ SHOW = "lv.ui.set_language({language!r}); manager = lv.ui.manager(lab); manager"
 
 #: What stays in Latin letters in Russian: names, commands, units, formats and abbreviations.
 LATIN = frozenset(
-    """
-    labvirt libvirt libvirtd virsh virt-install python qemu kvm xen xml html vnc spice ssh tls tcp
-    dhcp dns nat ipv ipv4 ipv6 tftp pxe uefi bios efi iso usb pci scsi sata ide virtio vcpu vcpus
-    cpu cpus gpu smm tpm rng acpi apic mac uuid utc mib gib kib tib ghz mhz iops nfs lvm iscsi rbd
-    ceph gluster zfs vstorage dir raw qcow qcow2 vmdk luks cow btrfs alpha beta web web1 db1 first
-    default shared fabric isolated ctrl alt del esc tab enter escape shift home end page
-    """.split()
+    (
+        "labvirt libvirt libvirtd virsh virt-install python qemu kvm xen xml html vnc spice ssh tls"
+        " libssh libssh2 macvtap virtiofs linux windows hyper-v e1000e alpha beta web web1 db1"
+        " first default shared fabric isolated vda ctrl alt del esc tab enter escape shift home end"
+        " page print super backspace disk user auto bridge open private vepa passthrough hostdev"
+        " metadata falloc full off qcow2 raw dir mcast direct pc-i440fx none"
+    ).split()
 )
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9'-]{2,}")
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,}")
 
 
 def english(texts):
-    """Return the texts that read as English: two words in Latin letters beside each other."""
+    """Return the texts with English words in them.
+
+    A choice of one word is a value of libvirt's XML, and a device is named as libvirt names it.
+    """
     found = []
     for text, tag in texts:
         words = [word for word in WORD.findall(text) if word.lower() not in LATIN]
-        lower = [word for word in words if word.islower() or word.istitle()]
-        if lower and not re.search(r"[/:=@_]|qemu\+|\d-", text):
-            found.append((tag, text[:100], lower[:6]))
+        plain = [word for word in words if word.islower() or word.istitle()]
+        is_value = tag == "option" and (" " not in text or "\xa0·\xa0" in text)
+        if plain and not is_value and not re.search(r"[/:=@_]|\d-", text):
+            found.append((tag, text[:100], plain[:6]))
     return found
 
 

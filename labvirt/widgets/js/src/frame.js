@@ -21,13 +21,20 @@ class Guard {
     addEventListener("pointerdown", () => (this.last = null), { signal, capture: true });
     addEventListener("focusin", ({ target }) => root.contains(target) || (this.last = null), { signal });
     this.watch = new MutationObserver(() => {
+      this.tidy();
       this.rove();
       if (this.last) this.soon();
     });
     this.watch.observe(root, {
       attributes: true, attributeFilter: ["disabled", "style", "class", "hidden"], childList: true, subtree: true,
     });
+    this.tidy();
     this.rove();
+  }
+
+  /** ipywidgets write "null" where no tooltip is. */
+  tidy() {
+    for (const el of this.root.querySelectorAll('[title="null"]')) el.removeAttribute("title");
   }
 
   /** Let Tab come to the tab that is open; Lumino leaves it at the one that keys came to last. */
