@@ -75,7 +75,7 @@ ROW_WORDS: dict[str, Any] = {
     "descending": "descending",
     "live_now": "Live",
     "loading": "Waiting for the first values …",
-    "no_domains": "This host has no domains.",
+    "no_domains": "There are no VMs yet.",
     "no_match": "No domain to show: the filter or “Inactive” hides them.",
     "at": "At {at} UTC",
     "moment": "Moment of the recording",

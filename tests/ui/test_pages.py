@@ -34,7 +34,7 @@ LATIN = frozenset(
         " libssh libssh2 macvtap virtiofs linux windows hyper-v e1000e alpha beta web web1 db1"
         " first default shared fabric isolated vda ctrl alt del esc tab enter escape shift home end"
         " page print super backspace disk user auto bridge open private vepa passthrough hostdev"
-        " metadata falloc full off qcow2 raw dir mcast direct pc-i440fx none"
+        " metadata falloc full off ceph btrfs pc-i440fx-7 qcow2 raw dir mcast direct pc-i440fx none"
     ).split()
 )
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,}")
