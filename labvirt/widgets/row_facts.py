@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from labvirt.errors import LabvirtError
 from labvirt.status.filtering import has_of
-from labvirt.widgets.i18n import _
 from labvirt.widgets.rows import Row
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class HostRows:
             host.name,
             name=host.name,
             state=host.state,
-            text=_(host.state),
+            text=host.state,
             vcpus=cpus,
             memory_bytes=memory,
             active=host.state == "connected",
@@ -90,8 +89,8 @@ def _domain(
         record.name,
         id=record.id,
         state=record.state.value,
-        text=_(record.state.text),
-        reason=_(record.reason),
+        text=record.state.text,
+        reason=record.reason,
         vcpus=record.vcpus,
         memory_bytes=int(record.memory),
         tags=record.tags,

@@ -28,13 +28,13 @@ def selected_text(chosen: Sequence[Facts]) -> str:
 
 def why_list(reasons: Mapping[str, str]) -> str:
     """Return why buttons are off, folded, as HTML; a tooltip alone is out of the keyboard's reach."""
-    lines = [
-        f"<li>{escape(_(act.label))}: {escape(reasons[act.key])}</li>"
-        for act in ACTIONS
-        if reasons[act.key]
-    ]
-    if not lines:
+    off: dict[str, list[str]] = {}
+    for act in ACTIONS:
+        if reasons[act.key]:
+            off.setdefault(reasons[act.key], []).append(_(act.label))
+    if not off:
         return ""
+    lines = [f"<li>{escape(', '.join(names))}: {escape(why)}</li>" for why, names in off.items()]
     title = escape(_("Why are some buttons off?"))
     items = "".join(lines)
     return f"<details><summary>{title}</summary><ul style='margin:2px 0 2px 1.5em'>{items}</ul></details>"
