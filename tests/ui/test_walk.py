@@ -238,8 +238,12 @@ def migrate(walk):
 def edit_memory_disk_boot_order(walk):
     details = walk.open_vm("beta")
     walk.turn("Hardware", details)
+    pages = details.get_by_role("listbox", name="Hardware")
+    pages.or_(details.get_by_label("Memory in use")).first.wait_for()
+    if pages.count():
+        edit_page_by_page(walk, details, pages)
+        return
     memory = details.get_by_label("Memory in use")
-    memory.wait_for()
     walk.book.wait(
         "() => [...document.querySelectorAll('input')].some((el) => /128/.test(el.value))"
     )
@@ -253,6 +257,36 @@ def edit_memory_disk_boot_order(walk):
     walk.apply()
     walk.picture("hardware")
     assert walk.ask("beta.domains['web1'].xml().count('<disk ')") == "1"
+
+
+def edit_page_by_page(walk, details, pages):
+    """The same where each kind of hardware has a page of its own."""
+    hand, form = walk.hand, details.locator(".lv-form").first
+    hand.choose(pages, "Memory")
+    form.get_by_role("heading", level=3, name="Memory").wait_for()
+    hand.fill(form.locator("[data-path] input").first, "96 MiB")
+    planned(walk)
+    hand.press(form.get_by_role("button", name="Apply", exact=True))
+    walk.until("beta.domains['web1'].info().memory >> 20", "96")
+    hand.choose(details.get_by_label("Kind of device"), "Disk")
+    walk.press("Add hardware", details)
+    form.get_by_role("heading", level=3, name="Disk").wait_for()
+    hand.fill(form.get_by_label("Size").first, "32 MiB")
+    planned(walk)
+    hand.press(form.get_by_role("button", name="Add", exact=True))
+    walk.until("beta.domains['web1'].xml().count('<disk ')", "1")
+    hand.choose(pages, "Boot")
+    devices = details.get_by_role("listbox", name="Boot from")
+    devices.locator("option", has_text="vda").wait_for(state="attached")
+    hand.choose(devices, devices.locator("option", has_text="vda").evaluate("el => el.text"))
+    walk.press("Boot from it", details)
+    walk.press("Apply order", details)
+    walk.apply()
+    walk.picture("hardware")
+
+
+def planned(walk):
+    walk.book.wait("() => document.querySelector('.labvirt-details [data-preview=ready]')", 40)
 
 
 def snapshot_and_revert(walk):
