@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from labvirt.status.series import find_series
+from labvirt.widgets.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,14 +38,14 @@ def notes_of(driver: LiveDriver, samples: Sequence[Sample]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if driver.domains is not None:
         if not active & set(driver.domains):
-            return {"empty": f"{driver.title} is not running"}
+            return {"empty": spoken(f"{driver.title} is not running")}
     elif not active:
         text = f"No guest is running on {driver.title}"
         alone = not any(line.series.kind == "host" for panel in panels for line in panel.lines)
-        return {"empty" if alone else "note": f"{text}."}
+        return {"empty" if alone else "note": spoken(f"{text}.")}
     waited = max(sample.at for sample in samples) - driver.started_at > _PATIENCE_S
     notes = {
-        panel.key: " ".join(dict.fromkeys(_reasons(driver, panel, waited=waited)))
+        panel.key: " ".join(map(spoken, dict.fromkeys(_reasons(driver, panel, waited=waited))))
         for panel in panels
     }
     if shown := {key: text for key, text in notes.items() if text}:

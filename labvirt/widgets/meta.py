@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from labvirt.widgets.i18n import _, told
+from labvirt.widgets.i18n import N_, _, language, told
 from labvirt.widgets.words import WORDS
 
 if TYPE_CHECKING:
@@ -21,13 +21,40 @@ def line_of(line: Line) -> dict[str, Any]:
     """Return what a view has to know of a line."""
     return {
         "key": line.key,
-        "label": line.label,
+        "label": legend(line.label),
         "colour": line.colour,
         "dash": line.dash,
         "negated": line.negated,
         "title": line.series.title,
         "definition": line.series.definition,
     }
+
+
+#: Last words of a line's name in the legend; before them stands a name of a disk, card or guest.
+_LEGEND: Final = {
+    "guest": N_("guest"),
+    "steal": N_("waiting for a CPU"),
+    "given": N_("given to the guest"),
+    "used": N_("used"),
+    "read": N_("read"),
+    "written": N_("written"),
+    "write": N_("writing"),
+    "received": N_("received"),
+    "sent": N_("sent"),
+    "host": N_("the whole host"),
+    "its domains": N_("its VMs"),
+    "given to domains": N_("given to VMs"),
+}
+
+
+def legend(label: str) -> str:
+    """Return the name of a line in the language of the views; names in it stay."""
+    if language() == "en":
+        return label
+    for words, text in sorted(_LEGEND.items(), key=lambda one: -len(one[0])):
+        if label == words or label.endswith(f" {words}"):
+            return label[: len(label) - len(words)] + _(text)
+    return label
 
 
 def mark_of(mark: Mark) -> dict[str, Any]:

@@ -220,7 +220,7 @@ class Rows:
         before = self.now[_SHARE].copy()
         self.now[:, self.of_host(sample.host)] = np.nan
         domains = sample.tables.get("domain")
-        if domains is not None and domains.subjects:
+        if domains is not None:
             slots = self._slots_of(sample.host, domains.subjects)
             picked = domains.values[:, _DOMAIN_COLUMNS].T
             picked[_SHARE] = _share(picked[_CPU], picked[_SHARE], before[slots])

@@ -14,6 +14,7 @@ WORDS: dict[str, str] = {
     "window": "Time shown",
     "window_tip": "Show the last {minutes} min",
     "minutes": "last {minutes} min",
+    "range": "{minutes} min",
     "reset": "Reset zoom",
     "reset_tip": "Show the newest values again (0)",
     "table": "Table",

@@ -5,6 +5,7 @@ Pictures go to the folder that ``LABVIRT_UI_ARTEFACTS`` names, else to pytest's 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -33,11 +34,23 @@ SETTINGS = {
 }
 
 
+def _load(name):
+    """Load a helper beside the tests, which are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+_load("hands")
+_load("pages")
+
+
 def pytest_collection_modifyitems(items):
     skip = pytest.mark.skip(reason="no chromium (Debian package chromium)")
     for item in items:
         if Path(item.fspath).parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.timeout(240))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(240))
             if CHROMIUM is None:
                 item.add_marker(skip)
 
@@ -306,6 +319,21 @@ class Lab:
     def picture(self, name, locator=None):
         """Keep a picture of the page or a part of it."""
         (locator or self.page).screenshot(path=self.artefacts / f"{name}.png")
+
+    def tall(self, name, locator, width=1280):
+        """Keep a picture of a part that may be higher than the window; returns what sticks out."""
+        before = self.page.viewport_size
+        # JupyterLab's side bars take about 380 pixels.
+        self.page.set_viewport_size({"width": width, "height": 1000})
+        self.page.wait_for_timeout(60)
+        high = locator.evaluate("el => el.scrollHeight")
+        self.page.set_viewport_size({"width": width, "height": int(high) + 300})
+        locator.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(60)
+        self.picture(name, locator)
+        found = locator.evaluate(sys.modules["pages"].STICKING)
+        self.page.set_viewport_size(before)
+        return found
 
     def close(self):
         self.context.close()

@@ -169,6 +169,19 @@ def test_rows_come_and_go_and_their_slots_are_used_again(rows, machine):
     same(view, rows)
 
 
+def test_the_last_domain_of_a_host_goes_too():
+    machine, rows = Machine(count=1), Rows()
+    rows.put(machine.rows())
+    ticked(rows, machine)
+    # It has moved to another host: its event comes before the next sample.
+    rows.replace_host("alpha", machine.rows()[:1])
+    assert len(rows.rows) == 2, "its numbers are still those of the last sample"
+    machine.subjects, machine.vcpus = (), machine.vcpus[:0]
+    machine.count, machine.names = 0, {}
+    ticked(rows, machine)
+    assert [row.name for row in rows.rows.values()] == ["alpha"]
+
+
 def test_a_domain_nobody_told_of_gets_a_row_and_one_that_stops_no_numbers(rows, machine):
     bigger = Machine(count=6)
     bigger.names[uuid_of(5)] = "late"

@@ -12,6 +12,7 @@ from labvirt.widgets.forms.clashes import free_names, name_clash, taken_names
 from labvirt.widgets.forms.form import Form
 from labvirt.widgets.forms.static import status_word
 from labvirt.widgets.i18n import _
+from labvirt.widgets.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -295,7 +296,7 @@ class PlanForm(Form[S]):
     def _refuse(self, asked: Mapping[str, Any], text: str, errors: dict[str, str]) -> None:
         with self._lock:
             if self.state.data() == asked:
-                self._preview = {"state": "failed", "error": text}
+                self._preview = {"state": "failed", "error": spoken(text)}
                 self._plan_errors = errors
 
     def _apply(self) -> None:
@@ -313,7 +314,7 @@ class PlanForm(Form[S]):
         except SpecError as error:
             with self._lock:
                 self._plan_errors = self.state.placed(error)
-                self._preview = {"state": "failed", "error": str(error)}
+                self._preview = {"state": "failed", "error": spoken(str(error))}
             self._fail(str(error), focus=True)
         except LabvirtError as error:
             self._fail(str(error))
@@ -328,7 +329,7 @@ class PlanForm(Form[S]):
 
     def _fail(self, text: str, *, focus: bool = False) -> None:
         with self._lock:
-            self.phase, self.error, self._progress = "failed", text, {}
+            self.phase, self.error, self._progress = "failed", spoken(text), {}
             if focus:
                 self.focus_first()
         self.refresh()
@@ -337,7 +338,7 @@ class PlanForm(Form[S]):
         with self._lock:
             before = self._progress.get("step")
             self._progress = {
-                "stage": progress.stage,
+                "stage": spoken(progress.stage),
                 "step": progress.step,
                 "steps": progress.steps,
                 "fraction": progress.fraction,
@@ -385,9 +386,9 @@ def _preview_of(plan: Plan[Any]) -> dict[str, Any]:
     ]
     return {
         "state": "ready",
-        "title": plan.title,
-        "steps": [action.title for action in plan.actions],
-        "warnings": list(plan.warnings),
-        "destroys": list(plan.destroys),
+        "title": spoken(plan.title),
+        "steps": [spoken(action.title) for action in plan.actions],
+        "warnings": [spoken(each) for each in plan.warnings],
+        "destroys": [spoken(each) for each in plan.destroys],
         "tabs": [each for each in tabs if each[2]],
     }

@@ -20,6 +20,7 @@ __all__ = ["Checked", "Entry", "FormState"]
 
 S = TypeVar("S", bound=Spec)
 _LONGEST: Final = 100_000  # characters of one value; a description may be long
+_SAID: Final = 600
 _MOST: Final = 64  # elements of a list
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
@@ -249,7 +250,9 @@ class FormState(Generic[S]):
             text = f"{why} ({hint})" if hint else why
             if path != problem.field:
                 text = f"{problem.field}: {text}"
-            found[path] = f"{found[path]}; {text}" if path in found else text
+            text = f"{found[path]}; {text}" if path in found else text
+            # A value of a thousand digits is repeated in what is said of it.
+            found[path] = text if len(text) <= _SAID else f"{text[:_SAID]}…"
         if not error.problems:
             found[""] = str(error)
         return dict(sorted(found.items(), key=lambda each: order.get(each[0], len(order))))

@@ -195,7 +195,7 @@ def why_not(
 
 def _why_not(act: Act, facts: Facts) -> str:
     if facts.link != "connected":
-        return _("the link to {host} is {link}").format(host=facts.host, link=facts.link)
+        return _("the link to {host} is {link}").format(host=facts.host, link=_(facts.link))
     if facts.readonly and not act.reads:
         return _("{host} is open read-only").format(host=facts.host)
     if facts.state not in act.states:

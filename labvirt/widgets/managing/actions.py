@@ -134,7 +134,7 @@ ACTIONS: Final[tuple[Act, ...]] = (
             Field("destination", N_("Destination"), "host"),
             Field(
                 "live",
-                N_("Live"),
+                N_("Live migration"),
                 "flag",
                 default=True,
                 help=N_("The guest runs while its memory is copied"),

@@ -126,7 +126,10 @@ class ConnectionForm:
             **wide,
         )
         self.readonly = w.Checkbox(
-            description=_("Read-only: look, change nothing"), indent=False, value=False
+            description=_("Read-only: look, change nothing"),
+            indent=False,
+            value=False,
+            layout={"width": "auto"},
         )
         self.connect = button(_("Connect"), _("Open this host"), self.go, kind="primary")
         self.words = w.HTML()
@@ -207,7 +210,7 @@ class HostList:
         self.hosts: tuple[Host, ...] = ()
         self._failed: dict[tuple[Uri, bool], str] = {}
         self.choice = w.Select(
-            options=[], description=_("Hosts"), rows=5, layout=w.Layout(width="98%")
+            options=[], description=_("Hosts"), rows=5, layout=w.Layout(width="100%")
         )
         self.choice.observe(lambda _change: self._look(), names="value")
         self.words = w.HTML()

@@ -23,6 +23,7 @@ from labvirt.widgets.managing.parts import (
     told,
     unbind,
 )
+from labvirt.widgets.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -269,7 +270,7 @@ class Deed:
                 if not self._cancelled.is_set() and progress.stage and language() == "en":
                     put(
                         self.words,
-                        value=status(_("Under way: {title}").format(title=progress.stage)),
+                        value=status(_("Under way: {title}").format(title=spoken(progress.stage))),
                     )
 
         if self._timer is None:
@@ -303,7 +304,7 @@ class Deed:
 
 
 def _titles(plans: Sequence[Plan[Any]]) -> str:
-    return "; ".join(dict.fromkeys(f"{plan.title} ({plan.host.name})" for plan in plans))
+    return "; ".join(dict.fromkeys(f"{spoken(plan.title)} ({plan.host.name})" for plan in plans))
 
 
 def _together(failures: Sequence[LabvirtError]) -> LabvirtError:
@@ -316,14 +317,14 @@ def _asked(title: str, plans: Sequence[Plan[Any]], destroys: Sequence[str]) -> s
 
     parts = [heading(title)]
     if destroys:
-        items = "".join(f"<li>{escape(each)}</li>" for each in destroys)
+        items = "".join(f"<li>{escape(spoken(each))}</li>" for each in destroys)
         parts.append(
             f"<div role='alert'>✖ <b>{escape(_('This will be lost for good:'))}</b>"
             f"<ul style='margin:2px 0 2px 1.5em'>{items}</ul></div>"
         )
     warnings = [each for plan in plans for each in plan.warnings]
     if warnings:
-        items = "".join(f"<li>{escape(each)}</li>" for each in warnings)
+        items = "".join(f"<li>{escape(spoken(each))}</li>" for each in warnings)
         parts.append(
             f"<div>⚠ {escape(_('Note:'))}<ul style='margin:2px 0 2px 1.5em'>{items}</ul></div>"
         )

@@ -11,6 +11,7 @@ from labvirt.errors import LabvirtError, SpecError
 from labvirt.model.units import Size
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.charts import charts
+from labvirt.widgets.frame import framed
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deed import Deed
@@ -98,7 +99,7 @@ class Details(Shown):
         self.tab.observe(lambda _change: self._turn(), names="selected_index")
         title = w.HTML(_STYLE + parts.heading(f"{domain.name} · {domain.host.name}"))
         self.box = w.VBox([title, self.gone, self.tab, self.deed.area])
-        self.box.add_class("labvirt-details")
+        framed(self.box).add_class("labvirt-details")
         self._end = domain.host.listen(self._hear)
         self._turned()
 

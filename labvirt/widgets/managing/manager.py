@@ -12,6 +12,7 @@ from labvirt.errors import LabvirtError
 from labvirt.host.domain import Domain
 from labvirt.model.uri import Uri
 from labvirt.widgets.batch import is_batch
+from labvirt.widgets.frame import framed
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.ask import Ask
@@ -135,7 +136,7 @@ class Manager(Shown):
         join_forms(self.networks, self.storage, self.opened, lambda: self.hosts)
         self.menu = Menu(lambda: self.hosts, self.opened)
         self.box = w.VBox([parts.looks(), self.menu.box, self.tab, self.ask.box, self.deed.area])
-        self.box.add_class("labvirt-manager")
+        framed(self.box).add_class("labvirt-manager")
 
     # -- hosts -----------------------------------------------------------------------------------
 

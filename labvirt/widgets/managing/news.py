@@ -14,6 +14,7 @@ import ipywidgets as w
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.parts import button, put
+from labvirt.widgets.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +67,7 @@ def words_of(change: Change) -> str:
                 told.append(f"{label}: {_text(old)} → {_text(new)}")
         reason = getattr(after, "reason", "")
         if told and reason and getattr(before, "state", None) != getattr(after, "state", None):
-            told[0] += f" ({reason})"
+            told[0] += f" ({_(reason)})"
         if not told:
             return ""
         what = ", ".join(told)
@@ -78,7 +79,7 @@ def _text(value: Any) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, tuple):
         return ", ".join(str(each) for each in value) or "-"
-    return str(getattr(value, "text", None) or getattr(value, "value", None) or value)
+    return _(str(getattr(value, "text", None) or getattr(value, "value", None) or value))
 
 
 class EventTab:
@@ -200,9 +201,9 @@ class JournalTab:
             (
                 str(each.get("when", ""))[:19].replace("T", " "),
                 each.get("host", ""),
-                each.get("title", ""),
+                spoken(str(each.get("title", ""))),
                 _(str(each.get("outcome", ""))),
-                each.get("error", ""),
+                spoken(str(each.get("error", ""))),
             )
             for each in entries[:_ENTRIES]
         ]

@@ -131,7 +131,7 @@ class OverviewPage(Page):
         shown = [
             (_("Name"), record.name),
             (_("UUID"), record.uuid),
-            (_("State"), f"{_(record.state.text)} ({record.reason})"),
+            (_("State"), f"{_(record.state.text)} ({_(record.reason)})"),
             (_("Host"), self.domain.host.name),
             (_("Saved"), record.has_managed_save),
             (_("Persistent"), record.persistent),

@@ -11,6 +11,7 @@ import ipywidgets as w
 
 from labvirt.errors import LabvirtError
 from labvirt.widgets.i18n import _
+from labvirt.widgets.spoken import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -213,7 +214,7 @@ def cell(value: Any) -> str:
 def told(error: BaseException) -> str:
     """Return an error's own words; those of one that nobody expected with its kind."""
     if isinstance(error, LabvirtError):
-        return str(error)
+        return spoken(str(error))
     _log.error("a view failed", exc_info=error)
     return f"{type(error).__name__}: {error}"
 

@@ -200,7 +200,7 @@ class Chart {
       series: [{}, ...panel.lines.map((line) => this.series(line))],
       bands: this.bands(),
       axes: this.axes(),
-      padding: [8, 10, 0, 0],
+      padding: [8, 20, 0, 0],
       hooks: {
         drawClear: [(plot) => this.backdrop(plot)],
         draw: [(plot) => this.foreground(plot)],

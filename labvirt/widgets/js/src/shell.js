@@ -112,7 +112,7 @@ export class Shell {
     this.windows = WINDOWS.map((seconds) => {
       const minutes = seconds / 60;
       const tip = fill(words.window_tip, { minutes });
-      return button(`${minutes} min`, tip, () => this.setWindow(seconds), {
+      return button(fill(words.range, { minutes }), tip, () => this.setWindow(seconds), {
         name: `window-${seconds}`,
         with: { "aria-pressed": String(seconds === this.window) },
       });

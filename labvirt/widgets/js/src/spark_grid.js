@@ -13,7 +13,7 @@ const ELLIPSIS = "…";
 export const COLUMNS = {
   name: { width: 150, grow: true, left: true },
   id: { width: 42 },
-  state: { width: 100, left: true },
+  state: { width: 116, left: true },
   vcpus: { width: 52 },
   cpu: { width: 66, spark: "cpu" },
   cpu_host: { width: 88 },

@@ -395,7 +395,8 @@ export class Overview {
     const { words } = this;
     const [kind, text] = this.situation();
     this.host.dataset.state = kind;
-    const covers = !["live", "replay"].includes(kind);
+    // Hosts without VMs are to be seen all the same.
+    const covers = !["live", "replay", "empty"].includes(kind);
     this.overlay.hidden = !covers;
     this.overlay.className = `lv-overlay lv-${kind}`;
     if (covers) say(this.overlay.firstChild, text);
@@ -406,7 +407,7 @@ export class Overview {
     const seen = new Set(this.order.map((entry) => this.rows.get(entry)).filter((row) => row?.uuid));
     const shown = seen.size;
     const counts = fill(words.shown, { all, shown, selected: this.chosen.size });
-    say(this.status, covers ? text : `${text} · ${counts}`);
+    say(this.status, covers || kind === "empty" ? text : `${text} · ${counts}`);
     const picture = `${this.meta.title}. ${counts}`;
     if (this.canvas.getAttribute("aria-label") !== picture) this.canvas.setAttribute("aria-label", picture);
     const troubled = [...this.rows.rows.values()].filter((row) => row.stalled_since !== null);
