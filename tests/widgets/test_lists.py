@@ -394,8 +394,10 @@ def test_details_of_a_host_have_all_pages_and_leave_nothing(lab):
 
 @pytest.mark.lab
 def test_the_manager_opens_a_host_and_the_preferences(lab, manager):
-    manager.menu.details.click()
+    manager._open_row("alpha", "")  # Enter on the row of a host
     wait(lambda: "Host: alpha" in manager.tab.titles, "a tab")
+    manager.menu.details.click()
+    assert list(manager.tab.titles).count("Host: alpha") == 1
     manager.menu.preferences.click()
     wait(lambda: "Preferences" in manager.tab.titles, "a tab")
     manager.menu.preferences.click()
