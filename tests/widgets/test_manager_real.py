@@ -86,7 +86,7 @@ def do(manager, key, *, confirm=False, outcome="done", **fields):
         wait(lambda: deed.state == "asking", lambda: f"{deed.state}: {deed.words.value}")
         assert "lost" in deed.words.value
         deed.apply.click()
-    wait(lambda: deed.outcome, lambda: f"{deed.state}: {deed.words.value}", 60)
+    wait(lambda: deed.outcome, lambda: f"{deed.state}: {deed.words.value}", 150)
     assert deed.outcome == outcome, deed.words.value
     assert "Show me the command" in deed.command.value or outcome == "failed"
 
@@ -170,6 +170,7 @@ def test_a_clone_a_name_a_title_and_autostart(alpha, made, manager):
     manager.ask.cancel.click()
 
 
+@pytest.mark.slow(seconds=9)
 def test_vms_move_to_the_other_host_and_back_together(lab, made, manager):
     names = ["mig1", "mig2"]
     for name in names:
@@ -313,7 +314,7 @@ def test_a_host_is_opened_by_the_form_and_read_only(lab, made):
         shown.close()
 
 
-@pytest.mark.slow(seconds=25)
+@pytest.mark.slow(seconds=12)
 def test_the_system_back_end():
     name = f"mngsys-{os.getpid()}"
     with lv.Lab.start(name, hosts=2, backend="system", ephemeral=True) as lab:
