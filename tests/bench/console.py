@@ -139,4 +139,4 @@ def echoed(rounds: int) -> Result:
 
 
 def flooded(rounds: int) -> Result:
-    return Result("console, 10 MB drawn, two tabs", measured(rounds)[1], ())
+    return Result("console, 10 MB drawn", measured(rounds)[1], ())
