@@ -389,3 +389,55 @@ def test_a_read_only_host_says_why_nothing_can_be_made(book, jupyter):
     assert "read-only" in box.inner_text()
     jupyter.picture("create-readonly", box.locator(".lv-toolbar").last)
     book.ask("locked.close()")
+
+
+@pytest.mark.slow(seconds=12)
+def test_a_nat_network_and_a_pool_with_a_volume_are_made_by_mouse(book, jupyter):
+    said = book.ask(
+        f"wide = lv.Lab.start('uiw-{os.getpid()}', hosts=1, backend='system', ephemeral=True)", 60
+    )
+    if "Error" in said:
+        pytest.skip(f"the system back end does not work here: {said.strip().splitlines()[-1]}")
+    try:
+        book.cell(
+            "from IPython.display import display\n"
+            "host = wide.hosts[0]\n"
+            "both = [lv.ui.network_form(host), lv.ui.pool_form(host)]\n"
+            "for each in both: display(each)"
+        )
+        network = book.page.get_by_role("region", name="Create a virtual network").last
+        book.wait(
+            "() => [...document.querySelectorAll(\"[data-path='ips[0].address'] input\")].at(-1)?.value"
+        )
+        network.locator(".lv-notes").get_by_text("netmask 255.255.255.0").wait_for()
+        control(network, "name").fill("lan1")
+        make(network, "Create network")
+        assert "True lan1" in book.ask(
+            "n = host.networks['lan1']; print(n.info().is_active, n.name)"
+        )
+        pool = book.page.get_by_role("region", name="Create a storage pool").last
+        beside = book.ask("print(host.pools['default'].info().path + '-disks1')")
+        control(pool, "name").fill("disks1")
+        control(pool, "path").fill(beside.strip())
+        pool.get_by_label("Build").check()
+        make(pool, "Create pool")
+        book.cell("third = lv.ui.volume_form(host.pools['disks1'])\nthird")
+        volume = book.page.get_by_role("region", name="Create a volume").last
+        control(volume, "name").fill("web1.qcow2")
+        control(volume, "capacity").fill("1.5")
+        make(volume, "Create volume")
+        jupyter.picture("form-volume-made", volume)
+        assert "1536 MiB" in book.ask(
+            "print(host.pools['disks1'].volumes['web1.qcow2'].info().capacity)"
+        )
+    finally:
+        book.ask("[each.close() for each in [*both, third]]")
+        book.ask("wide.stop()", 60)
+
+
+def make(form, label):
+    """Press the button of a form and wait until the thing is made."""
+    button = form.get_by_role("button", name=label)
+    form.get_by_role("list", name="Steps").get_by_role("listitem").first.wait_for()
+    button.click()
+    form.locator(".lv-good").wait_for(timeout=30_000)
