@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -12,7 +13,7 @@ from labvirt.model.units import Size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["USUAL", "GuestOs", "find_os", "read_oses"]
+__all__ = ["USUAL", "GuestOs", "find_os", "like", "read_oses"]
 
 _DISKS: Final = frozenset({"http://pcisig.com/pci/1af4/1001", "http://pcisig.com/pci/1af4/1042"})
 _CARDS: Final = frozenset({"http://pcisig.com/pci/1af4/1000", "http://pcisig.com/pci/1af4/1041"})
@@ -92,6 +93,23 @@ def find_os(text: str, known: Sequence[GuestOs]) -> GuestOs | None:
             return each
     like = [each for each in known if wanted in each.name.casefold()]
     return like[0] if len(like) == 1 else None
+
+
+def like(text: str, known: Sequence[GuestOs], most: int = 40) -> tuple[GuestOs, ...]:
+    """Return the systems whose name or short id has every word of a text; the first of them.
+
+    Args:
+        text: words in any order; without any it is the first systems that are known.
+        known: the systems.
+        most: how many at most.
+    """
+    words = text.casefold().split()
+    found = (
+        each
+        for each in known
+        if all(word in f"{each.name} {each.key}".casefold() for word in words)
+    )
+    return tuple(islice(found, most))
 
 
 def read_oses(documents: Iterable[bytes], arch: str = "x86_64") -> tuple[GuestOs, ...]:

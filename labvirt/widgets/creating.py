@@ -10,7 +10,7 @@ from labvirt.host.movable import movable_plan
 from labvirt.install.oslist import has_osinfo, known_oses
 from labvirt.model.domain import DomainSpec
 from labvirt.model.domain_read import read_domain
-from labvirt.model.osinfo import GuestOs, find_os
+from labvirt.model.osinfo import GuestOs, find_os, like
 from labvirt.model.units import Size
 from labvirt.model.virtinstall_read import read_virt_install
 from labvirt.preferences import Preferences
@@ -60,9 +60,11 @@ SECTIONS: Final[tuple[Section, ...]] = (
 def create(host: Any, spec: DomainSpec | None = None) -> Create:
     """Return a form that makes a VM on a host (G2.2-03 to G2.2-13).
 
-    One page, or step by step; presets; from a virt-install line of 2009 or of today, or from XML.
-    It shows the plan as steps, XML, virsh, virt-install and Python before anything is made, and
-    `host.plan(spec).start()` is all that its button does.
+    One page, or step by step; presets, one's own too; from a virt-install line of 2009 or of today,
+    or from XML; the operating system fills in what it needs. It shows the plan as steps, XML, virsh,
+    virt-install and Python (which goes into a new cell) before anything is made, says whether the
+    VM could migrate, and `host.plan(spec).start()` is all that its button does. Then the console
+    opens below it, or the details of a VM that is only defined.
 
     Args:
         host: where; a read-only one disables the button and says why.
@@ -193,7 +195,7 @@ class Create(PlanForm[DomainSpec]):
             "error": _("No such system is known; nothing is filled in") if unknown else "",
             "example": "Debian 12",
             "more": False,
-            "offered": [each.name for each in self._oses] or ["Debian 12"],
+            "offered": [each.name for each in like(self._os, self._oses)] or ["Debian 12"],
         }
 
     def more(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labvirt.install.oslist import known_oses
-from labvirt.model.osinfo import USUAL, find_os, read_oses
+from labvirt.model.osinfo import USUAL, find_os, like, read_oses
 
 OLD = b"""<libosinfo version="0.0.1"><os id="http://x/old/1">
 <short-id>old1</short-id><short-id>older</short-id><name>Old 1</name><name xml:lang="ru">S 1</name>
@@ -54,6 +54,13 @@ def test_a_system_is_found_by_short_id_name_or_a_part_that_is_its_alone():
     assert find_os("debian", USUAL) is None, "there are two"
     assert find_os("", USUAL) is None
     assert find_os("<script>", USUAL) is None
+
+
+def test_systems_are_searched_by_words_in_any_order():
+    assert [each.key for each in like("12 debian", USUAL)] == ["debian12"]
+    assert {each.key for each in like("WIN server", USUAL)} == {"win2k8", "win2k3"}
+    assert like("<b>", USUAL) == ()
+    assert like("", USUAL, 3) == USUAL[:3]
 
 
 def test_the_list_of_this_machine_has_the_systems_of_the_guide(tmp_path, monkeypatch):
