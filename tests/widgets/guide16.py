@@ -69,12 +69,12 @@ ROWS = (
     ("G16.15-05", "connection to the physical network", "network_form", ""),
     ("G16.15-06", "ready page", "network_form", ""),
     ("G16.15-07", "the new network in the list", "manager", "networks.list.choice"),
+    ("G16.5-01", "opens from the notebook that labvirt notebook starts on", "manager", ""),
 )
 
 #: Steps that no view covers yet, and why: who adds one takes its line away.
 OPEN = {
     "G16.4-02": "the default address of the display is a matter of GraphicsSpec, not of a view",
-    "G16.5-01": "the launcher notebook",
     "G16.5-02": "a remote JupyterLab needs no view: ssh -L",
     "G16.6-01": "a dialog that restores a saved file; host.restore does it headless",
     "G16.8-01": "a form of preferences; labvirt.preferences is headless",
