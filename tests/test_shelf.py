@@ -93,7 +93,7 @@ def test_with_a_damaged_list_every_file_is_the_users(source, tmp_path, damage):
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(LabvirtError, match="laid out in .*file") as caught:
+    with pytest.raises(LabvirtError, match=r"laid out in .*file") as caught:
         shelf.lay_out(tmp_path / "file" / "books")
     assert "--folder" in str(caught.value)
 
@@ -158,8 +158,10 @@ def test_jupyterlab_is_told_where_what_and_in_which_language(monkeypatch, home):
 def test_jupyterlab_starts_on_the_book_and_ends_at_ctrl_c(tmp_path):
     port, folder = free_port(), tmp_path / "mine"
     process = subprocess.Popen(
-        [LABVIRT, "notebook", "manager", "--no-browser", "--lang", "ru"]
-        + ["--port", str(port), "--folder", str(folder)],
+        [
+            *(LABVIRT, "notebook", "manager", "--no-browser", "--lang", "ru"),
+            *("--port", str(port), "--folder", str(folder)),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path)},

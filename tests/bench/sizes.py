@@ -14,7 +14,9 @@ from labvirt.widgets.code import STATIC
 
 __all__ = ["licences", "parts", "show"]
 
-_HEADING = re.compile(r"^(?P<name>\S+) (?P<version>\d[\w.-]*) \((?P<licence>[\w .-]+)\)$", re.MULTILINE)
+_HEADING = re.compile(
+    r"^(?P<name>\S+) (?P<version>\d[\w.-]*) \((?P<licence>[\w .-]+)\)$", re.MULTILINE
+)
 
 
 def parts() -> dict[str, dict[str, int]]:
@@ -36,7 +38,9 @@ def licences() -> dict[str, tuple[str, str, str]]:
 
 def show() -> int:
     """Print both tables."""
-    sizes = Table(title="JavaScript of the views: fetched once per page, when a view of it is shown")
+    sizes = Table(
+        title="JavaScript of the views: fetched once per page, when a view of it is shown"
+    )
     for heading in ("File", "Part", "Bytes", "gzip"):
         sizes.add_column(heading, justify="left" if heading in {"File", "Part"} else "right")
     total = packed = 0

@@ -102,8 +102,10 @@ def offline(browser):
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on(
         "console",
-        lambda said: said.type in {"error", "warning"}
-        and page.complaints.append(f"{said.text} {said.location['url']}"),
+        lambda said: (
+            said.type in {"error", "warning"}
+            and page.complaints.append(f"{said.text} {said.location['url']}")
+        ),
     )
     yield page
     context.close()
@@ -137,7 +139,9 @@ def test_an_exported_page_is_whole_with_the_network_cut(tour, offline, artefacts
         assert "monospace" in offline.evaluate(mono)
     else:
         offline.wait_for_selector(".js-plotly-plot .xy")
-        drawn = "document.querySelectorAll('.js-plotly-plot')[0].querySelectorAll('.subplot').length"
+        drawn = (
+            "document.querySelectorAll('.js-plotly-plot')[0].querySelectorAll('.subplot').length"
+        )
         assert offline.evaluate(drawn) == 5, "a panel without data keeps its place"
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert offline.evaluate(wide) <= 0, "nothing sticks out of the page"

@@ -312,7 +312,9 @@ def test_every_package_in_the_files_has_its_licence_beside_them():
     assert packages
     for name in packages:
         known = lock[f"node_modules/{name}"]
-        before, heading, after = text.partition(f"\n{name} {known['version']} ({known['license']})\n")
+        _before, heading, after = text.partition(
+            f"\n{name} {known['version']} ({known['license']})\n"
+        )
         assert heading, name
         own = after.split("Unmodified; its source is https://")[1]
         words = {"MIT": "Permission is hereby granted", "MPL-2.0": "Mozilla Public License Version"}
