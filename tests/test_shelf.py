@@ -159,16 +159,8 @@ def test_jupyterlab_starts_on_the_book_and_ends_at_ctrl_c(tmp_path):
     port, folder = free_port(), tmp_path / "mine"
     process = subprocess.Popen(
         [
-            LABVIRT,
-            "notebook",
-            "manager",
-            "--no-browser",
-            "--lang",
-            "ru",
-            "--port",
-            str(port),
-            "--folder",
-            str(folder),
+            *(LABVIRT, "notebook", "manager", "--no-browser", "--lang", "ru"),
+            *("--port", str(port), "--folder", str(folder)),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -82,10 +82,10 @@ ROWS = (
     ("G16.15-05", "connection to the physical network", "network_form", ""),
     ("G16.15-06", "ready page", "network_form", ""),
     ("G16.15-07", "the new network in the list", "manager", "networks.list.choice"),
+    ("G16.5-01", "opens from the notebook that labvirt notebook starts on", "manager", ""),
 )
 
 #: Steps that no view covers yet, and why: who adds one takes its line away.
 OPEN = {
-    "G16.5-01": "the launcher notebook",
     "G16.5-02": "a remote JupyterLab needs no view: ssh -L",
 }
