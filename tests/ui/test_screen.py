@@ -383,9 +383,18 @@ def test_two_views_of_one_screen_and_a_clipboard_between_them(book, jupyter):
 @pytest.mark.slow(seconds=10)
 def test_what_cannot_be_shown_says_what_can(book, jupyter, host):
     shown(book, SHOW.format(name="spicy"))
-    said = state_of(book, 1, "ended").locator(".lv-status").inner_text()
+    board = state_of(book, 1, "ended")
+    said = board.locator(".lv-status").inner_text()
     for words in ("SPICE", "screenshot()", "virt-viewer", "kind='vnc'"):
         assert words in said
+    picture = board.locator("img")
+    picture.wait_for()
+    assert picture.get_attribute("alt") == "Screen of spicy"
+    first = picture.get_attribute("src")
+    book.wait(f"() => document.querySelector('[data-lv] img').src !== {json.dumps(first)}")
+    assert picture.evaluate("async (el) => { await el.decode(); return el.naturalWidth }") >= 640
+    assert "keys and mouse are not sent" in board.locator(".lv-status").inner_text()
+    jupyter.picture("screen-still", board)
     gone(book)
     shown(
         book,
