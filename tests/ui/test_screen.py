@@ -323,7 +323,7 @@ def gone(book, name="screen"):
 EVERY = "".join(chr(code) for code in range(0x20, 0x7F))
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=20)
 def test_every_character_of_a_us_keyboard_is_typed_into_a_real_guest(book, jupyter, host):
     spec = lv.DomainSpec(
         name="shell",
@@ -350,7 +350,7 @@ def test_every_character_of_a_us_keyboard_is_typed_into_a_real_guest(book, jupyt
     gone(book)
 
 
-@pytest.mark.slow(seconds=8)
+@pytest.mark.slow(seconds=4)
 def test_two_views_of_one_screen_and_a_clipboard_between_them(book, jupyter):
     shown(book, SHOW.format(name="second"))
     shown(book, "screen", of=2)
@@ -380,7 +380,7 @@ def test_two_views_of_one_screen_and_a_clipboard_between_them(book, jupyter):
     gone(book)
 
 
-@pytest.mark.slow(seconds=10)
+@pytest.mark.slow(seconds=6)
 def test_what_cannot_be_shown_says_what_can(book, jupyter, host):
     shown(book, SHOW.format(name="spicy"))
     board = state_of(book, 1, "ended")
@@ -410,7 +410,7 @@ def test_what_cannot_be_shown_says_what_can(book, jupyter, host):
     gone(book)
 
 
-@pytest.mark.slow(seconds=15)
+@pytest.mark.slow(seconds=7)
 def test_it_goes_on_where_the_guest_has_moved_to(book, jupyter):
     shown(book, SHOW.format(name="second"))
     board = connected(book, 1)
@@ -426,7 +426,7 @@ def test_it_goes_on_where_the_guest_has_moved_to(book, jupyter):
     gone(book)
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=5)
 def test_dark_narrow_russian_and_nothing_serious_for_axe(book, jupyter):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -470,7 +470,7 @@ def reloaded(jupyter, book):
     pytest.skip("JupyterLab lost its widgets three times: model not found")
 
 
-@pytest.mark.slow(seconds=15)
+@pytest.mark.slow(seconds=20)
 def test_after_a_reload_and_when_the_kernel_is_gone(jupyter, host):
     book = jupyter.open("again", HEAD.format(lab=host.lab_name), SHOW.format(name="open"))
     page = jupyter.page
