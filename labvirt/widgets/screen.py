@@ -48,7 +48,8 @@ def screen(
     It works through the kernel and libvirt: no port is opened here, and on this machine a guest
     whose graphics listen on nothing will do. The display of a host that is reached by ssh comes
     through ssh. A password of the device is asked in the page and kept nowhere. When labvirt
-    migrates the domain, the view goes on with it on its new host.
+    migrates the domain, the view goes on with it on its new host. Of a screen that it cannot open
+    (SPICE, a display that only its host reaches) it shows a picture, renewed every few seconds.
 
     Args:
         domain: whose screen.
@@ -94,6 +95,7 @@ class ScreenView(Shown):
             self._send,
             connect=self._connect,
             about=self._about,
+            still=self._still,
             act=lambda do, confirmed: self.desk.act(do, confirmed=confirmed),
             facts=lambda: self.desk.facts,
             words=lambda: screen_words() | {"look": self._look},
@@ -159,6 +161,10 @@ class ScreenView(Shown):
             return False
         self.moved(domain)
         return True
+
+    def _still(self) -> tuple[str, bytes]:
+        shot = self.domain.screenshot()
+        return shot.mime, shot.data
 
     def _about(self) -> dict[str, Any]:
         """Return what the view shows of the display that it is connected to."""

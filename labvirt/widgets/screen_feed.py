@@ -3,7 +3,8 @@
 A view says ``open``; it gets a connection of its own, whose bytes come as ``b {view, s, n}`` and go as
 ``w {view, s, n}`` (`s` names the session, `n` counts from 1). A lost message would garble VNC for
 good, so whoever sees a hole ends the session, and the view opens another one. ``end {view, s, why}``
-tells that the guest hung up.
+tells that the guest hung up. A view that cannot be connected asks for ``still``: a picture that
+libvirt takes.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ class ScreenFeed:
         facts: gives the state of the VM.
         words: gives the texts of the view.
         about: gives what a view shall know of the display that it is connected to.
+        still: takes a picture: its MIME type, and its bytes.
     """
 
     def __init__(
@@ -127,9 +129,10 @@ class ScreenFeed:
         facts: Callable[[], dict[str, Any]],
         words: Callable[[], dict[str, Any]] = dict,
         about: Callable[[], dict[str, Any]] = dict,
+        still: Callable[[], tuple[str, bytes]] = lambda: ("", b""),
     ) -> None:
         self._sender, self._connect, self._act = send, connect, act
-        self._about = about
+        self._about, self._still = about, still
         self._facts, self._words = facts, words
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -162,10 +165,10 @@ class ScreenFeed:
         if kind == "hello":
             self.send({"t": "words", "view": view, "words": self._words()}, [])
             self.push_state()
-        elif kind == "open":
-            threading.Thread(
-                target=self._open, args=(view,), name="labvirt-screen open", daemon=True
-            ).start()
+        elif kind in {"open", "still"}:
+            run = self._open if kind == "open" else self._take
+            name = f"labvirt-screen {kind}"
+            threading.Thread(target=run, args=(view,), name=name, daemon=True).start()
         elif kind == "act":
             self._act(str(message.get("do", "")), message.get("confirm") is True)
         elif kind == "beat":
@@ -225,6 +228,13 @@ class ScreenFeed:
             session = self._sessions[view] = Session(sock, view, number, self)
             self.send({"t": "opened", "view": view, "s": number, "about": about}, [])
             session.start()
+
+    def _take(self, view: str) -> None:
+        """Send a picture; without one the view asks no more."""
+        mime, data = "", b""
+        with contextlib.suppress(LabvirtError):
+            mime, data = self._still()
+        self.send({"t": "still", "view": view, "mime": mime}, [data] if data else [])
 
     def _refuse(self, view: str, why: str) -> None:
         self.send({"t": "end", "view": view, "s": 0, "why": why}, [])

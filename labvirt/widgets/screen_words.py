@@ -67,6 +67,7 @@ def _answers() -> dict[str, str]:
         "viewing": _("Connected, view only"),
         "stopped": _("The VM is not running: press Run"),
         "ended": _("Not connected: {why}"),
+        "still": _("A picture taken every few seconds; keys and mouse are not sent"),
         "hung_up": _("the guest hung up"),
         "other": _("this is not the screen of {name}: it says that it is {other}'s"),
         "refused": _("The screen refused the password: give it again"),

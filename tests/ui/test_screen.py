@@ -323,7 +323,7 @@ def gone(book, name="screen"):
 EVERY = "".join(chr(code) for code in range(0x20, 0x7F))
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=20)
 def test_every_character_of_a_us_keyboard_is_typed_into_a_real_guest(book, jupyter, host):
     spec = lv.DomainSpec(
         name="shell",
@@ -350,7 +350,7 @@ def test_every_character_of_a_us_keyboard_is_typed_into_a_real_guest(book, jupyt
     gone(book)
 
 
-@pytest.mark.slow(seconds=8)
+@pytest.mark.slow(seconds=4)
 def test_two_views_of_one_screen_and_a_clipboard_between_them(book, jupyter):
     shown(book, SHOW.format(name="second"))
     shown(book, "screen", of=2)
@@ -380,12 +380,21 @@ def test_two_views_of_one_screen_and_a_clipboard_between_them(book, jupyter):
     gone(book)
 
 
-@pytest.mark.slow(seconds=10)
+@pytest.mark.slow(seconds=6)
 def test_what_cannot_be_shown_says_what_can(book, jupyter, host):
     shown(book, SHOW.format(name="spicy"))
-    said = state_of(book, 1, "ended").locator(".lv-status").inner_text()
+    board = state_of(book, 1, "ended")
+    said = board.locator(".lv-status").inner_text()
     for words in ("SPICE", "screenshot()", "virt-viewer", "kind='vnc'"):
         assert words in said
+    picture = board.locator("img")
+    picture.wait_for()
+    assert picture.get_attribute("alt") == "Screen of spicy"
+    first = picture.get_attribute("src")
+    book.wait(f"() => document.querySelector('[data-lv] img').src !== {json.dumps(first)}")
+    assert picture.evaluate("async (el) => { await el.decode(); return el.naturalWidth }") >= 640
+    assert "keys and mouse are not sent" in board.locator(".lv-status").inner_text()
+    jupyter.picture("screen-still", board)
     gone(book)
     shown(
         book,
@@ -401,7 +410,7 @@ def test_what_cannot_be_shown_says_what_can(book, jupyter, host):
     gone(book)
 
 
-@pytest.mark.slow(seconds=15)
+@pytest.mark.slow(seconds=7)
 def test_it_goes_on_where_the_guest_has_moved_to(book, jupyter):
     shown(book, SHOW.format(name="second"))
     board = connected(book, 1)
@@ -417,7 +426,7 @@ def test_it_goes_on_where_the_guest_has_moved_to(book, jupyter):
     gone(book)
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=5)
 def test_dark_narrow_russian_and_nothing_serious_for_axe(book, jupyter):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -447,7 +456,21 @@ def test_dark_narrow_russian_and_nothing_serious_for_axe(book, jupyter):
     gone(book)
 
 
-@pytest.mark.slow(seconds=15)
+def reloaded(jupyter, book):
+    """Load the page anew; JupyterLab itself may lose its widgets at that (ipywidgets#3823)."""
+    for _ in range(3):
+        jupyter.page.goto(jupyter.url(book.name).replace("&reset", ""), wait_until="commit")
+        seen = jupyter.page.wait_for_function(
+            """() => document.querySelector('[data-lv=ready][data-state=connected]') ? 'view'
+              : document.body.innerText.includes('model not found') ? 'lost' : null""",
+            timeout=60_000,
+        ).json_value()
+        if seen == "view":
+            return
+    pytest.skip("JupyterLab lost its widgets three times: model not found")
+
+
+@pytest.mark.slow(seconds=20)
 def test_after_a_reload_and_when_the_kernel_is_gone(jupyter, host):
     book = jupyter.open("again", HEAD.format(lab=host.lab_name), SHOW.format(name="open"))
     page = jupyter.page
@@ -459,8 +482,7 @@ def test_after_a_reload_and_when_the_kernel_is_gone(jupyter, host):
     made = "".join(output["text/html"])
     assert 'src="data:image/png;base64,' in made
     assert re.search(r'alt="open on alpha: screen, \d{4}-', made)
-    page.goto(jupyter.url(book.name).replace("&reset", ""), wait_until="commit")
-    page.wait_for_selector("[data-lv=ready][data-state=connected]", timeout=60_000)
+    reloaded(jupyter, book)
     wait_for_ink(jupyter, book.boards.first, 300)
     page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.wait_for_selector("[data-lv][data-state=disconnected]", timeout=40_000)

@@ -225,6 +225,8 @@ def test_the_view_is_told_whose_screen_it_is_and_every_error_ends_the_waiting():
     for view in ("a", "b"):
         feed.receive({"t": "open", "view": view})
         assert said("opened", view)["about"] == {"guest": "web1"}
+    feed.receive({"t": "still", "view": "a"})
+    assert said("still", "a")["mime"] == ""
     feed.receive({"t": "open", "view": "c"})
     assert said("end", "c") == {"t": "end", "view": "c", "s": 0, "why": "<b>boom</b>"}
     feed.close()

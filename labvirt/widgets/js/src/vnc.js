@@ -5,6 +5,7 @@ import { Desk } from "./desk.js";
 import { fill, make, press, say } from "./dom.js";
 import { Login } from "./login.js";
 import { Paste } from "./paste.js";
+import { Still } from "./still.js";
 import { MODIFIERS, Sticky } from "./sticky.js";
 
 const F1 = 0xffbe;
@@ -32,6 +33,7 @@ export class ScreenView {
     link.on("opened", ({ s, about }) => this.begin(s, about));
     link.on("b", (message, buffer) => message.s === this.session && this.channel?.take(message, buffer));
     link.on("end", ({ s, why }) => this.hungUp(s, why));
+    link.on("still", ({ mime }, buffer) => this.still.show(mime, buffer));
     link.on("lost", () => this.draw());
     link.on("closed", () => this.close());
   }
@@ -76,6 +78,11 @@ export class ScreenView {
     // After noVNC's own handlers: what is held must go down after the real key went up.
     this.screen.addEventListener("keyup", (event) => setTimeout(() => this.sticky.up(event.key), 0), true);
     const { desk } = this;
+    this.still = new Still(() => this.link.send({ t: "still" }), (img) => {
+      img.alt = fill(words.label, this.facts?.where);
+      this.screen.replaceChildren(img);
+      this.draw();
+    });
     this.login = new Login(words, (given) => this.answer(given));
     this.paste = new Paste(words, {
       give: (text) => this.rfb?.clipboardPasteFrom(text),
@@ -155,6 +162,7 @@ export class ScreenView {
       this.tries += 1;
     }
     this.setState("ended");
+    if (running && !this.retry) this.still.begin();
   }
 
   shut() {
@@ -166,6 +174,7 @@ export class ScreenView {
     this.refusal = "";
     this.given = null;
     this.login?.hide();
+    this.still?.end();
     try {
       rfb?.disconnect();
     } catch {
@@ -284,9 +293,9 @@ export class ScreenView {
     this.shot.disabled = !usable;
     this.again.hidden = state !== "ended";
     // Nothing will come here: no empty box.
-    this.screen.hidden = state === "ended" && !this.retry;
+    this.screen.hidden = state === "ended" && !this.retry && !this.still.img;
     if (link.isLost || state === "closed") return this.desk.lose(link.isLost ? words.disconnected : words.closed);
-    const text = state === "ended" ? fill(words.ended, { why: this.why }) : words[usable && this.viewOnly ? "viewing" : state];
+    const text = state === "ended" ? fill(words.ended, { why: this.why }) + (this.still.img ? `\n${words.still}` : "") : words[usable && this.viewOnly ? "viewing" : state];
     if (!this.facts) return say(this.desk.status, text ?? "");
     this.root.setAttribute("aria-label", fill(words.label, this.facts.where));
     const vm = this.facts.vm_text && state !== "stopped" ? `${this.facts.vm_text}. ` : "";
