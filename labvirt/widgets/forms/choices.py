@@ -114,6 +114,9 @@ class Offers(Choices):
         for name, ask in self._own.items():
             with contextlib.suppress(LabvirtError):
                 self._found[name] = tuple(ask())
+        if self._host is None:
+            with self._lock:
+                self.state = "ready"
 
     def of(self, spec: str, path: str, kind: Callable[[], str]) -> tuple[str, ...]:
         """Return what may be chosen for a field; see `Choices.of`."""

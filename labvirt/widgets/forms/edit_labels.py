@@ -88,7 +88,7 @@ EDIT_LABELS: Final[dict[str, str]] = {
     "version": N_("Version"),
     "xml": "XML",
     "destination": N_("Destination"),
-    "live": N_("Live"),
+    "live": N_("Live migration"),
     "persistent": N_("Keep on the destination"),
     "undefine": N_("Remove from this host"),
     "copy_storage": N_("Copy storage"),

@@ -66,10 +66,10 @@ class BootOrder:
         self._is_readonly = readonly
         self._whats = {name: what for name, what, _place in devices}
         stored = tuple(name for name, _what, place in devices if place is not None)
-        edited = tuple(self.order) != self._was
-        if edited and stored != self._was:
-            text = _("Somebody else has changed the order meanwhile: Revert shows what holds now.")
-            put(self.words, value=status(text))
+        edited = tuple(self.order) not in {self._was, stored}
+        text = _("Somebody else has changed the order meanwhile: Revert shows what holds now.")
+        if not edited or stored != self._was:
+            put(self.words, value=status(text) if edited else "")
         self._was = stored
         if not edited:
             self.order = list(stored)
