@@ -228,7 +228,10 @@ def _terms(text: str) -> Iterator[Term | Fault]:
         elif head is not None:
             yield _of_field(head, values, at, negated=negated)
         elif values:
-            yield Term("", "~", (re.escape(values[0][0].lower()),), negated=negated)
+            word, quoted = values[0]
+            yield Term(
+                "", "~", (_pattern(word.lower(), quoted=quoted, inside=True),), negated=negated
+            )
         else:
             yield Fault(began, at, "minus", {}, "-tag:old")
 
@@ -285,16 +288,18 @@ def _of_field(
             patterns += [f"^{each}$" for each in _STATES[value.lower()]]
         else:
             whole = op == "=" or field in _WHOLE
-            patterns.append(_pattern(value.lower(), whole=whole, plain=quoted))
+            patterns.append(_pattern(value.lower(), whole=whole, quoted=quoted))
     return Term(field, "~", tuple(patterns), negated=negated)
 
 
-def _pattern(value: str, *, whole: bool, plain: bool) -> str:
-    if plain or not re.search(r"[*?]", value):
+def _pattern(value: str, *, whole: bool = False, quoted: bool = False, inside: bool = False) -> str:
+    """Return a value as a regular expression; stars are about the whole text unless `inside`."""
+    stars = not quoted and re.search(r"[*?]", value) is not None
+    if not stars:
         made = re.escape(value)
         return f"^{made}$" if whole else made
-    # A pattern with stars is about the whole text, as in a shell.
-    return "^" + "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in value) + "$"
+    made = "".join({"*": ".*", "?": "."}.get(each) or re.escape(each) for each in value)
+    return made if inside else f"^{made}$"
 
 
 def _number(

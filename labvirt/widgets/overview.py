@@ -261,22 +261,27 @@ class Overview(Shown):
         Raises:
             NotFoundError: there is no such domain among the rows.
         """
-        with self.driver.lock:
-            rows = [row for row in self.driver.rows.rows.values() if row.uuid]
-        if not rows and domains:
+        found = self._uuids(domains)
+        if not all(fits for _wanted, fits in found):
+            # While nobody looks, nobody hears of new ones.
             self.driver.refresh()
-            rows = [row for row in self.driver.rows.rows.values() if row.uuid]
-        found: list[str] = []
-        for each in domains:
-            wanted = getattr(each, "uuid", each)
-            fits = [row.uuid for row in rows if wanted in {row.uuid, row.name}]
+            found = self._uuids(domains)
+        for wanted, fits in found:
             if not fits:
                 raise NotFoundError(
                     f"select {wanted!r:.80} in the overview of {self.driver.title}",
                     hint="give names or UUIDs of domains that are there",
                 )
-            found += fits
-        self._set(tuple(dict.fromkeys(found)))
+        self._set(tuple(dict.fromkeys(uuid for _wanted, fits in found for uuid in fits)))
+
+    def _uuids(self, domains: Sequence[Any]) -> list[tuple[Any, list[str]]]:
+        with self.driver.lock:
+            rows = [row for row in self.driver.rows.rows.values() if row.uuid]
+        asked = [getattr(each, "uuid", each) for each in domains]
+        return [
+            (wanted, [row.uuid for row in rows if wanted in {row.uuid, row.name}])
+            for wanted in asked
+        ]
 
     def _set(self, uuids: tuple[str, ...]) -> None:
         if uuids == self._selected:

@@ -45,6 +45,7 @@ ROW_WORDS: dict[str, Any] = {
     "filter": "Filter VMs",
     "filter_tip": "Words, or terms such as state:running tag:web mem>1G -tag:old",
     "filter_help": "Help on filters",
+    "completions": "What may come next in the filter",
     "filter_try": "try: {hint}",
     "filter_lines": (_FILTER_WORDS, _FILTER_TERMS),
     "filter_fields": FIELDS,

@@ -14,6 +14,7 @@ from tests.bench import (
     create,
     images,
     imports,
+    manager,
     networks,
     overview,
     rates,
@@ -49,6 +50,7 @@ ALL = {
     "rates": (rates.run, rates.history),
     "charts": (charts.processor, charts.browser, charts.kernel, charts.volume, charts.flat),
     "overview": (overview.browser, overview.kernel, overview.volume),
+    "manager": (manager.usable,),
     "recording": (recording.run,),
     "console": (console.echoed, console.flooded),
 }

@@ -47,6 +47,10 @@ def fits(text, record):
         ("web", True, True),  # the other has the tag webdev
         ("WEB1", True, False),
         ("web running", True, False),
+        ("w?b1", True, False),
+        ("two*more", False, False),  # in one line of text
+        ("pro*1", True, False),
+        ('"w?b1"', False, False),
         ('"two words"', True, False),
         ("«two words»", True, False),
         ('"two  words"', False, False),

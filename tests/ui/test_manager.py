@@ -136,6 +136,88 @@ def test_keys_in_the_manager_do_nothing_to_the_notebook(book):
     assert book.page.evaluate(cells) == before
 
 
+def rows(book, count):
+    book.wait(
+        "() => document.querySelector('.labvirt-manager [data-lv]').dataset.rows === '"
+        + str(count)
+        + "'"
+    )
+
+
+def test_a_filter_is_typed_and_its_fault_is_shown(book, jupyter):
+    search = area(book).get_by_role("searchbox")
+    board = area(book).locator("[data-lv]").first
+    search.fill("tag:we")
+    board.locator(".lv-fault").wait_for(state="hidden")
+    book.ask("web1.set_tags(['web', 'old']); odd.set_tags(['web'])")
+    search.fill("tag:web -tag:old")
+    rows(book, 2)  # the host and db1
+    search.fill("db stat:running")
+    board.locator(".lv-fault").get_by_text("there is no field “stat”").wait_for()
+    assert search.get_attribute("aria-invalid") == "true"
+    assert board.locator(".lv-fault mark").inner_text() == "stat"
+    jupyter.picture("manager-filter-fault", area(book))
+    search.fill("state:off mem<1G")
+    board.locator(".lv-fault").wait_for(state="hidden")
+    search.fill("ta")
+    board.locator(".lv-completions").get_by_role("button", name="tag:").click()
+    board.locator(".lv-completions").get_by_role("button", name="tag:old").click()
+    assert search.input_value() == "tag:old"
+    rows(book, 2)
+    search.fill("")
+    board.get_by_role("button", name="Help on filters").click()
+    board.get_by_text("a tag, whole").wait_for()
+    jupyter.picture("manager-filter-help", area(book))
+    board.get_by_role("button", name="Help on filters").click()
+    rows(book, 4)
+
+
+def test_groups_by_tag_fold_and_show_a_vm_in_each(book, jupyter):
+    board = area(book).locator("[data-lv]").first
+    board.locator("[data-do=group]").select_option("tag")
+    rows(book, 7)  # old: web1; web: db1, web1; none: sys1
+    grid = board.get_by_role("grid")
+    grid.focus()
+    for key in ("Home", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown"):
+        book.page.keyboard.press(key)
+    current = "() => document.querySelector('.labvirt-manager [data-lv]').dataset.current"
+    assert book.page.evaluate(current) == "web1"
+    jupyter.picture("manager-groups-tag", area(book))
+    book.page.keyboard.press("ArrowLeft")
+    rows(book, 5)
+    assert book.page.evaluate(current) == "web"
+    book.page.keyboard.press("ArrowRight")
+    rows(book, 7)
+    board.locator("[data-do=group]").select_option("state")
+    jupyter.picture("manager-groups-state", area(book))
+    board.locator("[data-do=group]").select_option("host")
+    rows(book, 4)
+
+
+def test_the_menu_of_a_row_by_mouse_and_by_keyboard(book, jupyter):
+    board = area(book).locator("[data-lv]").first
+    board.locator(".lv-scroller").click(button="right", position={"x": 60, "y": 39})
+    menu = book.page.get_by_role("menu")
+    menu.wait_for()
+    jupyter.picture("manager-menu")
+    assert menu.get_by_role("menuitem", name="Pause (db1 is shut off)").count() == 1
+    book.page.keyboard.press("Escape")
+    menu.wait_for(state="detached")
+    book.page.keyboard.press("Shift+F10")
+    menu.get_by_role("menuitem", name="Run", exact=True).wait_for()
+    assert book.page.evaluate("() => document.activeElement.textContent") == "Run"
+    for _ in range(40):
+        if book.page.evaluate("() => document.activeElement.dataset.act") == "title":
+            break
+        book.page.keyboard.press("ArrowDown")
+    book.page.keyboard.press("Enter")
+    field = area(book).locator(".labvirt-ask").get_by_label("Title")
+    field.wait_for()
+    assert field.input_value() == "<script>window.hurt = 1</script>"
+    area(book).locator(".labvirt-ask").get_by_role("button", name="Cancel").click()
+    book.ask("manager.select()")
+
+
 def test_every_tab_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -188,6 +270,20 @@ def test_in_russian_no_name_of_a_button_is_cut_off(book, jupyter):
         "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
     )
     assert cut == []
+    titles = board.locator(".lm-TabBar-tabLabel").evaluate_all(
+        "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
+    )
+    assert titles == []
+    board.get_by_role("button", name="Ещё действия").click()
+    board.locator(".lv-scroller").click(position={"x": 60, "y": 39})
+    board.locator(".lv-detail").get_by_text("выключена").wait_for()
+    jupyter.picture("manager-ru-more", board)
+    if "LABVIRT_UI_ARTEFACTS" in os.environ:
+        for wide in (880, 1700):
+            jupyter.page.set_viewport_size({"width": wide, "height": 1000})
+            book.page.wait_for_timeout(400)
+            jupyter.picture(f"manager-ru-{wide}", board)
+        jupyter.page.set_viewport_size({"width": 1280, "height": 1000})
     book.ask("russian.close(); lv.ui.set_language('en')")
 
 

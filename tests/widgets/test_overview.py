@@ -305,3 +305,54 @@ def test_a_thousand_views_leave_nothing(host):
     while [each for each in threading.enumerate() if each.name.startswith("labvirt-overview")]:
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_a_filter_and_a_group_are_given_or_told_by_a_view():
+    host = crowd.Host(count=6, inactive=2)
+    board = overview(host, inactive=True, filter="tag:web -name:vm0", group="tag")
+    shown = board.bundle()["text/html"]
+    assert "vm3" in shown
+    assert not [name for name in ("vm0<", "vm1<", "z-off0<") if name in shown]
+    told = []
+    board.feed.tell = told.append
+    board._receive({"t": "look", "look": {"filter": "stat:off mem>1M", "group": "os"}})
+    [message] = told
+    assert (message["t"], message["text"]) == ("filter", "stat:off mem>1M")
+    assert message["fault"] == {
+        "at": 0, "end": 4, "why": "there is no field “stat”", "hint": "state:…",
+    }  # fmt: skip
+    assert [term["field"] for term in message["terms"]] == ["mem"]
+    board._receive({"t": "look", "look": {"filter": "stat:off mem>1M", "group": "nothing"}})
+    assert len(told) == 1
+    assert board.look.group == "os"
+    board._receive({"t": "menu"})
+    assert len(told) == 1, "an overview alone has no menu"
+    done = []
+    board.menu, board.on_act = (lambda: [{"key": "run", "label": "Run", "why": ""}]), done.append
+    board._receive({"t": "menu"})
+    board._receive({"t": "act", "key": "run"})
+    assert told[-1]["items"][0]["key"] == "run"
+    assert done == ["run"]
+    board.close()
+    for wrong in ({"filter": "stat:off"}, {"group": "colour"}, {"filter": 7}):
+        with pytest.raises(SpecError, match=next(iter(wrong))):
+            overview(host, **wrong)
+
+
+def test_addresses_come_from_leases():
+    host = crowd.Host(count=2)
+    host.records = tuple(
+        replace(each, macs=(f"52:54:00:00:00:0{at}",), os="debian 12", title="t")
+        for at, each in enumerate(host.records)
+    )
+    lease = SimpleNamespace(mac="52:54:00:00:00:01", address="192.168.122.9")
+    host.networks = [
+        SimpleNamespace(is_active=True, leases=lambda: [lease]),
+        SimpleNamespace(is_active=False, leases=None),
+    ]
+    board = overview(host, filter="address:122.9", columns=("os", "address", "title"))
+    shown = board.bundle()["text/html"]
+    assert "192.168.122.9" in shown
+    assert "vm1" in shown
+    assert "vm0<" not in shown
+    board.close()

@@ -119,6 +119,12 @@ class ConnectionForm:
             tooltip=_("system: the host's VMs; session: those of your own user"),
             **wide,
         )
+        self.text = w.Text(
+            description=_("or a URI"),
+            placeholder="qemu+ssh://root@kvm7/system?keyfile=…",
+            tooltip=_("A libvirt URI with all its parameters; the fields above do not count then"),
+            **wide,
+        )
         self.readonly = w.Checkbox(
             description=_("Read-only: look, change nothing"),
             indent=False,
@@ -130,10 +136,10 @@ class ConnectionForm:
         self.box = w.VBox(
             [
                 self.driver, self.transport, self.host, self.user, self.path,
-                self.readonly, self.words, self.connect,
+                self.text, self.readonly, self.words, self.connect,
             ]
         )  # fmt: skip
-        for each in (self.driver, self.transport, self.host, self.user, self.path):
+        for each in (self.driver, self.transport, self.host, self.user, self.path, self.text):
             each.observe(lambda _change: self._look(), names="value")
         self._look()
 
@@ -143,6 +149,8 @@ class ConnectionForm:
         Raises:
             SpecError: they cannot go together.
         """
+        if self.text.value.strip():
+            return Uri.parse(self.text.value.strip())
         return build_uri(
             self.driver.value,
             self.transport.value,
@@ -152,9 +160,12 @@ class ConnectionForm:
         )
 
     def _look(self) -> None:
-        remote = bool(self.transport.value)
-        put(self.host, disabled=not remote)
-        put(self.user, disabled=self.transport.value not in {"ssh", "libssh", "libssh2"})
+        given = bool(self.text.value.strip())
+        put(self.host, disabled=given or not self.transport.value)
+        ssh = self.transport.value in {"ssh", "libssh", "libssh2"}
+        put(self.user, disabled=given or not ssh)
+        for each in (self.driver, self.transport, self.path):
+            put(each, disabled=given)
         try:
             uri = self.uri()
         except SpecError as error:
@@ -196,7 +207,7 @@ class HostList:
         self.hosts: tuple[Host, ...] = ()
         self._failed: dict[tuple[Uri, bool], str] = {}
         self.choice = w.Select(
-            options=[], description=_("Open hosts"), rows=5, layout=w.Layout(width="100%")
+            options=[], description=_("Open hosts"), rows=5, layout=w.Layout(width="98%")
         )
         self.choice.observe(lambda _change: self._look(), names="value")
         self.words = w.HTML()
@@ -226,8 +237,8 @@ class HostList:
         if tuple(lines) != tuple(self.choice.options):
             chosen = self.choice.value
             put(self.choice, options=tuple(lines))
-            if chosen in {key for _text, key in lines}:
-                put(self.choice, value=chosen)
+            keys = [key for _text, key in lines]
+            put(self.choice, value=chosen if chosen in keys else next(iter(keys), None))
         self._look()
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from labvirt.errors import CancelledError, LabvirtError
+from labvirt.errors import CancelledError, ConnectionLostError, LabvirtError
 from labvirt.widgets.i18n import _, language
 from labvirt.widgets.managing.fates import fates_text, left_out
 from labvirt.widgets.managing.marks import marks_of, require_same
@@ -244,11 +244,16 @@ class Deed:
                 self._jobs = []
 
     def _failed(self, error: BaseException) -> None:
-        cancelled = isinstance(error, CancelledError)
-        self._end(
-            "cancelled" if cancelled else "failed",
-            status(_("Cancelled.") + " " + told(error)) if cancelled else alert(told(error)),
-        )
+        if isinstance(error, CancelledError):
+            self._end("cancelled", status(_("Cancelled.") + " " + told(error)))
+            return
+        words = told(error)
+        if isinstance(error, ConnectionLostError):
+            words += "\n" + _(
+                "The link broke before the host had answered: it may have been done or not. "
+                "The table says how the VM is as soon as the host is back."
+            )
+        self._end("failed", alert(words))
 
     def _report(self, progress: Progress, number: int) -> None:
         """Say how far it is, not more often than one can read."""

@@ -58,7 +58,7 @@ class Details(Shown):
         self.domain = domain
         self._over = threading.Event()
         self.aside = Aside("labvirt-details")
-        self.deed = Deed()
+        self.deed = Deed(watch=(domain,))
         self.overview = OverviewPage(domain, self.aside, self.deed)
         self.hardware = HardwarePage(domain, self.aside, self.deed)
         self.snapshots = SnapshotPage(domain, self.aside, self.deed)

@@ -9,37 +9,60 @@ export class FilterBar {
     this.view = view;
     const { words, look } = view;
     const id = `lv-filter-${view.stream.view}`;
-    this.list = make("datalist", { id: `${id}-list` });
+    this.list = make("div", {
+      class: "lv-completions", role: "group", "aria-label": words.completions, hidden: true,
+      on: {
+        keydown: (event) => event.stopPropagation(),
+        focusout: (event) => this.left(event),
+      },
+    });
     this.input = make("input", {
       type: "search", placeholder: words.filter, "aria-label": words.filter, "data-do": "filter",
-      title: words.filter_tip, value: look.filter, list: `${id}-list`, autocomplete: "off",
+      title: words.filter_tip, value: look.filter, autocomplete: "off",
       spellcheck: "false", "aria-describedby": `${id}-fault`,
       on: {
         input: ({ target }) => this.typed(target.value),
         keydown: (event) => event.stopPropagation(),
+        focusout: (event) => this.left(event),
       },
     });
     this.fault = make("p", { class: "lv-fault", role: "alert", id: `${id}-fault`, hidden: true });
-    this.help = make("details", { class: "lv-menu lv-filter-help", on: {
-      keydown: (event) => {
+    // In the flow: what floats is cut off where the output ends.
+    this.lines = make("div", {
+      class: "lv-filter-help", id: `${id}-help`, tabindex: "0", role: "region", hidden: true,
+      "aria-label": words.filter_help,
+      on: { keydown: (event) => {
         event.stopPropagation();
-        if (event.key === "Escape") {
-          this.help.open = false;
-          this.help.firstChild.focus();
-        }
-      },
-      focusout: ({ relatedTarget }) => {
-        if (relatedTarget && !this.help.contains(relatedTarget)) this.help.open = false;
-      },
-    } }, make("summary", { "aria-label": words.filter_help, title: words.filter_help }, "?"),
-    make("div", { tabindex: "0", role: "region", "aria-label": words.filter_help },
-      ...words.filter_lines.map((line) => make("p", {}, line)),
-      make("dl", {}, ...Object.entries(words.filter_fields).flatMap(([key, text]) =>
-        [make("dt", {}, key), make("dd", {}, text)]))));
+        if (event.key === "Escape") this.explain(false);
+      } },
+    },
+    ...words.filter_lines.map((line) => make("p", {}, line)),
+    make("dl", {}, ...Object.entries(words.filter_fields).flatMap(([key, text]) =>
+      [make("dt", {}, key), make("dd", {}, text)])));
+    this.help = make("button", {
+      type: "button", "data-do": "filter-help", "aria-expanded": "false",
+      "aria-controls": `${id}-help`, "aria-label": words.filter_help, title: words.filter_help,
+      on: { click: () => this.explain(this.lines.hidden) },
+    }, "?");
+  }
+
+  explain(on) {
+    this.lines.hidden = !on;
+    this.help.setAttribute("aria-expanded", String(on));
+    if (!on) this.help.focus();
   }
 
   get parts() {
-    return [this.input, this.list, this.help];
+    return [this.input, this.help];
+  }
+
+  // What stands below the bar.
+  get below() {
+    return [this.list, this.fault, this.lines];
+  }
+
+  left({ relatedTarget }) {
+    if (relatedTarget !== this.input && !this.list.contains(relatedTarget)) this.list.hidden = true;
   }
 
   groups() {
@@ -57,8 +80,15 @@ export class FilterBar {
 
   typed(text) {
     const { view } = this;
-    const options = completions(text, view.rows, view.words);
-    this.list.replaceChildren(...options.map((value) => make("option", { value })));
+    const options = completions(text, view.rows, view.words).filter((each) => each !== text);
+    this.list.hidden = !options.length;
+    this.list.replaceChildren(...options.map((value) => make("button", {
+      type: "button", on: { click: () => {
+        this.input.value = value;
+        this.input.focus();
+        this.typed(value);
+      } },
+    }, value.slice(text.search(/\S*$/)))));
     const known = view.rows.filter.type(text);
     if (known) this.show();
     view.change({ filter: text }, known);

@@ -5,8 +5,8 @@ const NUMBERS = {
   cpu: "cpu", cpu_host: "cpu_host", mem: "memory", mem_host: "memory_host", vcpus: "vcpus",
   disk: "disk", net: "net", id: "id",
 };
-// A word that begins a term of another kind: a sign, a quotation mark, a field.
-const SPECIAL = /(^|\s)(-|["“«]|[A-Za-z_]+(:|=|<|>))/;
+// A term of another kind: it has stars, or begins with a sign, a quotation mark, a field.
+const SPECIAL = /[*?]|(^|\s)(-|["“«]|[A-Za-z_]+(:|=|<|>))/;
 const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 export class Filter {

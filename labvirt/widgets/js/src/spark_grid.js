@@ -29,6 +29,8 @@ export const COLUMNS = {
   autostart: { width: 74, left: true },
 };
 
+const LEAST = Object.fromEntries(Object.entries(COLUMNS).map(([key, { width }]) => [key, width]));
+
 export class Grid {
   constructor(canvas, rows, words) {
     Object.assign(this, { canvas, rows, words, slots: [], widths: [], columns: [] });
@@ -40,17 +42,26 @@ export class Grid {
   // Widths of the columns for a box so wide; what is left over goes to the names.
   layout(columns, width) {
     this.columns = columns;
+    this.least = { ...LEAST, state: this.stateWidth() };
     const sum = (list) => list.reduce((total, each) => total + each, 0);
-    const least = sum(columns.map((key) => COLUMNS[key].width));
+    const least = sum(columns.map((key) => this.least[key]));
     const sparks = columns.filter((key) => COLUMNS[key].spark).length;
     const room = sparks ? Math.floor((width - least) / sparks) - PAD : 0;
     this.sparkWidth = Math.min(SPARK[1], Math.max(SPARK[0], room));
     const asked = columns.map((key) =>
-      COLUMNS[key].width + (COLUMNS[key].spark ? this.sparkWidth + PAD : 0));
+      this.least[key] + (COLUMNS[key].spark ? this.sparkWidth + PAD : 0));
     const left = Math.max(0, width - sum(asked));
     this.widths = columns.map((key, i) => asked[i] + (COLUMNS[key].grow ? left : 0));
     this.total = sum(this.widths);
     return this.total;
+  }
+
+  // As wide as the states that are there: they are longer in other languages.
+  stateWidth() {
+    const texts = new Set([...this.rows.rows.values()].map((row) => stateText(row, this.words, true)));
+    this.pen.font = `italic ${this.theme?.size ?? 12}px ${this.theme?.font ?? "sans-serif"}`;
+    const wide = Math.max(0, ...[...texts].map((text) => this.pen.measureText(text).width));
+    return Math.min(190, Math.max(LEAST.state, Math.ceil(wide) + 2 * PAD + 20));
   }
 
   resize(width, height) {
@@ -170,7 +181,8 @@ export class Grid {
     let text = row.name || row.uuid;
     if (!row.uuid) {
       // A host has no number: its counts may reach into that column.
-      if (this.columns[1] === "id") wide += this.widths[1];
+      if (row.counts) wide = this.total - x;
+      else if (this.columns[1] === "id") wide += this.widths[1];
       const counts = fill(this.words.counts, this.rows.counts(row));
       const used = this.label(text, from, middle, x + wide - PAD - from);
       pen.font = `${theme.size}px ${theme.font}`;

@@ -82,7 +82,7 @@ export class Overview {
     this.root.setAttribute("aria-label", meta.title);
     this.root.replaceChildren(
       make("h3", { class: "lv-title" }, meta.title),
-      this.toolbar(), this.bar.fault, ...this.moments(), this.status, this.notice, this.stage, this.detail, this.stack.el,
+      this.toolbar(), ...this.bar.below, ...this.moments(), this.status, this.notice, this.stage, this.detail, this.stack.el,
       this.all.el, make("p", { class: "lv-help" }, this.words.overview_help),
     );
     this.unbind?.();
