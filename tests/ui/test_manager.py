@@ -125,6 +125,17 @@ def test_a_vm_is_shut_down_by_keyboard_only(book):
     area(book).get_by_role("searchbox").fill("")
 
 
+def test_keys_in_the_manager_do_nothing_to_the_notebook(book):
+    cells = "() => jupyterapp.shell.currentWidget.content.widgets.length"
+    before = book.page.evaluate(cells)
+    knob(book, "New VM").focus()
+    for key in ("b", "a", "d", "d", "x", "ArrowDown", "ArrowUp", "Control+Shift+Enter"):
+        book.page.keyboard.press(key)
+        here = book.page.evaluate("() => document.activeElement.innerText")
+        assert here == "New VM", f"{key} has moved the keyboard to {here!r}"
+    assert book.page.evaluate(cells) == before
+
+
 def rows(book, count):
     book.wait(
         "() => document.querySelector('.labvirt-manager [data-lv]').dataset.rows === '"

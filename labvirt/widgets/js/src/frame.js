@@ -15,8 +15,11 @@ class Guard {
     const { signal } = (this.over = new AbortController());
     root.addEventListener("focusin", ({ target }) => this.note(target), { signal });
     root.addEventListener("focusout", ({ relatedTarget }) => relatedTarget || this.soon(), { signal });
-    // Arrows and letters would else move cells, or delete them.
-    root.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+    // Arrows and letters would else move cells, or delete them; Ctrl+S is JupyterLab's all the same.
+    root.addEventListener("keydown", (event) => {
+      const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+      if (isPlain || event.key === "Enter") event.stopPropagation();
+    }, { signal });
     // Who clicks or goes elsewhere has not lost the keyboard.
     addEventListener("pointerdown", () => (this.last = null), { signal, capture: true });
     addEventListener("focusin", ({ target }) => root.contains(target) || (this.last = null), { signal });
@@ -101,7 +104,6 @@ export default {
       // Lumino puts a child into its parent after it was rendered.
       const root = el.closest(".labvirt-frame");
       if (!root) return (timer = setTimeout(join, 50));
-      root.dataset.lmSuppressShortcuts = "true";
       root.dataset.frame = "ready";
       // A view inside another one is that one's care.
       if (!root.parentElement.closest(".labvirt-frame")) guard = new Guard(root);
