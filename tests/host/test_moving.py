@@ -65,7 +65,7 @@ def test_cancelling_leaves_the_guest_where_it_was(guest, alpha, beta):
 
 def test_the_plan_shows_the_virsh_line(guest, beta):
     plan = guest.migrate.plan(beta)
-    assert f"migrate --live {guest.name}" in plan.virsh
+    assert f"migrate --live --persistent --undefinesource {guest.name}" in plan.virsh
     assert beta.label in plan.virsh
     assert guest.is_active
 

@@ -128,6 +128,8 @@ DEVICE_FRAMES = {
     "vsock": "<vsock model='virtio'><cid auto='no' address='3'/></vsock>",
     "shmem": "<shmem name='s'><model type='ivshmem-plain'/></shmem>",
     "iommu": "<iommu model='intel'/>",
+    "redirdev": "<redirdev bus='usb' type='tcp'><source mode='connect' host='localhost' service='4000'/></redirdev>",
+    "smartcard": "<smartcard mode='host'/>",
     "serial": "<serial type='pty'/>",
     "parallel": "<parallel type='pty'/>",
     "console": "<console type='pty'/>",
