@@ -130,6 +130,8 @@ DEVICE_FRAMES = {
     "vsock": "<vsock model='virtio'><cid auto='no' address='3'/></vsock>",
     "shmem": "<shmem name='s'><model type='ivshmem-plain'/></shmem>",
     "iommu": "<iommu model='intel'/>",
+    "redirdev": "<redirdev bus='usb' type='tcp'><source mode='connect' host='localhost' service='4000'/></redirdev>",
+    "smartcard": "<smartcard mode='passthrough' type='spicevmc'/>",
     "serial": "<serial type='pty'/>",
     "parallel": "<parallel type='pty'/>",
     "console": "<console type='pty'/>",
@@ -160,6 +162,7 @@ FORMS = {
     "interface.source_dev": "<interface type='direct'><source dev='e' mode='vepa'/></interface>",
     "interface.source_address": UDP,
     "serial.tty": "<serial type='pty' tty='/dev/pts/1'/>",
+    "smartcard.mode": "<smartcard mode='host'/>",
     "channel.target_name": DEVICE_FRAMES["channel"],
     "hostdev.usb_device": "<hostdev mode='subsystem' type='usb'><source>"
     "<address bus='1' device='2'/></source></hostdev>",
@@ -256,6 +259,7 @@ for _char in ("serial", "parallel", "console", "channel"):
 
 # Values, where the first word of the fact or a plain one would not do.
 VALUES = {
+    "smartcard.mode": "host",
     "domain.uuid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
     "domain.genid": "4dea22b3-1d52-d8f3-2516-782e98ab3fa0",
     "domain.type": "kvm",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labvirt.model.xml.devices import BusDeviceXml
+from labvirt.model.xml.devices import BusDeviceXml, DeviceXml
 from labvirt.model.xml.table import Choice, Int
 
 __all__ = ["RedirdevXml", "SmartcardXml"]
@@ -18,7 +18,7 @@ class RedirdevXml(BusDeviceXml):
     boot_order = Int("boot/@order", "place in the boot order, from 1")
 
 
-class SmartcardXml(BusDeviceXml):
+class SmartcardXml(DeviceXml):
     """A smart card reader."""
 
     TAG = "smartcard"
