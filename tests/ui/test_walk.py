@@ -279,7 +279,7 @@ def edit_page_by_page(walk, details, pages):
     devices = details.get_by_role("listbox", name="Boot from")
     devices.locator("option", has_text="vda").wait_for(state="attached")
     hand.choose(devices, devices.locator("option", has_text="vda").evaluate("el => el.text"))
-    walk.press("Boot from it", details)
+    walk.press("Boot from it: yes or no", details)
     walk.press("Apply order", details)
     walk.apply()
     walk.picture("hardware")
