@@ -123,8 +123,6 @@ DEVICE_FRAMES = {
     "hostdev": "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/>"
     "<product id='0xbeef'/></source></hostdev>",
     "sound": "<sound model='ich9'/>",
-    "redirdev": "<redirdev bus='usb' type='spicevmc'/>",
-    "smartcard": "<smartcard mode='passthrough' type='spicevmc'/>",
     "panic": "<panic model='isa'/>",
     "memory": "<memory model='dimm'><target><size unit='KiB'>1024</size><node>0</node></target></memory>",
     "vsock": "<vsock model='virtio'><cid auto='no' address='3'/></vsock>",
