@@ -46,6 +46,9 @@ class Mouse:
     def choose(self, at, label):
         at.select_option(label=label)
 
+    def select(self, _table, row):
+        row.click()
+
     def turn(self, tab):
         tab.click()
 
@@ -135,6 +138,16 @@ class Keys:
                 return
             self.key("ArrowDown")
         raise AssertionError(f"no choice {label!r}")
+
+    def select(self, table, row):
+        """Select a row of a table: the table is one stop of Tab, arrows move in it."""
+        self.to(table.locator("xpath=ancestor-or-self::*[@tabindex='0'][1]"))
+        self.key("Home")
+        for _ in range(80):
+            if row.get_attribute("aria-selected") == "true":
+                return
+            self.key("ArrowDown")
+        raise AssertionError(f"arrows never came to {row}")
 
     def turn(self, tab):
         """Turn to a tab: its row is one stop of Tab, arrows move in it."""

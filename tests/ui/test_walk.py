@@ -9,7 +9,7 @@ import time
 import pytest
 from hands import Keys, Mouse
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=60)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=90)]
 
 MAKE = """
 import labvirt as lv
@@ -210,10 +210,10 @@ def create_a_pool_with_a_volume(walk):
     walk.make()
     walk.close_tab()
     walk.turn("Storage")
-    pools = walk.area.get_by_label("Pools").locator("visible=true").first
-    choice = pools.locator("option", has_text="attic").first
-    choice.wait_for(state="attached")
-    walk.hand.choose(pools, choice.evaluate("el => el.text"))
+    pools = walk.area.locator("table[aria-label=Pools]").locator("visible=true").first
+    row = pools.locator("tbody tr").filter(has=walk.page.locator("th", has_text="attic")).first
+    row.wait_for()
+    walk.hand.select(pools, row)
     walk.press("New volume")
     walk.form.locator("[data-path=name] input").wait_for()
     walk.hand.fill(walk.control("name"), "box.qcow2")
