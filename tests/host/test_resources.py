@@ -144,7 +144,8 @@ def test_detach_from_a_guest_without_a_system_says_why_it_does_not_go(blank, alp
 def test_detach_from_a_guest_that_answers(tiny, alpha):
     xml = disk_xml(alpha, "tiny")
     tiny.attach(xml, live=True)
-    assert "vd" in tiny.ask("sleep 1; ls /sys/block").text
+    seen = "for at in $(seq 20); do ls /sys/block | grep vd && break; sleep 1; done"
+    assert "vd" in tiny.ask(seen, timeout_s=40).text
     tiny.detach(xml, live=True, timeout_s=20)
     assert not live(tiny).disks
 
