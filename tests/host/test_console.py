@@ -131,6 +131,7 @@ def test_a_long_text_reaches_the_guest_whole(tiny):
         assert console.run("wc -l < /tmp/long", timeout_s=60).strip() == "400"
 
 
+@pytest.mark.slow(seconds=10)
 def test_it_follows_a_migration(alpha, beta, name, eventually):
     spec = lv.DomainSpec(name=name, memory="128 MiB", source=lv.TinyGuest(), interfaces=())
     guest = alpha.plan(spec).apply()

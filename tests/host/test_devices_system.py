@@ -70,6 +70,7 @@ def test_a_folder_is_shared_both_ways(guest, shared):
     assert (shared / "reply").read_text() == "back\n"
 
 
+@pytest.mark.slow(seconds=8)
 def test_plugging_a_folder_in_is_refused_where_libvirt_would_die(guest, shared):
     if not guest.host.version().daemon.startswith("9.0."):
         pytest.skip("this libvirt is not 9.0")

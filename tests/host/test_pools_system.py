@@ -185,6 +185,7 @@ def test_virsh_reads_what_was_made_of_a_device(deep, loop, tmp_path):
     theirs.delete(confirm=True)
 
 
+@pytest.mark.slow(seconds=10)
 def test_a_guest_on_a_full_disk_pauses_and_goes_on_when_there_is_room(
     deep, loop, tmp_path, eventually
 ):

@@ -35,6 +35,7 @@ def guest(wide):
     return domain
 
 
+@pytest.mark.slow(seconds=12)
 def test_a_lease_is_evidence_of_the_network(guest):
     evidence = guest.wait_for("network", timeout_s=60)
     assert "192.168.122." in evidence.text

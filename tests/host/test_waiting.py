@@ -25,6 +25,7 @@ def test_a_tiny_guest_becomes_ready_and_the_evidence_is_named(alpha, name):
     assert set(evidence.stages) <= set(STAGES)
 
 
+@pytest.mark.slow(seconds=12)
 def test_the_second_boot_is_not_taken_for_ready_by_the_words_of_the_first(alpha, name):
     spec = lv.DomainSpec(
         name=name, memory="128 MiB", source=lv.TinyGuest(), agent=False, interfaces=()

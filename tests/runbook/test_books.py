@@ -259,6 +259,7 @@ def test_trouble_is_named_with_what_to_do_and_nothing_is_touched(lab, alpha, tmp
 
 
 @pytest.mark.lab
+@pytest.mark.slow(seconds=8)
 def test_a_host_that_does_not_answer_is_a_finding(tmp_path):
     host = f"qemu+unix:///session?socket={tmp_path}/nobody"
     text = by_papermill("host-check", tmp_path / "out.ipynb", host=host)

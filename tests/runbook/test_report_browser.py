@@ -194,6 +194,7 @@ def test_an_empty_notebook_is_a_page_too(view):
     assert violations(page) == []
 
 
+@pytest.mark.slow(seconds=5)
 def test_twenty_charts_are_drawn_and_live_with_one_library(view):
     book = new_notebook(cells=[cell("fig", chart(f"Load {n}")) for n in range(20)])
     page = view(book)
@@ -264,6 +265,7 @@ def test_the_whole_of_a_long_text_is_one_click_away(view):
     assert "[  199]" in page.inner_text("body")
 
 
+@pytest.mark.slow(seconds=4)
 def test_on_paper_everything_is_unfolded_and_light(view, tmp_path):
     page = view(full_book(), "dark")
     drawn = page.evaluate(

@@ -174,6 +174,7 @@ def test_what_cannot_be_is_one_clear_error(guest, place, folder):
     assert "x" not in guest.host.domains
 
 
+@pytest.mark.slow(seconds=8)
 def test_an_image_of_version_2_cannot_note_changes_and_moving_it_cures_that(guest, place, host):
     guest.shutdown(then="destroy", timeout_s=20, confirm=True)
     subprocess.run(["qemu-img", "amend", "-o", "compat=0.10", guest.home], check=True)
@@ -211,6 +212,7 @@ def test_saved_images_are_shown_and_edited(guest, host, place):
     assert guest.agent_answers()
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_broken_record_of_changes_asks_for_a_full_backup(guest, place, host):
     """QEMU dies before it writes the bitmaps out."""
     guest.backup(str(place), name="first")

@@ -216,6 +216,7 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(guest):
     assert first.info().is_current
 
 
+@pytest.mark.slow(seconds=12)
 def test_quiesce_without_an_agent_says_so_and_thaws_when_freezing_fails(guest, monkeypatch, said):
     from labvirt.connection import snapshot as calls
 
