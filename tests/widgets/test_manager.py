@@ -227,6 +227,49 @@ def test_two_clicks_make_one_action_and_a_second_deed_waits_for_the_first():
     deed.close()
 
 
+def test_two_clicks_make_one_action_at_every_moment():
+    """Also between the end of planning and the beginning of the job, and right after the end."""
+    made, accepted = plan(Job()), []
+
+    def click():
+        accepted.append(deed.propose("x", lambda: (made,)))
+
+    deed = Deed()
+    deed._changed = click
+    deed._aside.run("click", click, id, id)
+    ended(deed)
+    wait(lambda: len(accepted) >= 4, "a click while it plans, while it runs, at its end")
+    assert accepted.count(True) == 1
+    assert len(made.started) == 1
+    deed.close()
+
+
+def test_what_an_earlier_deed_left_speaks_for_no_later_one():
+    gate, late, made = threading.Event(), plan(Job()), plan(Job())
+
+    def slow():
+        gate.wait(10)
+        return (late,)
+
+    deed = Deed()
+    assert deed.propose("slow", slow)
+    deed.stop()
+    assert deed.propose("quick", lambda: (made,))
+    ended(deed)
+    gate.set()
+    wait(lambda: not deed._aside.is_busy, "the end of the slow one")
+    assert (len(made.started), late.started) == (1, [])
+    # What comes after one may take its time; the next one is not kept from beginning.
+    gate.clear()
+    deed.propose("a", lambda: (made,), after=lambda: gate.wait(10))
+    ended(deed)
+    deed.propose("b", lambda: (made,))
+    ended(deed)
+    gate.set()
+    assert len(made.started) == 3
+    deed.close()
+
+
 def test_what_is_under_way_is_cancelled():
     deed, gate = Deed(), threading.Event()
     made, left = plan(Job(gate=gate)), plan(Job())
