@@ -254,6 +254,10 @@ def test_in_russian_no_name_of_a_button_is_cut_off(book, jupyter):
         "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
     )
     assert titles == []
+    headings = board.locator(".lv-head button").evaluate_all(
+        "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
+    )
+    assert headings == []
     board.get_by_role("button", name="Ещё действия").click()
     board.locator(".lv-scroller").click(position={"x": 60, "y": 39})
     board.locator(".lv-detail").get_by_text("выключена").wait_for()

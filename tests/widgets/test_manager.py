@@ -467,3 +467,31 @@ def test_opening_and_closing_leaves_nothing():
         lambda: not [t for t in threading.enumerate() if t.name.startswith("labvirt-manager")],
         "threads to end",
     )
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "view", ["create", "network_form", "pool_form", "volume_form", "details", "screen", "charts"]
+)
+def test_what_is_opened_and_closed_faster_than_a_host_answers_piles_nothing_up(lab, view):
+    host = lab["alpha"]
+    target = {"volume_form": host.pools["default"]}.get(view, host)
+    if view in {"details", "screen", "charts"}:
+        target = host.domains["web1"]
+
+    def once():
+        made = getattr(lv.ui, view)(target)
+        assert made.widget is not None
+        made.close()
+
+    def ours():
+        return [each for each in threading.enumerate() if not each.name.endswith(" call")]
+
+    once()
+    wait(lambda: not [each for each in ours() if "labvirt-form" in each.name], "the first to end")
+    before, calls = len(ours()), threading.active_count() - len(ours())
+    for _ in range(20):
+        once()
+    wait(lambda: len(ours()) <= before, f"threads to end: {ours()}")
+    # Threads for calls wait for the next ones, as many as there may be links and no more.
+    wait(lambda: threading.active_count() - len(ours()) <= max(calls, 17), "calls to end")
