@@ -227,20 +227,23 @@ def test_two_clicks_make_one_action_and_a_second_deed_waits_for_the_first():
     deed.close()
 
 
-def test_two_clicks_make_one_action_at_every_moment():
+def test_two_clicks_make_one_action_at_every_moment(monkeypatch):
     """Also between the end of planning and the beginning of the job, and right after the end."""
+    monkeypatch.setattr("labvirt.widgets.managing.deed._TWICE_S", 60.0)
     made, accepted = plan(Job()), []
 
     def click():
-        accepted.append(deed.propose("x", lambda: (made,)))
+        if len(accepted) < 5:
+            accepted.append(None)
+            accepted[-1] = deed.propose("x", lambda: (made,))
 
     deed = Deed()
     deed._changed = click
-    deed._aside.run("click", click, id, id)
-    ended(deed)
-    wait(lambda: len(accepted) >= 4, "a click while it plans, while it runs, at its end")
-    assert accepted.count(True) == 1
+    click()
+    wait(lambda: len(accepted) == 5, "a click while it plans, while it runs, at its end")
+    wait(lambda: not deed._aside.is_busy and deed.state == "idle", "the last click")
     assert len(made.started) == 1
+    assert (deed.state, deed.outcome) == ("idle", "done")
     deed.close()
 
 
@@ -261,10 +264,11 @@ def test_what_an_earlier_deed_left_speaks_for_no_later_one():
     assert (len(made.started), late.started) == (1, [])
     # What comes after one may take its time; the next one is not kept from beginning.
     gate.clear()
-    deed.propose("a", lambda: (made,), after=lambda: gate.wait(10))
-    ended(deed)
-    deed.propose("b", lambda: (made,))
-    ended(deed)
+    for number in range(2):
+        other = plan(Job())
+        other.virsh, other.start, other.started = f"do {number}", made.start, made.started
+        deed.propose("next", lambda other=other: (other,), after=lambda: gate.wait(10))
+        ended(deed)
     gate.set()
     assert len(made.started) == 3
     deed.close()

@@ -36,7 +36,7 @@ __all__ = ["Deed"]
 
 #: Between two words of progress, at least: a job may report a thousand times a second.
 _PROGRESS_S = 0.2
-#: The same asked for again so soon after it began is the second half of a double click.
+#: The same asked for again so soon after it was done is the second half of a double click.
 _TWICE_S = 0.5
 
 
@@ -67,7 +67,8 @@ class Deed:
         self._outcome = ""
         #: Which deed it is: what is left of an earlier one must not speak for this one.
         self._number = 0
-        self._began = float("-inf")
+        self._before: tuple[Plan[Any], ...] = ()
+        self._ended = float("-inf")
         self._timer: threading.Timer | None = None
         self._cancelled = threading.Event()
         self.words = w.HTML()
@@ -131,13 +132,13 @@ class Deed:
             watch: the domains it is about; see `Deed`.
 
         Returns:
-            Whether it was begun; not while another deed is planned or under way, nor as the second
-            half of a double click.
+            Whether it was begun; not while another deed is planned or under way.
         """
         with self._lock:
-            if self.is_busy or self._is_double(title):
+            if self.is_busy:
                 return False
-            self._number, self._began = self._number + 1, time.monotonic()
+            self._before = self._plans if self._outcome == "done" else ()
+            self._number += 1
             number = self._number
             self._state, self._outcome, self._plans, self._after = "planning", "", (), after
             self._cancelled.clear()
@@ -154,10 +155,10 @@ class Deed:
         )
         return True
 
-    def _is_double(self, title: str) -> bool:
-        """Whether the same was done a moment ago: nobody asks for it twice that fast."""
-        soon = time.monotonic() - self._began < _TWICE_S
-        return soon and self._outcome == "done" and title == self._title
+    def _is_double(self, plans: Sequence[Plan[Any]]) -> bool:
+        """Whether the very same was done a moment ago: nobody asks for it twice that fast."""
+        soon = time.monotonic() - self._ended < _TWICE_S
+        return bool(plans) and soon and [each.virsh for each in plans] == [each.virsh for each in self._before]
 
     def _unplanned(self, number: int, error: BaseException) -> None:
         if number == self._number:
@@ -168,6 +169,10 @@ class Deed:
     ) -> None:
         destroys = [loss for plan in plans for loss in plan.destroys]
         asks = bool(destroys or ask or left_out(plans))
+        if self._is_double(plans) and number == self._number:
+            self._plans = plans
+            self._end("done", status(_("Done: {title}").format(title=self._named)))
+            return
         with self._lock:
             if self._state != "planning" or number != self._number:
                 return
@@ -304,6 +309,8 @@ class Deed:
         with self._lock:
             if self._state == "idle":
                 return
+            if self._state == "running":
+                self._ended = time.monotonic()
             self._state, self._outcome = "idle", outcome
         put(self.fates, value=fates_text(self._plans))
         self._draw(words)
