@@ -462,17 +462,20 @@ def test_after_a_reload_and_when_the_kernel_is_gone(jupyter, host):
     made = "".join(output["text/html"])
     assert 'src="data:image/png;base64,' in made
     assert re.search(r'alt="open on alpha: screen, \d{4}-', made)
-    jupyter.again(book, "[data-lv=ready][data-state=connected]")
-    wait_for_ink(jupyter, book.boards.first, 300)
+    # The page may have opened the notebook of the other tests again, too.
+    sight = ".jp-NotebookPanel:not(.lm-mod-hidden) [data-lv]"
+    jupyter.again(book, f"{sight}[data-state=connected]")
+    board = page.locator(sight).first
+    wait_for_ink(jupyter, board, 300)
     page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.wait_for_selector("[data-lv][data-state=disconnected]", timeout=40_000)
-    board = book.boards.first
+    page.wait_for_selector(f"{sight}[data-state=disconnected]", timeout=40_000)
     assert "kernel gives no answer" in board.locator(".lv-status").inner_text()
     for name in ("run", "pause", "cad", "paste", "shot"):
         assert board.locator(f"[data-do={name}]").is_disabled()
     jupyter.picture("screen-lost", board)
     book.run()
-    wait_for_ink(jupyter, connected(book), 300)
+    page.wait_for_selector(f"{sight}[data-state=connected]", timeout=40_000)
+    wait_for_ink(jupyter, board, 300)
     book.close()
 
 

@@ -158,7 +158,11 @@ class Deed:
     def _is_double(self, plans: Sequence[Plan[Any]]) -> bool:
         """Whether the very same was done a moment ago: nobody asks for it twice that fast."""
         soon = time.monotonic() - self._ended < _TWICE_S
-        return bool(plans) and soon and [each.virsh for each in plans] == [each.virsh for each in self._before]
+        return (
+            bool(plans)
+            and soon
+            and [each.virsh for each in plans] == [each.virsh for each in self._before]
+        )
 
     def _unplanned(self, number: int, error: BaseException) -> None:
         if number == self._number:
