@@ -197,6 +197,14 @@ def test_import_loads_nothing_heavy():
     assert out.strip() == "[]"
 
 
+def test_a_manager_is_there_before_anybody_needs_tables():
+    out = fresh(
+        "import sys, labvirt; labvirt.connect, labvirt.ui.manager; "
+        "print([m for m in ('pandas','plotly','papermill','duckdb') if m in sys.modules])"
+    )
+    assert out.strip() == "[]"
+
+
 def test_import_works_where_libvirt_is_absent():
     out = fresh(
         "import sys\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Task", "Workers"]
 
 T = TypeVar("T")
+#: So many wait for the next call; the others of a rush end with their call.
+_MOST_IDLE: Final = 16
 
 
 class Task(Generic[T]):
@@ -151,7 +153,7 @@ class Workers:
             task.run()
             del task
             with self._lock:
-                if self._closed:
+                if self._closed or len(self._idle) >= _MOST_IDLE:
                     break
                 self._idle.append(inbox)
         with self._lock:

@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import LabvirtError
+from labvirt.widgets.greeting import Greeting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ class Session:
     def __init__(self, sock: socket.socket, view: str, number: int, feed: ScreenFeed) -> None:
         self.sock, self.view, self.number = sock, view, number
         self._feed = feed
+        self._greeting = Greeting()
         self._sent = self._got = self._bytes = self._acked = 0
         self._room = threading.Condition()
         self._typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -58,6 +60,9 @@ class Session:
                     )
                 if self.is_over:
                     return
+                answer = self._greeting.hear(data)
+                if answer:
+                    self._typed.put(answer)
                 self._sent += 1
                 self._bytes += len(data)
                 message = {"t": "b", "view": self.view, "s": self.number, "n": self._sent}
@@ -82,7 +87,11 @@ class Session:
             self.end("a message was lost")
             return
         self._got = number
-        self._typed.put(data)
+        left = self._greeting.said(data)
+        if left is None:
+            self.end("the view greets otherwise")
+        elif left:
+            self._typed.put(left)
 
     def ack(self, size: int) -> None:
         """Note how much the view has had."""

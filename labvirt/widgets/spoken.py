@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Final
 
 from labvirt.widgets.i18n import N_, _, language
+from labvirt.widgets.spoken_plans import PLANS
 
 __all__ = ["PATTERNS", "STATES", "spoken"]
 
@@ -251,7 +252,7 @@ def _line(text: str) -> str:
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return the patterns, those with the most words of their own first."""
     made = []
-    for template in PATTERNS:
+    for template in (*PATTERNS, *PLANS):
         parts = list(Formatter().parse(template))
         regex = "".join(
             re.escape(words) + (f"(?P<{name}>.+?)" if name else "") for words, name, *_ in parts

@@ -144,6 +144,11 @@ def cycles(count: int = 1000) -> dict[str, str]:
         host = own.hosts[0]
         grown(host, 0, 1, 1)
         domain = host.domains["vm0"]
+        device = lv.GraphicsSpec(kind="vnc", listen="none")
+        seen = lv.DomainSpec(
+            name="seen", memory="16 MiB", interfaces=(), agent=False, rng=False, graphics=device
+        )
+        host.plan(seen).apply()
         views: dict[str, Any] = {
             "overview": lambda: lv.ui.overview(host),
             "manager": lambda: lv.ui.manager(host),
@@ -152,7 +157,9 @@ def cycles(count: int = 1000) -> dict[str, str]:
             "create": lambda: lv.ui.create(host),
             "network_form": lambda: lv.ui.network_form(host),
             "pool_form": lambda: lv.ui.pool_form(host),
+            "volume_form": lambda: lv.ui.volume_form(host.pools["default"]),
             "console": lambda: lv.ui.console(domain),
+            "screen": lambda: lv.ui.screen(host.domains["seen"]),
         }
         for name, make in views.items():
             try:

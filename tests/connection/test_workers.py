@@ -109,3 +109,17 @@ def test_after_the_end_no_thread_is_left_and_a_busy_one_goes_when_it_is_done(wor
     assert after.wait(1)
     after.result().join(1)
     assert not after.result().is_alive()
+
+
+def test_after_a_rush_only_a_few_threads_wait_for_the_next_call(workers):
+    release = threading.Event()
+    rush = [workers.start(lambda _: release.wait(5)) for _ in range(60)]
+    release.set()
+    assert all(each.wait(5) for each in rush)
+    until = time.monotonic() + 5
+    while len(workers._threads) > 16 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert 1 <= len(workers._threads) <= 16
+    after = workers.start(lambda _: 42)
+    assert after.wait(5)
+    assert after.result() == 42

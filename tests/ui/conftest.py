@@ -236,6 +236,13 @@ class Book:
               .map((el) => el.innerText)"""
         )
 
+    def until(self, code, wanted, timeout_s=20):
+        """Wait until the kernel prints something for an expression."""
+        until = time.monotonic() + timeout_s
+        while (found := self.ask(f"print({code})").strip()) != wanted:
+            assert time.monotonic() < until, f"{code} is {found}, not {wanted}"
+            self.page.wait_for_timeout(100)
+
     def wait(self, expression, timeout_s=20):
         """Wait until an expression holds in the page."""
         self.page.wait_for_function(expression, timeout=timeout_s * 1000)
@@ -284,6 +291,48 @@ class Lab:
         base = f"http://127.0.0.1:{self.server.port}/lab/workspaces/{self.workspace}{tree}"
         return f"{base}?token={self.server.token}&reset"
 
+    def again(self, book, seen):
+        """Load the page anew until it shows what a selector means.
+
+        JupyterLab itself may lose its widgets at that (ipywidgets#3823): once more, then.
+        """
+        for _ in range(4):
+            self.page.goto(self.url(book.name).replace("&reset", ""), wait_until="commit")
+            found = self.page.wait_for_function(
+                """(seen) => document.querySelector(seen) ? 'view'
+                  : document.body?.innerText.includes('model not found') ? 'lost' : null""",
+                arg=seen,
+                timeout=60_000,
+            ).json_value()
+            if found == "view":
+                return
+        text = self.page.locator(".jp-NotebookPanel").first.inner_text()
+        raise AssertionError(f"the page shows no widget after four loads: {text[-2000:]}")
+
+    def still(self, locator):
+        """Wait until a part of the page looks the same for a moment."""
+        before = None
+        for _ in range(100):
+            now = locator.evaluate("el => [el.innerText, el.scrollWidth, el.scrollHeight]")
+            if now == before:
+                return
+            before = now
+            self.page.wait_for_timeout(200)
+
+    def laid_out(self):
+        """Wait until the page is laid out in its new size."""
+        self.page.evaluate(
+            "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+        )
+
+    def hear(self, count):
+        """Wait until so many more messages came from kernels."""
+        wanted = len(self.frames) + count
+        until = time.monotonic() + 40
+        while len(self.frames) < wanted:
+            assert time.monotonic() < until, "the kernel says nothing"
+            self.page.wait_for_timeout(50)
+
     def _socket(self, socket):
         if "/channels" in socket.url:
             socket.on("framereceived", lambda data: self.frames.append((len(data), time.time())))
@@ -325,11 +374,11 @@ class Lab:
         before = self.page.viewport_size
         # JupyterLab's side bars take about 380 pixels.
         self.page.set_viewport_size({"width": width, "height": 1000})
-        self.page.wait_for_timeout(60)
+        self.laid_out()
         high = locator.evaluate("el => el.scrollHeight")
         self.page.set_viewport_size({"width": width, "height": int(high) + 300})
         locator.scroll_into_view_if_needed()
-        self.page.wait_for_timeout(60)
+        self.laid_out()
         self.picture(name, locator)
         found = locator.evaluate(sys.modules["pages"].STICKING)
         self.page.set_viewport_size(before)

@@ -90,7 +90,7 @@ class Keys:
     def look(self):
         """Check that one sees where the keyboard stands."""
         at = self.page.evaluate(AT)
-        for _ in range(30):
+        for _ in range(200):
             if not at["lost"]:
                 break
             # A button that goes away takes the keyboard with it; the view gives it a new place.
@@ -164,7 +164,14 @@ class Keys:
         raise AssertionError(f"arrows never came to {tab}")
 
     def settle(self):
-        self.page.wait_for_timeout(400)
+        """Wait until the keyboard stands somewhere, and stays there."""
+        before = None
+        for _ in range(100):
+            at = self.page.evaluate(AT)
+            if at == before and not at["lost"]:
+                break
+            before = at
+            self.page.wait_for_timeout(200)
         self.look()
 
     def type(self, text):

@@ -69,7 +69,7 @@ class Visit:
     def still(self):
         """Wait until the text is the same for a moment."""
         before = None
-        for _ in range(40):
+        for _ in range(80):
             self.page.wait_for_timeout(250)
             now = self.area.inner_text()
             if now == before:
@@ -80,7 +80,7 @@ class Visit:
         """Run what opens one more tab."""
         before = self.tabs.count()
         self.book.ask(code)
-        for _ in range(150):
+        for _ in range(300):
             if self.tabs.count() > before:
                 break
             self.page.wait_for_timeout(100)
@@ -89,8 +89,13 @@ class Visit:
 
     def shut(self):
         """Close the newest tab."""
+        before = self.tabs.count()
         self.book.ask("manager.opened.shut(list(manager.opened._pages)[-1])")
-        self.page.wait_for_timeout(100)
+        for _ in range(300):
+            if self.tabs.count() < before:
+                break
+            self.page.wait_for_timeout(100)
+        assert self.tabs.count() < before, "nothing was closed"
 
     def fixed(self):
         """Yield the tabs that are always there, and the forms that they open."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from itertools import pairwise
 
 import pytest
@@ -87,11 +86,11 @@ def test_charts_are_drawn_and_grow(book, board, jupyter):
     jupyter.picture("charts-light", board)
 
 
-def test_pause_stands_still_and_resume_has_everything(book, board):
+def test_pause_stands_still_and_resume_has_everything(book, board, jupyter):
     board.get_by_role("button", name="Pause").click()
     state(book, "paused")
     shown, seen = extent(board), rows(board)
-    time.sleep(1.2)
+    jupyter.hear(6)
     assert extent(board) == shown
     assert rows(board) == seen
     board.get_by_role("button", name="Resume").click()
@@ -278,10 +277,7 @@ def test_a_hidden_page_rests_and_comes_back(book, board):
         )
 
     hide(on=True)
-    for _ in range(40):
-        if book.ask("print(host.sampler.is_running)").strip() == "False":
-            break
-        time.sleep(0.1)
+    book.until("host.sampler.is_running", "False")
     assert book.ask("print(host.sampler.is_running, charts.feed.views)").split() == ["False", "1"]
     # Ten minutes pass.
     book.ask("charts.feed._clock = lambda: __import__('time').monotonic() + 600")
@@ -340,25 +336,18 @@ def test_names_are_never_markup(book, board, jupyter):
 def test_a_cleared_output_ends_reading_and_a_new_view_goes_on(book, board):
     """Nobody says that the widget is closed: it lives on in the kernel and can be shown again."""
 
-    def running(wanted):
-        for _ in range(50):
-            if book.ask("print(host.sampler.is_running)").strip() == str(wanted):
-                return True
-            time.sleep(0.1)
-        return False
-
     book.page.evaluate(
         """() => {
           jupyterapp.shell.currentWidget.content.activeCellIndex = 1;
           return jupyterapp.commands.execute('notebook:clear-cell-output').then(() => true);
         }"""
     )
-    assert running(wanted=False)
+    book.until("host.sampler.is_running", "False")
     assert book.ask("print(charts.feed.views)").strip() == "0"
     book.run_cell(1)
     book.wait("() => document.querySelectorAll('[data-lv=ready]').length === 1")
     ready(book)
-    assert running(wanted=True)
+    book.until("host.sampler.is_running", "True")
 
 
 def test_a_cell_run_again_closes_what_it_made_before(book, board):
@@ -395,12 +384,14 @@ def test_a_second_tab_and_a_reload_are_live(book, board, jupyter, reload):
     tab.close()
 
 
-def test_a_cell_that_keeps_the_kernel_busy_stops_no_chart(book, board):
+def test_a_cell_that_keeps_the_kernel_busy_stops_no_chart(book, board, jupyter):
     """Also one that a view is opened in front of."""
     book.page.evaluate(
         """() => {
           const {kernel} = jupyterapp.shell.currentWidget.sessionContext.session;
-          const code = "display(charts); import time; time.sleep(2.5)";
+          const code = "display(charts); import time, pathlib\\n"
+            + "until = time.monotonic() + 90\\n"
+            + "while time.monotonic() < until and not pathlib.Path('go').exists(): time.sleep(.05)";
           window.future = kernel.requestExecute({code, store_history: false});
         }"""
     )
@@ -408,6 +399,7 @@ def test_a_cell_that_keeps_the_kernel_busy_stops_no_chart(book, board):
     grows(book, board)
     state(book, "live")
     assert book.page.evaluate("() => window.future.isDisposed") is False
+    (jupyter.server.books / "go").touch()
     book.page.evaluate("() => window.future.done.then(() => true)")
 
 

@@ -82,7 +82,7 @@ def test_a_command_is_typed_and_answered(book, jupyter):
 def test_script_and_view_share_the_line(book, jupyter):
     assert "ok" in book.ask(
         "console.send('echo from-$((1+1))-script\\n')\n"
-        "console.wait_for('from-2-script', timeout_s=10)\nprint('ok')"
+        "console.wait_for('from-2-script', timeout_s=25)\nprint('ok')"
     )
     see(jupyter.page, "from-2-script")
 
@@ -200,10 +200,7 @@ def test_pause_run_and_force_off_with_a_question(book, jupyter, guest):
 def test_after_a_reload_it_has_its_history_and_goes_on(book, jupyter):
     page = jupyter.page
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save').then(() => true)")
-    page.goto(jupyter.url(book.name).replace("&reset", ""), wait_until="commit")
-    page.wait_for_function(
-        "() => document.querySelector('[data-lv=ready][data-line=open]')", timeout=40_000
-    )
+    jupyter.again(book, "[data-lv=ready][data-line=open]")
     see(page, "(?m)^quiet")
     # What the history asks of a terminal is not answered again.
     sent = "() => document.querySelector('[data-lv]').lvView.link.sent"
@@ -267,7 +264,7 @@ def test_ten_megabytes_at_once_in_two_views_and_ctrl_c(book, jupyter):
     assert [snaps for _, snaps in drawn] == [snaps for _, snaps in before], "nothing is left out"
     assert drawn[0][0] == drawn[1][0] > 10_400_000  # every line feed is two bytes there
     book.page.evaluate(f"() => {many}[0].lvView.type('yes\\r')")
-    book.page.wait_for_timeout(1500)
+    book.wait(f"() => {many}[0].lvView.drawn > {drawn[0][0] + 1_000_000}", 60)
     pressed = time.monotonic()
     book.page.evaluate(f"() => {many}[0].lvView.type('\\x03echo qui\\'\\'et\\r')")
     book.wait(f"() => /\\nquiet/.test({many}[0].lvView.text())")

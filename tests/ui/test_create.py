@@ -326,7 +326,7 @@ def test_every_view_of_a_form_shows_the_same(book, form):
     )
     book.wait("() => document.querySelectorAll('[data-lv]').length === 1")
     control(form, "name").fill("once")
-    assert "once" in book.ask("import time; time.sleep(0.6); print(form.state.raw['name'])")
+    book.until("form.state.raw['name']", "once")
 
 
 @pytest.mark.slow(seconds=15)

@@ -174,7 +174,7 @@ def test_every_page_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
     try:
         for name in TABS:
             tab(book, name)
-            book.page.wait_for_timeout(300)
+            jupyter.still(area(book))
             jupyter.picture(f"details-dark-{name.lower()}", area(book))
             faults += [(name, each) for each in serious(book)]
     finally:
@@ -195,7 +195,7 @@ def test_in_russian_and_narrow_nothing_is_cut_off(book, jupyter):
     try:
         for number, name in enumerate(names):
             board.get_by_role("tab", name=name, exact=True).click()
-            book.page.wait_for_timeout(400)
+            jupyter.still(board)
             jupyter.picture(f"details-ru-{number}", board)
             wide = board.evaluate("(el) => el.scrollWidth - el.clientWidth")
             assert wide <= 1, name

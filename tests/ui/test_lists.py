@@ -221,7 +221,7 @@ def test_in_russian_and_in_a_narrow_cell(book, jupyter):
             tab = host.get_by_role("tab", name=name)
             if tab.count():
                 tab.first.click()
-                book.page.wait_for_timeout(300)
+                jupyter.still(host)
                 jupyter.picture(f"lists-ru-{name}", host)
         cut = host.locator("button, .lm-TabBar-tabLabel").evaluate_all(
             "all => all.filter((el) => el.offsetParent && el.scrollWidth > el.clientWidth + 1)"

@@ -226,7 +226,7 @@ def test_every_tab_in_the_dark_and_nothing_serious_for_axe(book, jupyter):
     try:
         for name in ("Storage", "Connections", "Events", "Virtual machines"):
             area(book).get_by_role("tab", name=name).click()
-            book.page.wait_for_timeout(200)
+            jupyter.still(area(book))
             jupyter.picture(f"manager-dark-{name.split()[0].lower()}", area(book))
             found = Axe().run(book.page, context=".labvirt-manager").response["violations"]
             serious += [
@@ -265,6 +265,10 @@ def test_in_russian_no_name_of_a_button_is_cut_off(book, jupyter):
         "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
     )
     assert titles == []
+    headings = board.locator(".lv-head button").evaluate_all(
+        "all => all.filter((el) => el.scrollWidth > el.clientWidth + 1).map((el) => el.innerText)"
+    )
+    assert headings == []
     board.get_by_role("button", name="Ещё действия").click()
     board.locator(".lv-scroller").click(position={"x": 60, "y": 39})
     board.locator(".lv-detail").get_by_text("выключена").wait_for()
@@ -272,7 +276,7 @@ def test_in_russian_no_name_of_a_button_is_cut_off(book, jupyter):
     if "LABVIRT_UI_ARTEFACTS" in os.environ:
         for wide in (880, 1700):
             jupyter.page.set_viewport_size({"width": wide, "height": 1000})
-            book.page.wait_for_timeout(400)
+            jupyter.still(board)
             jupyter.picture(f"manager-ru-{wide}", board)
         jupyter.page.set_viewport_size({"width": 1280, "height": 1000})
     book.ask("russian.close(); lv.ui.set_language('en')")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -51,12 +50,11 @@ def test_500_domains_at_1_hz_are_drawn_row_by_row_in_sight(book, jupyter):
     assert data(book)["rows"] == "521"
     assert 10 <= int(data(book)["drawn"]) <= 20
     jupyter.picture("overview-500-light", book.boards.first)
-    before, began = int(data(book)["seq"]), time.monotonic()
+    before = int(data(book)["seq"])
     received = sum(size for size, _ in jupyter.frames)
     book.wait(f"() => +document.querySelector('[data-lv]').dataset.seq >= {before + 2}")
-    took = time.monotonic() - began
-    assert 1 < took < 5
-    per_tick = (sum(size for size, _ in jupyter.frames) - received) / 2
+    ticks = int(data(book)["seq"]) - before
+    per_tick = (sum(size for size, _ in jupyter.frames) - received) / ticks
     assert per_tick < 25_000, "bytes on the web socket; one message a tick"
     assert float(data(book)["ms"]) < 50, "to draw a frame"
 
@@ -232,11 +230,9 @@ def test_a_hidden_page_reads_nothing(book):
       document.dispatchEvent(new Event('visibilitychange'));
     }"""
     book.page.evaluate(hide, True)
-    assert (
-        book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "False"
-    )
+    book.until("host.sampler.is_running", "False")
     book.page.evaluate(hide, False)
-    assert book.ask("import time; time.sleep(.2); print(host.sampler.is_running)").strip() == "True"
+    book.until("host.sampler.is_running", "True")
 
 
 def test_what_nobody_has_and_a_cell_that_runs_again(book, jupyter):

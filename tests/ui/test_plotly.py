@@ -78,7 +78,8 @@ def test_a_drag_zooms_all_panels_and_a_double_click_resets(book):
     mouse.down()
     mouse.move(x + 40, y, steps=3)
     # Ticks come meanwhile; they must not end the drag.
-    book.page.wait_for_timeout(700)
+    seq = "+document.querySelector('[data-lv]').dataset.seq"
+    book.wait(f"() => {seq} > {int(book.page.evaluate(f'() => {seq}')) + 2}")
     mouse.move(x + 80, y, steps=3)
     mouse.up()
     book.wait("() => document.querySelector('[data-lv]').dataset.state === 'zoomed'")
@@ -101,10 +102,10 @@ def test_the_legend_hides_a_line(book):
     book.wait(f"() => {PLOT}._fullData[0].visible === true")
 
 
-def test_pause_and_windows_are_those_of_the_shell(book):
+def test_pause_and_windows_are_those_of_the_shell(book, jupyter):
     book.page.locator("[data-lv] [data-do=pause]").click()
     rows = look(book, "plot.data[0].x.length")
-    book.page.wait_for_timeout(800)
+    jupyter.hear(4)
     assert look(book, "plot.data[0].x.length") == rows
     book.page.locator("[data-lv] [data-do=pause]").click()
     book.wait(f"() => {PLOT}.data[0].x.length > {rows}")

@@ -546,6 +546,63 @@ def test_each_view_has_a_session_of_its_own(sessions):
     assert sessions.far[1].recv(10) == b""
 
 
+@pytest.mark.parametrize("piece", [1, 12, 64])
+def test_what_has_one_answer_is_answered_before_the_view_is_asked(sessions, piece):
+    sessions.say("open")
+    number = sessions.said("opened")[0][0]["s"]
+    far = sessions.far[0]
+    far.settimeout(5)
+    asked = b"RFB 003.008\n\x01\x01"
+    for at in range(0, len(asked), piece):
+        far.sendall(asked[at : at + piece])
+    answer = b""
+    while len(answer) < 14:
+        answer += far.recv(64)
+    assert answer == b"RFB 003.008\n\x01\x01"
+    far.sendall(b"\0\0\0\0")
+    until = time.monotonic() + 5
+    while b"".join(data for _, data in sessions.said("b")) != asked + b"\0\0\0\0":
+        assert time.monotonic() < until, "the view has every byte"
+        time.sleep(0.005)
+    # The view answers for itself, in pieces; of that the display sees only what is new.
+    for n, said in enumerate((b"RFB 003", b".008\n", b"\x01", b"\x01update", b"more"), start=1):
+        sessions.say("w", s=number, n=n, bytes=said)
+    assert far.recv(6) == b"update"
+    assert far.recv(64) == b"more"
+
+
+def test_a_password_is_left_to_the_one_who_looks(sessions):
+    sessions.say("open")
+    number = sessions.said("opened")[0][0]["s"]
+    far = sessions.far[0]
+    far.settimeout(5)
+    far.sendall(b"RFB 003.008\n\x02\x02\x13")
+    assert far.recv(64) == b"RFB 003.008\n"
+    sessions.said("b")
+    sessions.say("w", s=number, n=1, bytes=b"RFB 003.008\n")
+    sessions.say("w", s=number, n=2, bytes=b"\x02")
+    assert far.recv(64) == b"\x02"
+
+
+@pytest.mark.parametrize("version", [b"RFB 003.003\n", b"GET / HTTP/1.1\r\n"])
+def test_who_speaks_another_way_is_not_answered_for_anybody(sessions, version):
+    sessions.say("open")
+    number = sessions.said("opened")[0][0]["s"]
+    sessions.far[0].sendall(version)
+    sessions.said("b")
+    sessions.say("w", s=number, n=1, bytes=b"RFB 003.003\n")
+    assert sessions.far[0].recv(64) == b"RFB 003.003\n"
+
+
+def test_a_view_that_greets_otherwise_is_hung_up_on(sessions):
+    sessions.say("open")
+    number = sessions.said("opened")[0][0]["s"]
+    sessions.far[0].sendall(b"RFB 003.008\n\x01\x01")
+    sessions.said("b")
+    sessions.say("w", s=number, n=1, bytes=b"RFB 003.003\n")
+    assert "greets otherwise" in sessions.said("end")[0][0]["why"]
+
+
 def test_a_hole_ends_the_session(sessions):
     sessions.say("open")
     number = sessions.said("opened")[0][0]["s"]

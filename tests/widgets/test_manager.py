@@ -227,6 +227,53 @@ def test_two_clicks_make_one_action_and_a_second_deed_waits_for_the_first():
     deed.close()
 
 
+def test_two_clicks_make_one_action_at_every_moment(monkeypatch):
+    """Also between the end of planning and the beginning of the job, and right after the end."""
+    monkeypatch.setattr("labvirt.widgets.managing.deed._TWICE_S", 60.0)
+    made, accepted = plan(Job()), []
+
+    def click():
+        if len(accepted) < 5:
+            accepted.append(None)
+            accepted[-1] = deed.propose("x", lambda: (made,))
+
+    deed = Deed()
+    deed._changed = click
+    click()
+    wait(lambda: len(accepted) == 5, "a click while it plans, while it runs, at its end")
+    wait(lambda: not deed._aside.is_busy and deed.state == "idle", "the last click")
+    assert len(made.started) == 1
+    assert (deed.state, deed.outcome) == ("idle", "done")
+    deed.close()
+
+
+def test_what_an_earlier_deed_left_speaks_for_no_later_one():
+    gate, late, made = threading.Event(), plan(Job()), plan(Job())
+
+    def slow():
+        gate.wait(10)
+        return (late,)
+
+    deed = Deed()
+    assert deed.propose("slow", slow)
+    deed.stop()
+    assert deed.propose("quick", lambda: (made,))
+    ended(deed)
+    gate.set()
+    wait(lambda: not deed._aside.is_busy, "the end of the slow one")
+    assert (len(made.started), late.started) == (1, [])
+    # What comes after one may take its time; the next one is not kept from beginning.
+    gate.clear()
+    for number in range(2):
+        other = plan(Job())
+        other.virsh, other.start, other.started = f"do {number}", made.start, made.started
+        deed.propose("next", lambda other=other: (other,), after=lambda: gate.wait(10))
+        ended(deed)
+    gate.set()
+    assert len(made.started) == 3
+    deed.close()
+
+
 def test_what_is_under_way_is_cancelled():
     deed, gate = Deed(), threading.Event()
     made, left = plan(Job(gate=gate)), plan(Job())
@@ -424,3 +471,31 @@ def test_opening_and_closing_leaves_nothing():
         lambda: not [t for t in threading.enumerate() if t.name.startswith("labvirt-manager")],
         "threads to end",
     )
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "view", ["create", "network_form", "pool_form", "volume_form", "details", "screen", "charts"]
+)
+def test_what_is_opened_and_closed_faster_than_a_host_answers_piles_nothing_up(lab, view):
+    host = lab["alpha"]
+    target = {"volume_form": host.pools["default"]}.get(view, host)
+    if view in {"details", "screen", "charts"}:
+        target = host.domains["web1"]
+
+    def once():
+        made = getattr(lv.ui, view)(target)
+        assert made.widget is not None
+        made.close()
+
+    def ours():
+        return [each for each in threading.enumerate() if not each.name.endswith(" call")]
+
+    once()
+    wait(lambda: not [each for each in ours() if "labvirt-form" in each.name], "the first to end")
+    before, calls = len(ours()), threading.active_count() - len(ours())
+    for _ in range(20):
+        once()
+    wait(lambda: len(ours()) <= before, f"threads to end: {ours()}")
+    # Threads for calls wait for the next ones, as many as there may be links and no more.
+    wait(lambda: threading.active_count() - len(ours()) <= max(calls, 17), "calls to end")

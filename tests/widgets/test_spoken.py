@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from string import Formatter
 
 import pytest
 
 from labvirt.errors import ConflictError, LabvirtError
+from labvirt.model.domain import DomainSpec
 from labvirt.status import DomainState
 from labvirt.status.domain import _REASONS
 from labvirt.widgets.i18n import set_language
 from labvirt.widgets.spoken import PATTERNS, STATES, spoken
+from labvirt.widgets.spoken_plans import PLANS
 
 
 @pytest.fixture
@@ -37,13 +40,24 @@ def test_titles_losses_and_warnings(russian):
 
 
 def test_every_pattern_finds_its_own_text(russian):
-    for template in PATTERNS:
+    for template in (*PATTERNS, *PLANS):
         names = {
             name: f"x{at}" for at, (_t, name, *_r) in enumerate(Formatter().parse(template)) if name
         }
         text = template.format(**names)
         assert spoken(text) != text, template
         assert all(value in spoken(text) for value in names.values()), template
+
+
+def test_what_plans_of_the_real_rooms_say(russian):
+    told = spoken("web1: 2 failed, 3 done: it is in use: db1")
+    assert told == "web1: не удалось 2, сделано 3: используется: db1"
+    spec = DomainSpec(name="web1", memory="8 MiB", disks=())
+    assert spec.warnings
+    assert [each for each in map(spoken, spec.warnings) if not re.search("[а-я]", each)] == []
+    assert spoken("cannot change domain web1:").startswith("не удаётся")
+    # What only ends like one of ours stays.
+    assert spoken("whatever it is") == "whatever it is"
 
 
 def test_every_state_and_reason_has_a_russian_word(russian):

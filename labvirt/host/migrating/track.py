@@ -7,12 +7,12 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from labvirt.status.migration import MigrationSample, seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pandas as pd
 
     from labvirt.status.migration import Phase
 
@@ -98,6 +98,8 @@ class MigrationTrack:
 
     def df(self) -> pd.DataFrame:
         """Return the samples as a table, a row each, columns as in `MigrationSample`."""
+        import pandas as pd
+
         names = list(MigrationSample.__dataclass_fields__)
         frame = pd.DataFrame([each.as_dict() for each in self.samples], columns=names)
         return frame.set_index("elapsed_s")

@@ -237,7 +237,7 @@ class Form(Shown, Generic[S]):
     def _load_choices(self) -> None:
         if self.choices.state in {"asked", "failed"}:
             self.choices.state = "loading"
-            self.worker.later("choices", self._ask_host)
+            self.worker.read("choices", self.host, self._ask_host)
 
     def _ask_host(self) -> None:
         self.choices.load()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["Worker"]
 
 _log = logging.getLogger("labvirt")
+#: So many forms read one host at the same time; a host does one call after another anyway.
+_AT_ONCE: Final = 2
+#: How often one that waits for its turn looks whether its form is closed.
+_LOOK_S: Final = 0.1
+_turns: WeakKeyDictionary[Any, threading.Semaphore] = WeakKeyDictionary()
+_turning = threading.Lock()
+
+
+def _turn_at(whom: Any) -> threading.Semaphore:
+    with _turning:
+        return _turns.setdefault(whom, threading.Semaphore(_AT_ONCE))
 
 
 class Worker:
@@ -40,6 +52,30 @@ class Worker:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
             self._change.notify_all()
+
+    def read(self, key: str, whom: Any, run: Callable[[], object]) -> None:
+        """Run what reads a host, in its turn; not at all when the form is closed before.
+
+        Forms that are opened and closed faster than a host answers would pile up else.
+
+        Args:
+            key: as that of `later`.
+            whom: the host.
+            run: reads it.
+        """
+
+        def in_turn() -> None:
+            turn = _turn_at(whom)
+            while not self._over:
+                if turn.acquire(timeout=_LOOK_S):
+                    try:
+                        if not self._over:
+                            run()
+                    finally:
+                        turn.release()
+                    return
+
+        self.later(key, in_turn)
 
     def idle(self, timeout_s: float) -> bool:
         """Wait until nothing is left to do; return whether that came about in time."""

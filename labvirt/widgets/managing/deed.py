@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -35,6 +36,8 @@ __all__ = ["Deed"]
 
 #: Between two words of progress, at least: a job may report a thousand times a second.
 _PROGRESS_S = 0.2
+#: The same asked for again so soon after it was done is the second half of a double click.
+_TWICE_S = 0.5
 
 
 class Deed:
@@ -62,6 +65,10 @@ class Deed:
         self._after: Callable[[], object] | None = None
         self._state = "idle"
         self._outcome = ""
+        #: Which deed it is: what is left of an earlier one must not speak for this one.
+        self._number = 0
+        self._before: tuple[Plan[Any], ...] = ()
+        self._ended = float("-inf")
         self._timer: threading.Timer | None = None
         self._cancelled = threading.Event()
         self.words = w.HTML()
@@ -130,38 +137,57 @@ class Deed:
         with self._lock:
             if self.is_busy:
                 return False
+            self._before = self._plans if self._outcome == "done" else ()
+            self._number += 1
+            number = self._number
             self._state, self._outcome, self._plans, self._after = "planning", "", (), after
             self._cancelled.clear()
             self._title = title
             self._watched = self._watch if watch is None else tuple(watch)
         put(self.fates, value="")
         self._draw(status(_("{title}: looking …").format(title=title)))
+        watched = self._watched
         self._aside.run(
-            "plan",
-            lambda: self._looked(make),
-            lambda plans: self._planned(plans, ask),
-            lambda error: self._end("failed", alert(told(error))),
+            f"plan {number}",
+            lambda: (marks_of(watched), tuple(make())),
+            lambda found: self._planned(number, *found, ask=ask),
+            lambda error: self._unplanned(number, error),
         )
         return True
 
-    def _looked(self, make: Callable[[], Sequence[Plan[Any]]]) -> tuple[Plan[Any], ...]:
-        """Plan, and note how the domains were when it was done."""
-        self._marks = marks_of(self._watched)
-        return tuple(make())
+    def _is_double(self, plans: Sequence[Plan[Any]]) -> bool:
+        """Whether the very same was done a moment ago: nobody asks for it twice that fast."""
+        soon = time.monotonic() - self._ended < _TWICE_S
+        return (
+            bool(plans)
+            and soon
+            and [each.virsh for each in plans] == [each.virsh for each in self._before]
+        )
 
-    def _planned(self, plans: tuple[Plan[Any], ...], ask: bool) -> None:  # noqa: FBT001
-        with self._lock:
-            if self._state != "planning":
-                return
-            self._plans = plans
-            self._state = "asking"
-        put(self.command, value=_command(plans))
+    def _unplanned(self, number: int, error: BaseException) -> None:
+        if number == self._number:
+            self._end("failed", alert(told(error)))
+
+    def _planned(
+        self, number: int, marks: dict[str, str], plans: tuple[Plan[Any], ...], *, ask: bool
+    ) -> None:
         destroys = [loss for plan in plans for loss in plan.destroys]
-        self._draw(_asked(self._named, plans, destroys), lossy=bool(destroys))
-        if not destroys and not ask and not left_out(plans):
-            self._marks = {}
-            self.confirm()
+        asks = bool(destroys or ask or left_out(plans))
+        if self._is_double(plans) and number == self._number:
+            self._plans = plans
+            self._end("done", status(_("Done: {title}").format(title=self._named)))
             return
+        with self._lock:
+            if self._state != "planning" or number != self._number:
+                return
+            self._plans, self._marks = plans, marks if asks else {}
+            # What asks nothing goes on at once: in between a second click could begin it again.
+            self._state = "asking" if asks else "running"
+        put(self.command, value=_command(plans))
+        if not asks:
+            self._go()
+            return
+        self._draw(_asked(self._named, plans, destroys), lossy=bool(destroys))
         # The keyboard stands where the question is; on what loses nothing when pressed in haste.
         focused = self.cancel if destroys else self.apply
         focused.focus()
@@ -173,8 +199,13 @@ class Deed:
             if self._state != "asking":
                 return
             self._state = "running"
+        self._go()
+
+    def _go(self) -> None:
         self._draw(status(_("Under way: {title}").format(title=self._named)))
-        self._aside.run("apply", self._apply, lambda _none: None, self._failed)
+        # Of the one before, what was to be done afterwards may still be under way.
+        key = f"apply {self._number}"
+        self._aside.run(key, self._apply, lambda _none: None, self._failed)
 
     def stop(self) -> None:
         """Change nothing; of what is under way, stop it and have it undone."""
@@ -282,6 +313,8 @@ class Deed:
         with self._lock:
             if self._state == "idle":
                 return
+            if self._state == "running":
+                self._ended = time.monotonic()
             self._state, self._outcome = "idle", outcome
         put(self.fates, value=fates_text(self._plans))
         self._draw(words)

@@ -43,6 +43,10 @@ export class Grid {
   layout(columns, width) {
     this.columns = columns;
     this.least = { ...LEAST, state: this.stateWidth() };
+    for (const key of columns) {
+      const more = COLUMNS[key].spark ? SPARK[0] + PAD : 0;
+      this.least[key] = Math.max(this.least[key], this.titleWidth(key) - more);
+    }
     const sum = (list) => list.reduce((total, each) => total + each, 0);
     const least = sum(columns.map((key) => this.least[key]));
     const sparks = columns.filter((key) => COLUMNS[key].spark).length;
@@ -54,6 +58,13 @@ export class Grid {
     this.widths = columns.map((key, i) => asked[i] + (COLUMNS[key].grow ? left : 0));
     this.total = sum(this.widths);
     return this.total;
+  }
+
+  // As wide as the longest word of the heading, which takes as many lines as it needs.
+  titleWidth(key) {
+    this.pen.font = `600 12px ${this.theme?.font ?? "sans-serif"}`;
+    const words = (this.words.columns[key]?.[0] ?? "").split(/\s+|(?<=-)/);
+    return Math.ceil(Math.max(0, ...words.map((word) => this.pen.measureText(word).width))) + 2 * PAD + 8;
   }
 
   // As wide as the states that are there: they are longer in other languages.
