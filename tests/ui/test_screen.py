@@ -459,20 +459,6 @@ def test_dark_narrow_russian_and_nothing_serious_for_axe(book, jupyter):
     gone(book)
 
 
-def reloaded(jupyter, book):
-    """Load the page anew; JupyterLab itself may lose its widgets at that (ipywidgets#3823)."""
-    for _ in range(3):
-        jupyter.page.goto(jupyter.url(book.name).replace("&reset", ""), wait_until="commit")
-        seen = jupyter.page.wait_for_function(
-            """() => document.querySelector('[data-lv=ready][data-state=connected]') ? 'view'
-              : document.body.innerText.includes('model not found') ? 'lost' : null""",
-            timeout=60_000,
-        ).json_value()
-        if seen == "view":
-            return
-    pytest.skip("JupyterLab lost its widgets three times: model not found")
-
-
 @pytest.mark.slow(seconds=20)
 def test_after_a_reload_and_when_the_kernel_is_gone(jupyter, host):
     book = jupyter.open("again", HEAD.format(lab=host.lab_name), SHOW.format(name="open"))
