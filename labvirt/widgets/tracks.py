@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -71,12 +71,16 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Board:
-    """All charts of a board, the marks of whom they show, and the span of time (seconds, UTC)."""
+    """All charts of a board, the marks of whom they show, and the span of time (seconds, UTC).
+
+    Where `clock` is ``elapsed``, times are seconds since something began.
+    """
 
     charts: tuple[Chart, ...]
     marks: tuple[Mark, ...]
     start: float
     end: float
+    clock: Literal["utc", "elapsed"] = "utc"
 
 
 def read(
@@ -138,7 +142,8 @@ def _board(
         for mark in source.marks(start=start, end=end)
         if mark.uuid in uuids and (mark.uuid or mark.host in hosts)
     )
-    return Board(charts, marks, start, max(end, start + 1.0))
+    clock = getattr(source, "clock", "utc")
+    return Board(charts, marks, start, max(end, start + 1.0), clock)
 
 
 def _with_gaps(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
+from labvirt.host.migrating.kept import packed, unpacked
 from labvirt.status.migration import MigrationSample, seconds_left
 
 if TYPE_CHECKING:
@@ -101,6 +102,30 @@ class MigrationTrack:
         names = list(MigrationSample.__dataclass_fields__)
         frame = pd.DataFrame([each.as_dict() for each in self.samples], columns=names)
         return frame.set_index("elapsed_s")
+
+    def to_json(self) -> str:
+        """Return all of it as JSON: for a record, a report, another process."""
+        head = {
+            "name": self.name,
+            "source": self.source,
+            "destination": self.destination,
+            "label": self.label,
+        }
+        marks = [(each.elapsed_s, each.what, each.text) for each in self.marks]
+        return packed(head, self.samples, marks)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the track that `to_json` wrote.
+
+        Raises:
+            SpecError: it is no such text.
+        """
+        head, samples, marks = unpacked(text)
+        made = cls(**head)
+        made._samples = samples
+        made._marks = [MigrationMark(*each) for each in marks]
+        return made
 
     def add(self, sample: MigrationSample) -> None:
         """Take a sample in; marks a new iteration, slowing down and a new phase."""

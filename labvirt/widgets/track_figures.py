@@ -1,0 +1,139 @@
+"""Still forms of migrations: a table that compares them, charts, and text; no kernel is needed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from lxml import etree
+
+from labvirt.widgets.bundle import bundle_of, page_of, text_of
+from labvirt.widgets.figures import figure_of
+from labvirt.widgets.i18n import N_, _
+from labvirt.widgets.quantity import shown
+from labvirt.widgets.svg import plain
+from labvirt.widgets.track_board import track_panels
+from labvirt.widgets.track_source import TrackSource
+from labvirt.widgets.tracks import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from labvirt.host.migrating.track import MigrationTrack
+    from labvirt.widgets.scene import Theme
+    from labvirt.widgets.tracks import Board
+
+__all__ = ["board_of", "bundle_of_tracks", "figure_of_tracks", "page_of_tracks", "table_of_tracks"]
+
+_HEADS: Final = (
+    N_("VM"),
+    N_("How"),
+    N_("From"),
+    N_("To"),
+    N_("Outcome"),
+    N_("Seconds"),
+    N_("Downtime, ms"),
+    N_("Sent, MiB"),
+    N_("Rounds"),
+)
+_OUTCOMES: Final = {
+    "setup": N_("begins"),
+    "precopy": N_("under way"),
+    "postcopy": N_("switched over"),
+    "done": N_("moved"),
+    "failed": N_("failed"),
+    "cancelled": N_("broken off"),
+}
+_MIB: Final = 1 << 20
+
+
+def board_of(tracks: Sequence[MigrationTrack]) -> Board:
+    """Return the charts of migrations, ready to be drawn; several lie over each other."""
+    source = TrackSource(tracks)
+    return read(track_panels(source.runs), source, start=0.0)
+
+
+def figure_of_tracks(
+    tracks: Sequence[MigrationTrack], *, theme: Theme = "light", title: str = ""
+) -> Any:
+    """Return the charts of migrations as a ``plotly.graph_objects.Figure``."""
+    return figure_of(board_of(tracks), theme=theme, title=title)
+
+
+def rows_of(tracks: Sequence[MigrationTrack]) -> list[tuple[Any, ...]]:
+    """Return what there is to say of each migration; see `table_of_tracks`."""
+    made: list[tuple[Any, ...]] = []
+    for track in tracks:
+        samples = track.samples
+        last = samples[-1] if samples else None
+        sent = [each.processed_bytes for each in samples if math.isfinite(each.processed_bytes)]
+        done = track.phase == "done"
+        made.append(
+            (
+                track.name,
+                track.label,
+                track.source,
+                track.destination,
+                track.phase,
+                math.nan if last is None else last.elapsed_s,
+                last.downtime_ms if last is not None and done else math.nan,
+                sent[-1] / _MIB if sent else math.nan,
+                max((each.iteration for each in samples), default=0),
+            )
+        )
+    return made
+
+
+def table_of_tracks(tracks: Sequence[MigrationTrack]) -> pd.DataFrame:
+    """Return one row per migration.
+
+    Columns: domain, how, source, destination, phase, seconds (by QEMU's clock), downtime_ms (real;
+    NaN unless it was moved), sent_mib, rounds.
+    """
+    import pandas as pd
+
+    names = ["domain", "how", "source", "destination", "phase", "seconds", "downtime_ms"]
+    return pd.DataFrame(rows_of(tracks), columns=[*names, "sent_mib", "rounds"])
+
+
+def bundle_of_tracks(tracks: Sequence[MigrationTrack], *, title: str = "") -> dict[str, Any]:
+    """Return migrations by MIME type, as every reader of a notebook shows them."""
+    board = board_of(tracks)
+    made = bundle_of(board, title=title)
+    made["text/html"] = _with_table(tracks, board, title)
+    told = ["  ".join(_cell(value) for value in row) for row in rows_of(tracks)]
+    made["text/plain"] = "\n".join([text_of(board, title=title), *told])
+    return made
+
+
+def page_of_tracks(tracks: Sequence[MigrationTrack], *, title: str = "") -> str:
+    """Return table and charts of migrations as HTML without script, style sheet or class."""
+    return _with_table(tracks, board_of(tracks), title)
+
+
+def _with_table(tracks: Sequence[MigrationTrack], board: Board, title: str) -> str:
+    root = etree.Element("table")
+    etree.SubElement(root, "caption").text = _("Migrations")
+    heads = etree.SubElement(etree.SubElement(root, "thead"), "tr")
+    for words in _HEADS:
+        etree.SubElement(heads, "th", scope="col").text = _(words)
+    body = etree.SubElement(root, "tbody")
+    for row in rows_of(tracks):
+        line = etree.SubElement(body, "tr")
+        for at, value in enumerate(row):
+            text = _(_OUTCOMES[value]) if at == 4 else _cell(value)
+            kind = "th" if at == 0 else "td"
+            cell = etree.SubElement(line, kind, style="text-align: left")
+            if at == 0:
+                cell.set("scope", "row")
+            cell.text = plain(text)
+    table = str(etree.tostring(root, encoding="unicode", method="html"))
+    return page_of(board, title=title) + table
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return shown(round(value, 2), "") if math.isfinite(value) else "–"
