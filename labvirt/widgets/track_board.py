@@ -56,7 +56,7 @@ def _lines(runs: Sequence[Run], key: str, names: Sequence[str]) -> Iterator[Line
             colour = COLOURS[(number if len(runs) > 1 else place) % len(COLOURS)]
             dash = _DASHES[place % 3 if len(runs) > 1 else 0]
             label = _(series.title) if len(runs) == 1 else run.label
-            if len(runs) > 1 and len(names) > 1:
+            if len(runs) > 1 and len(shown) > 1:
                 label = f"{run.label}, {_(series.title).lower()}"
             yield Line(f"{key}.{run.subject.uuid}.{name}", run.subject, series, label, colour, dash)
 

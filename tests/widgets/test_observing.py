@@ -55,11 +55,11 @@ class Guest:
     uuid, name = "u1", "web1"
 
     def __init__(self, track=None):
-        self.track, self.asked, self.fails = track, [], None
+        self.newest, self.asked, self.fails = track, [], None
 
     @property
     def migration(self):
-        return self.track
+        return self.newest
 
     def __getattr__(self, verb):
         if verb not in {
@@ -177,7 +177,7 @@ def test_rows_come_as_it_runs_and_none_twice():
     guest = Guest()
     driver = TrackDriver("web1", [], [guest])
     assert driver.state() == {"empty": "No migration yet"}
-    guest.track = track
+    guest.newest = track
     assert driver.tick().anew
     driver.window(300)
     track.add(sample(0.5, 250))
@@ -300,7 +300,7 @@ def test_buttons_are_off_with_a_reason():
     controls = view.controls
     assert controls.abort.disabled
     assert "no migration" in controls.abort.tooltip
-    guest.track = track_of(done=False)
+    guest.newest = track_of(done=False)
     view.driver.look()
     controls.refresh(now=True)
     assert not controls.abort.disabled

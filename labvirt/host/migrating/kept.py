@@ -67,7 +67,11 @@ def unpacked(
 
 
 def _told(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else value
 
 
 def _sample(row: dict[str, Any]) -> MigrationSample:
