@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -186,7 +187,7 @@ class Observatory(Charts):
         """Return what it shows now by MIME type, as every reader of a notebook shows it."""
         if not any(len(track) for track in self.tracks):
             words = _("{title}: not begun yet").format(title=self.driver.title)
-            return {"text/plain": words}
+            return {"text/plain": words, "text/html": f"<p>{escape(words)}</p>"}
         return bundle_of_tracks(self.tracks, title=self.driver.title)
 
     def figure(self, *, theme: Theme = "light") -> Any:
