@@ -150,7 +150,7 @@ class Controls:
         if track is None:
             put(self.phase, value=parts.status(_("No migration yet")))
         elif len(self._driver.runs) == 1 or self.domain is not None:
-            words = f"{track.name}: {_(_PHASES[track.phase])}"
+            words = f"{track.name}: {_(_PHASES[self._driver.runs[-1].outcome])}"
             put(self.phase, value=parts.status(words))
             put(self.numbers, value=parts.facts(numbers_of(track)))
         else:

@@ -143,8 +143,9 @@ class TrackDriver:
             return {}
         told = []
         for run in self.runs:
-            words = _(_ENDS[run.track.phase]).format(name=run.label, seconds=f"{run.end:.1f}")
-            told.append(words)
+            last = run.track.last
+            seconds = f"{0.0 if last is None else last.elapsed_s:.1f}"
+            told.append(_(_ENDS[run.outcome]).format(name=run.label, seconds=seconds))
         return {"over": "; ".join(told)}
 
     def since(self, seconds: float) -> float:

@@ -13,7 +13,7 @@ from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.quantity import shown
 from labvirt.widgets.svg import plain
 from labvirt.widgets.track_board import track_panels
-from labvirt.widgets.track_source import TrackSource
+from labvirt.widgets.track_source import OUTCOMES, TrackSource
 from labvirt.widgets.tracks import read
 
 if TYPE_CHECKING:
@@ -38,14 +38,6 @@ _HEADS: Final = (
     N_("Sent, MiB"),
     N_("Rounds"),
 )
-_OUTCOMES: Final = {
-    "setup": N_("begins"),
-    "precopy": N_("under way"),
-    "postcopy": N_("switched over"),
-    "done": N_("moved"),
-    "failed": N_("failed"),
-    "cancelled": N_("broken off"),
-}
 _MIB: Final = 1 << 20
 
 
@@ -65,8 +57,8 @@ def figure_of_tracks(
 def rows_of(tracks: Sequence[MigrationTrack]) -> list[tuple[Any, ...]]:
     """Return what there is to say of each migration; see `table_of_tracks`."""
     made: list[tuple[Any, ...]] = []
-    for track in tracks:
-        samples = track.samples
+    for run in TrackSource(tracks).runs:
+        track, samples = run.track, run.track.samples
         last = samples[-1] if samples else None
         sent = [each.processed_bytes for each in samples if math.isfinite(each.processed_bytes)]
         done = track.phase == "done"
@@ -76,7 +68,7 @@ def rows_of(tracks: Sequence[MigrationTrack]) -> list[tuple[Any, ...]]:
                 track.label,
                 track.source,
                 track.destination,
-                track.phase,
+                run.outcome,
                 math.nan if last is None else last.elapsed_s,
                 last.downtime_ms if last is not None and done else math.nan,
                 sent[-1] / _MIB if sent else math.nan,
@@ -123,7 +115,7 @@ def _with_table(tracks: Sequence[MigrationTrack], board: Board, title: str) -> s
     for row in rows_of(tracks):
         line = etree.SubElement(body, "tr")
         for at, value in enumerate(row):
-            text = _(_OUTCOMES[value]) if at == 4 else _cell(value)
+            text = _(OUTCOMES[value]) if at == 4 else _cell(value)
             kind = "th" if at == 0 else "td"
             cell = etree.SubElement(line, kind, style="text-align: left")
             if at == 0:

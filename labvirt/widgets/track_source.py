@@ -16,7 +16,7 @@ from labvirt.history.source import Window
 from labvirt.status.migration import seconds_left
 from labvirt.status.sample import Mark, Subject
 from labvirt.status.series import Series
-from labvirt.widgets.i18n import N_
+from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.spoken import spoken
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     from labvirt.history.source import Form
     from labvirt.host.migrating.track import MigrationTrack
+    from labvirt.status.migration import Phase
     from labvirt.status.series import Kind
 
-__all__ = ["MOVED", "Run", "TrackSource"]
+__all__ = ["MOVED", "OUTCOMES", "Run", "TrackSource"]
 
 #: Name, title, unit and definition of what is charted of a migration.
 _TABLE: Final = (
@@ -66,6 +67,15 @@ MOVED: Final[dict[str, Series]] = {
 _NAMES: Final = tuple(MOVED)
 #: How many samples the prediction looks back for what was sent, at most.
 _BACK: Final = 40
+#: Where a migration stands, in words.
+OUTCOMES: Final = {
+    "setup": N_("begins"),
+    "precopy": N_("under way"),
+    "postcopy": N_("switched over"),
+    "done": N_("moved"),
+    "failed": N_("failed"),
+    "cancelled": N_("broken off"),
+}
 #: Marks that a panel of their own tells of.
 _QUIET: Final = frozenset({"iteration", "throttle"})
 
@@ -94,8 +104,16 @@ class Run:
     @property
     def end(self) -> float:
         """Seconds from its start to the newest sample."""
-        last = self.track.last
-        return 0.0 if last is None else float(last.elapsed_s)
+        self.columns()
+        return self._times[-1] if self._times else 0.0
+
+    @property
+    def outcome(self) -> Phase:
+        """Where it stands; one that was broken off by whoever is ``cancelled``."""
+        phase = self.track.phase
+        if phase == "failed" and any(each.what == "cancel" for each in self.track.marks):
+            return "cancelled"
+        return phase
 
     def columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return times ``[n]``, rising, and values ``[series, n]``."""
@@ -127,6 +145,8 @@ class Run:
         )
         if over and sample.phase != "done" and math.isnan(sample.remaining_bytes):
             return  # how it ended is a mark; no numbers came with it
+        if sample.phase == "setup":
+            row = (math.nan,) * len(_NAMES)  # its zeros mean that nothing is known yet
         last = self._times[-1] if self._times else -1.0
         at = float(sample.elapsed_s)
         if at <= last:
@@ -144,10 +164,10 @@ class Run:
                 each.what,
                 self.subject.host,
                 self.subject.uuid,
-                spoken(each.text),
+                _(OUTCOMES[each.text]) if each.what == "phase" else spoken(each.text),
             )
             for each in self.track.marks
-            if each.what not in _QUIET
+            if each.what not in _QUIET and each.text not in {"setup", "precopy"}
         ]
 
 

@@ -78,7 +78,7 @@ def test_a_migration_is_seen_changed_broken_off_and_done(book, jupyter):
     jupyter.picture("observatory-live", board)
     board.get_by_role("button", name="Break off").click()
     state(book, "over")
-    board.get_by_text("Failed: web1").first.wait_for()
+    board.get_by_text("Broken off: web1").first.wait_for()
     assert "web1 False" in book.ask("print('web1', 'web1' in beta.domains)")
 
     book.ask("moved = web1.migrate.job(beta)")
