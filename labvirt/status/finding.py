@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["VERDICTS", "Finding", "Findings", "Verdict", "worst"]
+__all__ = ["VERDICTS", "Finding", "Findings", "Verdict", "amount", "worst"]
 
 Verdict = Literal["ok", "warning", "fail", "unknown", "n/a"]
 
@@ -68,6 +68,14 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def amount(count: float) -> str:
+    """Return bytes for people, rounded: ``1.5 GiB``."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:
