@@ -9,18 +9,18 @@ from labvirt.errors import (
     CancelledError,
     HostError,
     LabvirtError,
-    PreconditionError,
     WaitTimeoutError,
 )
 from labvirt.host.handle import DomainHandle
 from labvirt.host.line import moved as lines_moved
 from labvirt.host.migrating.asking import params_of, virsh_words
-from labvirt.host.migrating.obstacles import all_shared, copied_disks, obstacles
+from labvirt.host.migrating.obstacles import all_shared, copied_disks
 from labvirt.host.migrating.outcome import look, settled
+from labvirt.host.migrating.preflight import Preflight, examine, require_movable
 from labvirt.host.migrating.result import MigrationResult, result_of
 from labvirt.host.migrating.running import Running
 from labvirt.host.migrating.track import MigrationTrack
-from labvirt.model.arguments import Count, checked
+from labvirt.model.arguments import Count, Measuring, checked
 from labvirt.model.migration import MigrationSpec
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Plan, verb
@@ -41,6 +41,43 @@ class MigratingVerbs(DomainHandle):
     def migration(self) -> MigrationTrack | None:
         """What is or was seen of this domain's newest migration from this host; None: of none."""
         return self.host.migrations.get(self.uuid)
+
+    def can_migrate(
+        self,
+        destination: Host,
+        spec: MigrationSpec | None = None,
+        *,
+        measure_s: int = 1,
+        **options: Any,
+    ) -> Preflight:
+        """Look at both hosts before a migration, item by item (12.1); nothing is changed.
+
+        Hosts, versions, machine type, processor, each disk, each interface, ports, clocks, names,
+        memory, devices, snapshots, jobs: each with a verdict, evidence and a remedy; and how long
+        it will take.
+
+        Args:
+            destination: the other host.
+            spec: how; all defaults when left out.
+            measure_s: for how long the guest's writing is measured, for the prediction; 0: not.
+            options: fields of `MigrationSpec`, which change `spec`.
+
+        Returns:
+            The findings: ``.can``, ``.why``, ``.df()``, ``["disk:vda"]``.
+
+        Raises:
+            SpecError: an option is wrong, or two contradict each other.
+            NotFoundError: the domain is gone.
+        """
+        wanted = (spec or MigrationSpec()).replace(**options)
+        return examine(
+            self,
+            DomainXml.parse(self.xml()),
+            destination,
+            wanted,
+            data_uri=self._data_uri(wanted, destination),
+            measure_s=checked(Measuring, f"look at {self.name}", measure_s=measure_s).measure_s,
+        )
 
     @verb
     def migrate(
@@ -67,13 +104,8 @@ class MigratingVerbs(DomainHandle):
         """
         wanted = (spec or MigrationSpec()).replace(**options)
         document = DomainXml.parse(self.xml())
-        reasons = list(obstacles(self, document, destination, wanted))
-        if reasons:
-            raise PreconditionError(
-                f"migrate domain {self.name} from {self.host.name} to {destination.name}: "
-                + "; ".join(reasons)
-            )
         data_uri = self._data_uri(wanted, destination)
+        require_movable(self, document, destination, wanted, data_uri=data_uri)
         copied = copied_disks(document, self.host, destination, wanted)
         params = params_of(wanted, disks=copied)
         unsafe = wanted.unsafe or all_shared(document, self.host, destination)

@@ -1,0 +1,115 @@
+"""Pre-flight between two real hosts: what is well, and what a real obstacle is called."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import labvirt as lv
+from labvirt.errors import PreconditionError, SpecError
+from labvirt.model.migration import MigrationSpec
+
+pytestmark = pytest.mark.lab
+
+
+def test_a_running_guest_can_move_and_every_item_is_told(disked, beta):
+    found = disked.can_migrate(beta, measure_s=1)
+    assert found.can, found.why
+    assert found
+    assert found.why == ""
+    kinds = {one.kind for one in found}
+    wanted = "two-hosts driver libvirt-version hypervisor-version clocks state job snapshots name"
+    wanted += " uuid type machine cpu vcpus memory overcommit hostdev disk file cache nic way"
+    assert kinds >= {*wanted.split(), "estimate", "tpm", "firmware", "nvram"}
+    assert found["machine"].verdict == "ok"
+    assert found["cpu"].verdict == "ok"
+    assert found["clocks"].evidence.startswith("beta is +0.0")
+    assert "shared folder" in found["disk:vda"].evidence
+    assert found["way:data"].verdict == "ok"
+    assert found["estimate"].verdict == "ok"
+    assert found.estimate.converges
+    assert found.estimate.bytes >= 64 << 20
+    frame = found.df()
+    assert frame.loc["machine", "verdict"] == "ok"
+    assert "<table>" in found._repr_html_()
+    assert "Is disk vda there too?" in str(found)
+    assert repr(found).endswith("can>")
+
+
+def test_the_look_before_a_migration_is_quick(disked, beta):
+    disked.migrate.plan(beta)
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        disked.migrate.plan(beta)
+        times.append(time.monotonic() - began)
+    assert sorted(times)[2] < 0.25, times
+
+
+def test_every_reason_is_told_at_once(alpha, beta, name):
+    spec = lv.DomainSpec(
+        name=name,
+        memory="32 MiB",
+        interfaces=(),
+        disks=(lv.DiskSpec(size="1 MiB", pool="default"),),
+    )
+    domain = alpha.plan(spec, start=False).apply()
+    beta.plan(spec.replace(disks=())).apply()
+    found = domain.can_migrate(beta)
+    assert not found
+    assert {one.id for one in found.failures} == {"state", "name", "disk:vda"}
+    assert "is not running (offline=True" in found.why
+    assert f"beta has a domain {name} (running) already" in found.why
+    assert "is not on storage that both hosts share" in found.why
+    assert found["disk:vda"].remedy.endswith("migrate(..., storage='copy')")
+    with pytest.raises(PreconditionError) as caught:
+        domain.migrate(beta)
+    assert found.why in str(caught.value)
+    assert "offline=True" in caught.value.hint
+
+
+def test_a_network_that_only_one_host_has(alpha, beta, blank):
+    nic = lv.InterfaceSpec(kind="network", source="nowhere", mac="52:54:00:00:77:01")
+    before = blank.can_migrate(beta, measure_s=0)
+    assert before.can, before.why
+    from labvirt.host.migrating import preflight
+    from labvirt.host.migrating.looking import look_at
+    from labvirt.model.xml.domain import DomainXml
+
+    text = blank.xml().replace(
+        "</devices>",
+        f"<interface type='network'><mac address='{nic.mac}'/><source network='nowhere'/>"
+        "</interface></devices>",
+    )
+    look = look_at(blank, DomainXml.parse(text), beta, MigrationSpec())
+    found = {one.id: one for one in preflight.judge(look)}[f"nic:{nic.mac}"]
+    assert found.verdict == "fail"
+    assert found.cause.startswith("beta has no network nowhere")
+
+
+def test_a_host_that_is_open_for_reading_only(lab, blank):
+    with lv.connect(lab["beta"].uri, readonly=True) as reader:
+        found = blank.can_migrate(reader, measure_s=0)
+    assert [one.id for one in found.failures] == ["destination-writable"]
+    assert "is open read-only" in found.why
+
+
+def test_to_itself_and_to_one_that_is_gone(lab, alpha, blank):
+    assert "same host" in blank.can_migrate(alpha).why
+    gone = lv.connect(lab["beta"].uri)
+    gone.close()
+    found = blank.can_migrate(gone)
+    assert found["destination-answers"].verdict == "fail"
+    assert "gives no answer" in found.why
+
+
+def test_snapshots_and_jobs_are_in_the_way(alpha, beta, disked):
+    disked.snapshot("s1", disk_only=True) if hasattr(disked, "snapshot") else None
+
+
+def test_a_wrong_option_is_one_clear_error(blank, beta):
+    with pytest.raises(SpecError):
+        blank.can_migrate(beta, measure_s=-1)
+    with pytest.raises(SpecError):
+        blank.can_migrate(beta, mode="pigeon")
