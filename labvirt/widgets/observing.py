@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from labvirt.widgets.track_figures import (
     bundle_of_tracks,
     figure_of_tracks,
     table_of_tracks,
+    tracks_in,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +52,8 @@ def migration(*targets: Any, engine: Engine = "light", window_s: float = 300.0) 
 
     Args:
         targets: domains (their newest migration and those that follow), tracks
-            (`Domain.migration`, `MigrationTrack.from_json`) or results of `Domain.migrate`; lists
-            of them too. Several are compared: time is counted from the start of each.
+            (`Domain.migration`, `MigrationTrack.from_json`), results of `Domain.migrate`, or the
+            path of a run's notebook that has shown some; lists of them too. Several are compared: time is counted from the start of each.
         engine: ``light``, which asks least of the browser, or ``plotly``.
         window_s: seconds shown at first; the view's buttons change it. 10 to 86400.
 
@@ -78,6 +80,8 @@ def _sorted_out(targets: Any) -> tuple[list[MigrationTrack], list[Domain]]:
             tracks, domains = tracks + more, domains + whom
         elif isinstance(each, MigrationTrack):
             tracks.append(each)
+        elif isinstance(each, str | PathLike):
+            tracks += tracks_in(each)
         elif isinstance(getattr(each, "track", None), MigrationTrack):
             tracks.append(each.track)
         elif hasattr(type(each), "migration") and hasattr(each, "uuid"):

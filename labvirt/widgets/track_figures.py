@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
+from labvirt.errors import SpecError
+from labvirt.host.migrating.track import MigrationTrack
 from labvirt.widgets.bundle import bundle_of, page_of, text_of
 from labvirt.widgets.figures import figure_of
 from labvirt.widgets.i18n import N_, _
@@ -18,14 +22,22 @@ from labvirt.widgets.tracks import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
     import pandas as pd
 
-    from labvirt.host.migrating.track import MigrationTrack
     from labvirt.widgets.scene import Theme
     from labvirt.widgets.tracks import Board
 
-__all__ = ["board_of", "bundle_of_tracks", "figure_of_tracks", "page_of_tracks", "table_of_tracks"]
+__all__ = [
+    "TRACKS",
+    "board_of",
+    "bundle_of_tracks",
+    "figure_of_tracks",
+    "page_of_tracks",
+    "table_of_tracks",
+    "tracks_in",
+]
 
 _HEADS: Final = (
     N_("VM"),
@@ -39,6 +51,34 @@ _HEADS: Final = (
     N_("Rounds"),
 )
 _MIB: Final = 1 << 20
+#: The MIME type under which the tracks themselves stand in an output, so that a record has them.
+TRACKS: Final = "application/vnd.labvirt.migration-tracks+json"
+
+
+def tracks_in(path: str | PathLike[str]) -> list[MigrationTrack]:
+    """Return the migrations that a notebook or the record of a run has in its outputs.
+
+    Args:
+        path: an executed notebook (``.ipynb``), or a file that `MigrationTrack.to_json` filled.
+
+    Raises:
+        SpecError: there is no such file, or no migration in it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"draw migrations: {str(path)[:200]!r} cannot be read: {error}") from error
+    if not isinstance(found, dict) or "cells" not in found:
+        return [MigrationTrack.from_json(text)]
+    outputs = [each for cell in found["cells"] for each in cell.get("outputs", ())]
+    kept = [json.dumps(one) for each in outputs for one in each.get("data", {}).get(TRACKS, ())]
+    if not kept:
+        raise SpecError(
+            f"draw migrations: there is none in {str(path)[:200]}",
+            hint="lv.ui.migration(...) shown in it and closed at the end leaves its tracks there",
+        )
+    return [MigrationTrack.from_json(each) for each in dict.fromkeys(kept)]
 
 
 def board_of(tracks: Sequence[MigrationTrack]) -> Board:
@@ -95,6 +135,7 @@ def bundle_of_tracks(tracks: Sequence[MigrationTrack], *, title: str = "") -> di
     board = board_of(tracks)
     made = bundle_of(board, title=title)
     made["text/html"] = _with_table(tracks, board, title)
+    made[TRACKS] = [json.loads(track.to_json()) for track in tracks]
     told = ["  ".join(_cell(value) for value in row) for row in rows_of(tracks)]
     made["text/plain"] = "\n".join([text_of(board, title=title), *told])
     return made

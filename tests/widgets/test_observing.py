@@ -319,3 +319,18 @@ def test_it_speaks_russian():
         assert not any(each.isascii() for each in names), names
     finally:
         set_language(None)
+
+
+def test_a_record_shows_its_migrations_again(tmp_path):
+    made = lv.ui.migration(track_of(), track_of(4, label="post-copy")).bundle()
+    output = {"output_type": "display_data", "data": made, "metadata": {}}
+    cells = [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [output, output]}]
+    path = tmp_path / "record.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    again = lv.ui.migration(path)
+    assert [each.label for each in again.tracks] == ["live", "post-copy"]
+    assert again.bundle()["text/html"] == made["text/html"]
+    path.write_text(json.dumps({"cells": []}))
+    for wrong in (path, tmp_path / "none.ipynb"):
+        with pytest.raises(SpecError, match="draw migrations"):
+            lv.ui.migration(wrong)
