@@ -97,7 +97,7 @@ def _sorted_out(targets: Any) -> tuple[list[MigrationTrack], list[Domain]]:
 
 
 def _title(tracks: list[MigrationTrack], domains: list[Domain]) -> str:
-    names = list(dict.fromkeys(each.name for each in (*domains, *tracks)))
+    names = list(dict.fromkeys([*(one.name for one in domains), *(one.name for one in tracks)]))
     more = f" … {len(names)}" if len(names) > 6 else ""
     return _("Migration of {names}").format(names=", ".join(names[:6]) + more)
 

@@ -93,7 +93,8 @@ class TrackDriver:
     def look(self) -> bool:
         """Take in migrations that have begun; return whether there is one more."""
         found = [track for each in self._domains if (track := each.migration) is not None]
-        return any([self.source.add(track) for track in found])
+        added = [self.source.add(track) for track in found]
+        return any(added)
 
     @property
     def runs(self) -> tuple[Run, ...]:

@@ -169,4 +169,4 @@ def _with_table(tracks: Sequence[MigrationTrack], board: Board, title: str) -> s
 def _cell(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return shown(round(value, 2), "") if math.isfinite(value) else "–"
+    return shown(round(value, 2), "") if math.isfinite(value) else "-"

@@ -132,7 +132,7 @@ class Run:
         sample = samples[-1]
         over = sample.phase in {"done", "failed", "cancelled"}
         left = math.nan if over else seconds_left(samples)
-        row = (
+        row: tuple[float, ...] = (
             sample.memory_remaining_bytes,
             sample.disk_remaining_bytes,
             sample.remaining_bytes,

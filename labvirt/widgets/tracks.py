@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from labvirt.status.series import Kind
     from labvirt.widgets.panels import Line, Panel
 
+    Clock = Literal["utc", "elapsed"]
     _Row = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 __all__ = ["Board", "Chart", "Track", "read", "stacked", "thinned"]
@@ -80,7 +82,7 @@ class Board:
     marks: tuple[Mark, ...]
     start: float
     end: float
-    clock: Literal["utc", "elapsed"] = "utc"
+    clock: Clock = "utc"
 
 
 def read(
@@ -142,7 +144,7 @@ def _board(
         for mark in source.marks(start=start, end=end)
         if mark.uuid in uuids and (mark.uuid or mark.host in hosts)
     )
-    clock = getattr(source, "clock", "utc")
+    clock: Clock = getattr(source, "clock", "utc")
     return Board(charts, marks, start, max(end, start + 1.0), clock)
 
 

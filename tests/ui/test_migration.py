@@ -33,8 +33,7 @@ def board_of(book):
 
 def state(book, wanted, timeout_s=30):
     book.wait(
-        "() => [...document.querySelectorAll('[data-lv]')].at(-1).dataset.state"
-        f" === '{wanted}'",
+        f"() => [...document.querySelectorAll('[data-lv]')].at(-1).dataset.state === '{wanted}'",
         timeout_s,
     )
 

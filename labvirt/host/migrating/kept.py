@@ -49,8 +49,7 @@ def unpacked(
     """
     try:
         found = json.loads(text)
-        if found["format"] != FORMAT:
-            raise ValueError(f"its format is {found['format']!r}")
+        _require_ours(found["format"])
         head = {name: str(found[name]) for name in ("name", "source", "destination", "label")}
         columns = {name: found["samples"][name] for name in _COLUMNS}
         count = len(columns["elapsed_s"])
@@ -66,6 +65,11 @@ def unpacked(
     return head, samples, marks
 
 
+def _require_ours(name: object) -> None:
+    if name != FORMAT:
+        raise ValueError(f"its format is {name!r}")
+
+
 def _told(value: Any) -> Any:
     if not isinstance(value, float):
         return value
@@ -77,8 +81,8 @@ def _told(value: Any) -> Any:
 def _sample(row: dict[str, Any]) -> MigrationSample:
     if row["phase"] not in _PHASES:
         raise ValueError(f"there is no phase {row['phase']!r}")
-    whole = {"phase": row.pop("phase"), "iteration": int(row.pop("iteration"))}
-    return MigrationSample(
-        **whole,
-        **{name: math.nan if value is None else float(value) for name, value in row.items()},
-    )
+    phase, iteration = row.pop("phase"), int(row.pop("iteration"))
+    values: dict[str, Any] = {
+        name: math.nan if value is None else float(value) for name, value in row.items()
+    }
+    return MigrationSample(phase=phase, iteration=iteration, **values)

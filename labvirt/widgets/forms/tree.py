@@ -132,7 +132,9 @@ def _choices(field: FormField, *, required: bool) -> list[list[str]]:
     names = list(field.choices)
     if (field.optional or field.kind == "group" or required) and field.default in {None, True}:
         names = ["", *names]
-    told = {name: CHOICE_OWN.get((field.name, name)) or CHOICE_LABELS.get(name, "") for name in names}
+    told = {
+        name: CHOICE_OWN.get((field.name, name)) or CHOICE_LABELS.get(name, "") for name in names
+    }
     return [[name, _(told[name]) or name] for name in names]
 
 
