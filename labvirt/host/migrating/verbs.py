@@ -265,7 +265,9 @@ class MigratingVerbs(DomainHandle):
     ) -> MigrationResult:
         """Look at both hosts: it must be there, and run only there."""
         self.host.note_move(self.uuid, destination)
-        found = settled(self.host, destination, self.uuid, self.name)
+        # One that is shut off has no process anywhere, and nothing is to be waited for.
+        limit_s = 0.0 if spec.offline else 30.0
+        found = settled(self.host, destination, self.uuid, self.name, timeout_s=limit_s)
         is_there = found.there is not None and found.here_is_off
         if not (is_there if spec.offline else found.where == "moved"):
             raise HostError(
