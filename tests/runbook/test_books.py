@@ -548,7 +548,7 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_touched(lab, alpha, 
         ({"mode": "fast"}, "SpecError", "live or paused"),
         ({"bandwidth_mib_s": -1}, "SpecError", "-1"),
         ({"timeout_s": 0.0}, "SpecError", "timeout_s"),
-        ({"domain": "off"}, "PreconditionError", "shut off"),
+        ({"domain": "off"}, "PreconditionError", "not running"),
         ({"domain": "twin"}, "PreconditionError", "beta has a domain twin"),
         ({"domain": "local"}, "PreconditionError", "not on storage that both"),
     )
