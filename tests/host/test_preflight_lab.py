@@ -7,8 +7,12 @@ import time
 import pytest
 
 import labvirt as lv
-from labvirt.errors import PreconditionError, SpecError
+from labvirt.connection import domain as calls
+from labvirt.errors import ConflictError, PreconditionError, SpecError
+from labvirt.host.migrating import preflight
+from labvirt.host.migrating.looking import look_at
 from labvirt.model.migration import MigrationSpec
+from labvirt.model.xml.domain import DomainXml
 
 pytestmark = pytest.mark.lab
 
@@ -73,10 +77,6 @@ def test_a_network_that_only_one_host_has(alpha, beta, blank):
     nic = lv.InterfaceSpec(kind="network", source="nowhere", mac="52:54:00:00:77:01")
     before = blank.can_migrate(beta, measure_s=0)
     assert before.can, before.why
-    from labvirt.host.migrating import preflight
-    from labvirt.host.migrating.looking import look_at
-    from labvirt.model.xml.domain import DomainXml
-
     text = blank.xml().replace(
         "</devices>",
         f"<interface type='network'><mac address='{nic.mac}'/><source network='nowhere'/>"
@@ -104,8 +104,16 @@ def test_to_itself_and_to_one_that_is_gone(lab, alpha, blank):
     assert "gives no answer" in found.why
 
 
-def test_snapshots_and_jobs_are_in_the_way(alpha, beta, disked):
-    disked.snapshot("s1", disk_only=True) if hasattr(disked, "snapshot") else None
+def test_snapshots_are_in_the_way_as_libvirt_has_it(alpha, beta, spec):
+    domain = alpha.plan(spec.replace(disks=(lv.DiskSpec(size="1 MiB"),))).apply()
+    assert domain.can_migrate(beta, measure_s=0).can
+    domain.snapshot("s1")
+    found = domain.can_migrate(beta, measure_s=0)
+    assert [one.id for one in found.failures] == ["snapshots"]
+    with pytest.raises(ConflictError, match="snapshot"):
+        calls.migrate(alpha.connection, domain.uuid, beta.connection)
+    domain.snapshots["s1"].delete(confirm=True)
+    assert domain.can_migrate(beta, measure_s=0).can
 
 
 def test_a_wrong_option_is_one_clear_error(blank, beta):
