@@ -41,8 +41,6 @@ def obstacles(
         yield f"{destination.name} has a domain {name} ({namesake.state.text}) already"
     yield from _missing_networks(document, destination)
     copied = copied_disks(document, domain.host, destination, spec)
-    for target in sorted(set(spec.disks or ()) - set(copied)):
-        yield f"{domain.name} has no disk {target} of its own that could be copied"
     along = {disk.source_file for disk in document.disks if disk.target in copied}
     below = {disk.backing_file for disk in document.disks if disk.target in copied}
     for path in files_of(document):
