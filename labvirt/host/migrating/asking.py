@@ -66,6 +66,7 @@ def params_of(
         "compression": [spec.compression] if spec.compression is not None else None,
         "migrate_disks": list(disks) or None,
         "disks_uri": disks_uri if disks else None,
+        "bandwidth.postcopy": spec.bandwidth_mib_s if spec.postcopy else None,
     }
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -89,6 +90,7 @@ def virsh_words(
     words += [f"--{word}" for word in sorted(options or options_of(spec))]
     valued = (
         ("bandwidth", spec.bandwidth_mib_s),
+        ("postcopy-bandwidth", params.get("bandwidth.postcopy")),
         ("dname", spec.rename),
         ("migrate-disks", ",".join(params.get("migrate_disks", ())) or None),
         ("disks-uri", params.get("disks_uri")),

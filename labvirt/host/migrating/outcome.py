@@ -102,6 +102,9 @@ class Whereabouts:
             lines.append(self._virsh(loser, "destroy"))
             if loser == self.destination_uri and _is_stuck(here):
                 lines.append(self._virsh(self.source_uri, "resume"))
+        elif self.where == "stayed" and here is not None and here.reason == "post-copy failed":
+            # The other half died with what the guest did there; its disks are all that is left.
+            lines += [self._virsh(self.source_uri, verb) for verb in ("destroy", "start")]
         elif self.where == "stayed" and _is_stuck(here):
             lines.append(self._virsh(self.source_uri, "resume"))
         elif self.where == "moved" and _is_stuck(there):

@@ -16,7 +16,7 @@ from labvirt.status.migration import MigrationSample, Phase, sample_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from labvirt.connection import Connection
+    from labvirt.connection import Connection, Event
     from labvirt.host.handle import DomainHandle
     from labvirt.host.host import Host
     from labvirt.host.migrating.track import MigrationTrack
@@ -73,6 +73,7 @@ class Running:
         self._breaking = False
         self.timed_out = self.suspended = False
         self.stats: dict[str, Any] = {}
+        self._told: dict[str, Any] = {}
 
     def run(self, link: Connection, control: JobControl) -> float:
         """Move it; blocks to the end, and returns the seconds that the call took.
@@ -91,13 +92,19 @@ class Running:
             daemon=True,
         )
         follower.start()
-        try:
-            self._call(link)
-        except BaseException:
-            self._end(follower, "cancelled" if control.cancelled else "failed", began)
-            raise
-        self._end(follower, "done", began)
-        return time.monotonic() - began
+        with link.listen(self._heard):
+            try:
+                self._call(link)
+            except BaseException:
+                self._end(follower, "cancelled" if control.cancelled else "failed", began)
+                raise
+            seconds = time.monotonic() - began
+            self._end(follower, "done", began)
+        return seconds
+
+    def _heard(self, event: Event) -> None:
+        if event.kind == "job-completed" and event.uuid == self._domain.uuid:
+            self._told = dict(event.detail)
 
     def _call(self, link: Connection) -> None:
         spec = self._spec
@@ -172,7 +179,8 @@ class Running:
                 stats = calls.job_stats(host.connection, self._domain.uuid, completed=True)
                 if stats.get("type"):
                     return dict(stats)
-        return {}
+        # After a post-copy the destination knows nothing, and the source has no such domain.
+        return self._told
 
     # limits -----------------------------------------------------------------------------------
 
