@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from labvirt.plan import JobControl
 
 __all__ = ["Move", "label_of"]
+
+#: What QEMU says on either side when a certificate does not suit: often only that data ended.
+_TLS = re.compile(r"TLS|certificate|Not a migration stream", re.IGNORECASE)
+_TLS_HINT = (
+    "one side refused the other's certificate: tls_name must be a name in the destination's, both "
+    "must be of an authority that the other knows, and still valid (migrate_tls_x509_cert_dir or "
+    "default_tls_x509_cert_dir in qemu.conf)"
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,8 @@ class Move:
             found = self._settled()
         now = f"; now: {found.text}"
         hint = "; ".join(found.recover)
+        if self.spec.tls and _TLS.search(getattr(error, "libvirt_text", "")):
+            hint = "; ".join(filter(None, (hint, _TLS_HINT)))
         if control.cancelled:
             return CancelledError(f"the migration of {name} was cancelled{now}", hint=hint)
         if running.timed_out:
