@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain_tuning as tuning
-from labvirt.errors import PreconditionError
+from labvirt.errors import PreconditionError, UnsupportedError
 from labvirt.host.handle import DomainHandle
 from labvirt.host.migrating.asking import disks_uri_of, options_of, params_of, virsh_words
 from labvirt.host.migrating.migrating_actions import MoveDomain
@@ -66,6 +66,7 @@ class MigratingVerbs(DomainHandle):
             SpecError: an option is wrong, or two contradict each other.
             PreconditionError: it cannot work; every reason, before anything was changed.
             ConfirmationError: a volume for a copied disk exists there, and `confirm` is not given.
+            UnsupportedError: libvirt cannot do this; says what to try.
             PlanError: it failed after volumes were made there; says what was removed.
             WaitTimeoutError: aborted because of ``timeout_s``.
             HostError: it failed; says on which host the domain is now, and how to recover.
@@ -142,10 +143,18 @@ class MigratingVerbs(DomainHandle):
         """Return the plan: volumes on the destination, then the move."""
         document = DomainXml.parse(self.xml())
         data_uri = self._data_uri(spec, destination)
+        disks_uri = disks_uri_of(data_uri)
+        if spec.tls and prepared.landings and disks_uri is not None:
+            raise UnsupportedError(
+                f"migrate domain {self.name} to {destination.name}",
+                uri=self.host.label,
+                libvirt_text="disks that are copied through a unix socket cannot be encrypted",
+                hint="migrate_uri='tcp://ADDRESS' of the destination, or tls=False",
+            )
         params = params_of(
             spec,
             disks=prepared.targets,
-            disks_uri=disks_uri_of(data_uri),
+            disks_uri=disks_uri,
             xml=prepared.xml,
             persistent_xml=prepared.persistent_xml,
         )
