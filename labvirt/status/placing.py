@@ -140,8 +140,9 @@ def place(
     *,
     order: Order = "largest",
     reserve: int = 0,
+    tight: bool = False,
 ) -> tuple[tuple[PlacedMove, ...], dict[str, str]]:
-    """Find a place for every guest: always the host with the most room left.
+    """Find a place for every guest: the host with the most room left, or the least that will do.
 
     Room is found for the largest first, whatever the order in which they go; so the most fit.
 
@@ -151,6 +152,7 @@ def place(
         hosts: where they may go.
         order: in which order they go.
         reserve: bytes of every host that must stay free.
+        tight: take the host with the least room that is enough.
 
     Returns:
         The moves in order, and for every guest without a place the reason.
@@ -162,11 +164,12 @@ def place(
         if guest.pinned:
             left[guest.name] = guest.pinned
             continue
-        name = max(room, key=lambda one: room[one], default="")
-        if not name or room[name] < guest.memory:
-            most = amount(max(0, room[name])) if name else "nothing"
+        fits = [one for one in room if room[one] >= guest.memory]
+        if not fits:
+            most = amount(max(0, *room.values())) if room else "nothing"
             left[guest.name] = f"{amount(guest.memory)} fit nowhere: at most {most} is free"
             continue
+        name = (min if tight else max)(fits, key=lambda one: room[one])
         room[name] -= guest.memory
         where[guest.name] = name
     moves = tuple(
@@ -234,7 +237,7 @@ def save_power(hosts: Sequence[HostLoad], *, reserve: float = 0.1) -> Advice:
     before = {one.name: one.load for one in hosts}
     moves: list[PlacedMove] = []
     emptied: list[str] = []
-    for name in sorted(now, key=lambda one: (len(now[one].guests), now[one].load)):
+    for name in sorted(now, key=lambda one: now[one].load):
         others = [one for key, one in now.items() if key != name and key not in emptied]
         if not others:
             break
@@ -242,7 +245,7 @@ def save_power(hosts: Sequence[HostLoad], *, reserve: float = 0.1) -> Advice:
         if any(one.destination == name for one in moves):
             continue
         keep = [replace(one, available=int(one.available - reserve * one.memory)) for one in others]
-        found, left = place(name, now[name].guests, keep)
+        found, left = place(name, now[name].guests, keep, tight=True)
         if left:
             continue
         by_name = {one.name: one for one in now[name].guests}

@@ -323,23 +323,13 @@ def test_disks_of_the_network_and_of_pools():
     assert found("disk:vdb", lun).verdict == "warning"
 
 
-def test_a_disk_that_is_copied_needs_a_place_that_is_large_enough():
+def test_a_disk_that_is_copied_and_what_speaks_against_it():
+    gone = {"files": {DISK: FileSeen(exists=False)}}
     spec = {"storage": "copy"}
-    gone = {DISK: FileSeen(exists=False)}
-    one = found("disk:vda", disk(), there={"files": gone}, spec=spec, copied=("vda",))
-    assert "no active pool with the folder /srv/vm" in one.cause
-    small = {"files": gone, "pools": (PoolSeen("p", "dir", True, "/srv/vm", 5 * MIB),)}
-    one = found("disk:vda", disk(), there=small, spec=spec, copied=("vda",))
-    assert "pool p of kvm2 has 5 MiB for 1 GiB" in one.cause
-    large = {"files": gone, "pools": (PoolSeen("p", "dir", True, "/srv/vm", 5 * GIB),)}
-    assert found("disk:vda", disk(), there=large, spec=spec, copied=("vda",)).verdict == "ok"
-    short = {"files": {DISK: FileSeen(exists=True, size=MIB, identity="8:1")}}
-    one = found("disk:vda", disk(), there=short, spec=spec, copied=("vda",))
-    assert "too small: 1 MiB for 1 GiB" in one.cause
-    one = found("disk:vda", disk(), spec=spec, copied=("vda",))
-    assert "copied onto itself" in one.cause
-    one = found("copy:vdx", spec={"storage": "copy", "disks": ("vdx",)})
-    assert "no disk vdx of its own" in one.cause
+    one = found("disk:vda", disk(), there=gone, spec=spec, copied={"vda": "/b/a of pool p"})
+    assert (one.verdict, one.evidence) == ("ok", "copied to /b/a of pool p")
+    one = found("copy:0", disk(), spec=spec, copy_problems=("kvm2 has no pool p",))
+    assert (one.verdict, one.cause) == ("fail", "kvm2 has no pool p")
 
 
 def test_what_works_but_deserves_a_thought():

@@ -11,6 +11,7 @@ from labvirt.connection import domain as calls
 from labvirt.errors import ConflictError, PreconditionError, SpecError
 from labvirt.host.migrating import preflight
 from labvirt.host.migrating.looking import look_at
+from labvirt.host.migrating.storage_prep import Prepared
 from labvirt.model.migration import MigrationSpec
 from labvirt.model.xml.domain import DomainXml
 
@@ -82,7 +83,7 @@ def test_a_network_that_only_one_host_has(alpha, beta, blank):
         f"<interface type='network'><mac address='{nic.mac}'/><source network='nowhere'/>"
         "</interface></devices>",
     )
-    look = look_at(blank, DomainXml.parse(text), beta, MigrationSpec())
+    look = look_at(blank, DomainXml.parse(text), beta, MigrationSpec(), Prepared())
     found = {one.id: one for one in preflight.judge(look)}[f"nic:{nic.mac}"]
     assert found.verdict == "fail"
     assert found.cause.startswith("beta has no network nowhere")
@@ -121,3 +122,19 @@ def test_a_wrong_option_is_one_clear_error(blank, beta):
         blank.can_migrate(beta, measure_s=-1)
     with pytest.raises(SpecError):
         blank.can_migrate(beta, mode="pigeon")
+
+
+def test_disks_that_are_copied_are_told_with_their_place(alpha, beta, name):
+    spec = lv.DomainSpec(
+        name=name,
+        memory="32 MiB",
+        interfaces=(),
+        disks=(lv.DiskSpec(size="1 MiB", pool="default"),),
+    )
+    domain = alpha.plan(spec).apply()
+    found = domain.can_migrate(beta, measure_s=0, storage="copy", pool="default")
+    assert found.can, found.why
+    assert found["disk:vda"].evidence.endswith("of pool default")
+    found = domain.can_migrate(beta, measure_s=0, storage="copy", pool="nowhere")
+    assert "beta has no pool nowhere" in found.why
+    assert "is not on storage" not in found.why

@@ -65,7 +65,7 @@ def test_processors_count_too():
 
 def test_power_saving_empties_the_emptiest_and_keeps_a_reserve():
     found = save_power([host("k1", 8), host("k2", 2, 1), host("k3", 3)])
-    assert found.emptied == ("k3", "k2") or set(found.emptied) == {"k2", "k3"}
+    assert set(found.emptied) == {"k2", "k3"}
     assert all(found.after[name] == 0 for name in found.emptied)
     assert {one.destination for one in found.moves} == {"k1"}
     assert "could be switched off" in found.why
