@@ -100,17 +100,24 @@ def test_stopping_leaves_everybody_somewhere(alpha, beta, three):
     assert result.bring_back.plan().title.startswith("bring back") if result.moved else True
 
 
-def test_one_that_fails_stays_and_the_others_are_told(alpha, beta, three):
+def test_one_that_fails_stays_and_the_others_come_back(alpha, beta, spec, three):
     plan = alpha.evacuate.plan([beta], domains=names(three), on_failure="undo", order="name")
-    three[1].destroy(confirm=True)
-    with pytest.raises(PlanError, match=rf"{three[1].name}: .*not running") as caught:
+    taken = three[1].name
+    beta.plan(spec.replace(name=taken), start=False).apply()
+    with pytest.raises(PlanError, match=f"{taken}: ") as caught:
         plan.apply()
     assert "bring_back" in caught.value.hint
     states = {leg.name: leg.state for leg in alpha.evacuation.legs}
-    assert states[three[0].name] == "back"
-    assert states[three[1].name] == "failed"
-    assert states[three[2].name] == "stayed"
-    assert set(names(three)) <= set(alpha.domains.names)
+    assert list(states.values()) == ["back", "failed", "stayed"]
+    assert [one.is_active for one in three] == [True, True, False]
+    assert not {three[0].name, three[2].name} & set(beta.domains.names)
+
+
+def test_one_that_is_stopped_meanwhile_moves_all_the_same(alpha, beta, three):
+    plan = alpha.evacuate.plan([beta], domains=names(three)[:2])
+    three[0].destroy(confirm=True)
+    assert "2 moved" in str(plan.apply())
+    assert not beta.domains[three[0].name].is_active
 
 
 def test_bad_wishes_are_one_clear_error(alpha, beta):

@@ -138,3 +138,53 @@ def test_disks_that_are_copied_are_told_with_their_place(alpha, beta, name):
     found = domain.can_migrate(beta, measure_s=0, storage="copy", pool="nowhere")
     assert "beta has no pool nowhere" in found.why
     assert "is not on storage" not in found.why
+
+
+def test_ports_are_tried_from_host_to_host(wide):
+    """Real hosts with networks of their own: a firewall there is found, with the port's number."""
+    alpha, beta = wide["alpha"], wide["beta"]
+    spec = lv.DomainSpec(name="ports", memory="32 MiB", interfaces=(), agent=False, rng=False)
+    domain = alpha.plan(spec).apply()
+    try:
+        found = domain.can_migrate(beta, measure_s=0)
+        assert found.can, found.why
+        assert found["way:data"].verdict == "ok"
+        assert found["way:back"].verdict == "ok"
+        if beta.facts.run(["/usr/sbin/nft", "--version"], 10)[0] != 0:
+            pytest.skip("nft is not installed")
+        rules = "add table inet pf; add chain inet pf in { type filter hook input priority 0; }; "
+        rules += "add rule inet pf in tcp dport 49152-49215 drop"
+        assert beta.facts.run(["/usr/sbin/nft", rules], 10)[0] == 0
+        found = domain.can_migrate(beta, measure_s=0)
+        assert [one.id for one in found.failures] == ["way:data"]
+        assert "port 49152 of beta cannot be reached from alpha" in found.why
+        assert "--add-port=49152-49215/tcp" in found["way:data"].remedy
+    finally:
+        beta.facts.run(["/usr/sbin/nft", "delete table inet pf"], 10)
+        domain.destroy(confirm=True)
+        domain.undefine(confirm=True)
+
+
+def test_a_bridge_and_a_network_that_the_other_host_has_not(wide):
+    alpha, beta = wide["alpha"], wide["beta"]
+    nics = (
+        lv.InterfaceSpec(kind="network", source="isolated", mac="52:54:00:00:77:02"),
+        lv.InterfaceSpec(kind="bridge", source="brfab", mac="52:54:00:00:77:03"),
+    )
+    spec = lv.DomainSpec(name="nics", memory="32 MiB", interfaces=nics, agent=False, rng=False)
+    domain = alpha.plan(spec).apply()
+    isolated = beta.networks["isolated"]
+    try:
+        found = domain.can_migrate(beta, measure_s=0)
+        assert found.can, found.why
+        assert found["nic:52:54:00:00:77:03"].evidence == "bridge brfab"
+        isolated.stop(confirm=True)
+        found = domain.can_migrate(beta, measure_s=0)
+        assert [one.id for one in found.failures] == ["nic:52:54:00:00:77:02"]
+        assert found.why == "network isolated of beta is not active"
+        assert found.remedies[0].endswith("net-start isolated")
+    finally:
+        if not isolated.info().is_active:
+            isolated.start()
+        domain.destroy(confirm=True)
+        domain.undefine(confirm=True)

@@ -63,18 +63,18 @@ def check_files(look: Look) -> Iterator[Finding]:
 
 
 def _disk(look: Look, disk: DiskXml, key: str, question: str) -> Finding:
+    path = disk.source_path
     if disk.type == "network":
         evidence = f"{disk.source_protocol}:{disk.source_name or ''}, over the network"
         return Finding(key, question, "ok", evidence, guide=_SHARED)
     if disk.source_pool:
         return _volume(look, disk, key, question)
-    path = disk.source_path
     if not path:
         return Finding(key, question, "ok", "an empty drive")
-    if disk.target and disk.target in look.copied:
-        return Finding(key, question, "ok", f"copied to {look.copied[disk.target]}")
-    if _should_be_copied(look, disk):
-        return Finding(key, question, "unknown", f"{path} cannot be copied: see there")
+    if disk.target in look.copied or _should_be_copied(look, disk):
+        where = look.copied.get(disk.target or "")
+        evidence = f"copied to {where}" if where else f"{path} cannot be copied: see there"
+        return Finding(key, question, "ok" if where else "unknown", evidence)
     if disk.type == "block":
         return _block(look, key, question, path)
     return _File(look, key, question, path, disk).judge()

@@ -39,6 +39,7 @@ class Leg:
         source: host it leaves.
         destination: host it goes to.
         memory: bytes it has.
+        is_on: it ran when the plan was made.
         autostart: it starts with its host's daemon, and shall there too.
         plan: its migration.
         state: ``waiting``, ``moving``, ``moved``, ``failed``, ``stayed`` (not begun, or aborted),
@@ -53,6 +54,7 @@ class Leg:
     source: Host
     destination: Host
     memory: int = 0
+    is_on: bool = True
     autostart: bool = False
     plan: Plan[MigrationResult] | None = field(default=None, repr=False)
     state: str = "waiting"
@@ -173,6 +175,7 @@ class ConvoyResult:
                 leg.destination,
                 leg.source,
                 leg.memory,
+                leg.is_on,
                 leg.autostart,
                 plan=_way_back(leg),
             )
@@ -279,12 +282,13 @@ class _Crew:
         """Move one guest, and write down how it went."""
         began = time.monotonic()
         try:
+            plan = _as_it_is_now(leg)
             with self._lock:
-                if self._halted or self.control.cancelled or leg.plan is None:
+                if self._halted or self.control.cancelled:
                     leg.state = "stayed"
                     return
                 leg.state = "moving"
-                job = leg.plan.start(confirm=True)
+                job = plan.start(confirm=True)
                 self._jobs.append(job)
             self._report(leg)
             found = job.result()
@@ -317,6 +321,14 @@ class _Crew:
         done = sum(one.state in _DONE for one in legs)
         text = f"{leg.name} -> {leg.destination.name}: {leg.state}"
         self.control.report(text, step=done, steps=len(legs), fraction=done / len(legs))
+
+
+def _as_it_is_now(leg: Leg) -> Plan[MigrationResult]:
+    """Return the plan of a leg; a new one when it was started or has ended meanwhile."""
+    domain = leg.source.domains[leg.uuid]
+    if leg.plan is not None and domain.is_active == leg.is_on:
+        return leg.plan
+    return domain.migrate.plan(leg.destination, **how(domain))
 
 
 def _keep_autostart(leg: Leg, host: Host) -> None:

@@ -181,7 +181,8 @@ def _leg(host: Host, name: str, destination: Host, migration: MigrationSpec) -> 
     except LabvirtError as error:
         return error.what
     memory = int(record.max_memory) if record.id is not None else 0
-    return Leg(name, domain.uuid, host, destination, memory, record.autostart, plan)
+    is_on = record.id is not None
+    return Leg(name, domain.uuid, host, destination, memory, is_on, record.autostart, plan)
 
 
 def _load(record: DomainRecord) -> GuestLoad:

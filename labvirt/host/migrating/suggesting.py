@@ -64,7 +64,15 @@ class Suggestion(Advice):
             plan = domain.migrate.plan(destination)
             autostart = domain.info().autostart
             legs.append(
-                Leg(move.guest, domain.uuid, source, destination, move.memory, autostart, plan)
+                Leg(
+                    move.guest,
+                    domain.uuid,
+                    source,
+                    destination,
+                    move.memory,
+                    autostart=autostart,
+                    plan=plan,
+                )
             )
         policy = EvacuationSpec(at_once=at_once, on_failure="stop")
         return convoy(f"move {len(legs)} guests for {self.goal}", legs, policy, host=self.hosts[0])
