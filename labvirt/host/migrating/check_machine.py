@@ -80,7 +80,8 @@ def check_cpu(look: Look) -> Iterator[Finding]:
             yield Finding("cpu", question, "fail", evidence, cause, better, "G12.1-02")
         else:
             cause = f"mode {document.cpu_mode}: microcode and kernel must be the same too"
-            yield Finding("cpu", question, "warning", evidence, cause, better, "G12.1-02")
+            remedy = better or "a named model, which several kinds of processors can give"
+            yield Finding("cpu", question, "warning", evidence, cause, remedy, "G12.1-02")
         return
     if not there.cpu_verdict:
         evidence = "libvirt has not compared it"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from labvirt.status.finding import Finding, amount
+from labvirt.status.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +49,10 @@ def check_disks(look: Look) -> Iterator[Finding]:
         if below and (target not in look.copied or look.spec.storage == "increment"):
             question = f"Is the image below {target} there too?"
             yield _File(look, f"backing:{target}", question, below).judge()
-    for target in sorted(set(look.spec.disks or ()) - set(look.copied)):
-        cause = f"{look.name} has no disk {target} of its own that could be copied"
-        question = f"Can disk {target} be copied?"
-        yield Finding(f"copy:{target}", question, "fail", "", cause, "leave it out of disks=")
+    for number, cause in enumerate(look.copy_problems):
+        question = "Can its disks be copied?"
+        remedy = "pool='NAME' for another place; disks=[...] for others"
+        yield Finding(f"copy:{number}", question, "fail", "", cause, remedy, _SHARED)
 
 
 def check_files(look: Look) -> Iterator[Finding]:
@@ -63,19 +63,28 @@ def check_files(look: Look) -> Iterator[Finding]:
 
 
 def _disk(look: Look, disk: DiskXml, key: str, question: str) -> Finding:
+    path = disk.source_path
     if disk.type == "network":
         evidence = f"{disk.source_protocol}:{disk.source_name or ''}, over the network"
         return Finding(key, question, "ok", evidence, guide=_SHARED)
     if disk.source_pool:
         return _volume(look, disk, key, question)
-    path = disk.source_path
     if not path:
         return Finding(key, question, "ok", "an empty drive")
-    if disk.target in look.copied:
-        return _copied(look, key, path)
+    if disk.target in look.copied or _should_be_copied(look, disk):
+        where = look.copied.get(disk.target or "")
+        evidence = f"copied to {where}" if where else f"{path} cannot be copied: see there"
+        return Finding(key, question, "ok" if where else "unknown", evidence)
     if disk.type == "block":
         return _block(look, key, question, path)
     return _File(look, key, question, path, disk).judge()
+
+
+def _should_be_copied(look: Look, disk: DiskXml) -> bool:
+    """Return True for a disk that is to be copied and has no place: that is told by itself."""
+    wanted = look.spec.disks is None or disk.target in look.spec.disks
+    own = disk.source_file and not disk.readonly and not look.shared_folder(disk.source_file)
+    return bool(look.spec.copies_disks and look.copy_problems and wanted and own)
 
 
 def _volume(look: Look, disk: DiskXml, key: str, question: str) -> Finding:
@@ -98,37 +107,6 @@ def _volume(look: Look, disk: DiskXml, key: str, question: str) -> Finding:
         cause = f"pool {name} is {ours.path} here and {pool.path} there"
         return Finding(key, question, "fail", evidence, cause, "use one path on both", _SAME)
     return _File(look, key, question, f"{pool.path}/{disk.source_volume}", disk).judge()
-
-
-def _copied(look: Look, key: str, path: str) -> Finding:
-    """Judge a disk that is copied: a place for it, which is large enough."""
-    there = look.destination
-    question = f"Is there a place for the copy of {path}?"
-    ours, theirs = look.source.files.get(path), there.files.get(path)
-    size = (ours.size if ours else None) or 0
-    if look.spec.pool is None and theirs is not None and theirs.exists:
-        if _is_one_file(look, ours, theirs):
-            cause = f"both hosts see the same file {path}: it would be copied onto itself"
-            return Finding(key, question, "fail", path, cause, "storage='shared'")
-        if size and theirs.size is not None and theirs.size < size:
-            cause = (
-                f"the file on {there.name} is too small: {amount(theirs.size)} for {amount(size)}"
-            )
-            remedy = "remove it, or make it as large"
-            return Finding(key, question, "fail", path, cause, remedy)
-        evidence = f"{path} of {there.name} is written over"
-        return Finding(key, question, "ok", evidence)
-    pool = there.pool(look.spec.pool) if look.spec.pool else there.pool_of(path)
-    if pool is None or not pool.is_active:
-        what = look.spec.pool or f"with the folder {PurePosixPath(path).parent}"
-        cause = f"{there.name} has no active pool {what} for the copy of {path}"
-        remedy = "pool='NAME', or make an empty file of the same size there"
-        return Finding(key, question, "fail", path, cause, remedy)
-    if size > pool.available:
-        cause = f"pool {pool.name} of {there.name} has {amount(pool.available)} for {amount(size)}"
-        return Finding(key, question, "fail", path, cause, "another pool: pool='NAME'")
-    evidence = f"pool {pool.name} of {there.name} has {amount(pool.available)} for {amount(size)}"
-    return Finding(key, question, "ok", evidence)
 
 
 def _block(look: Look, key: str, question: str, path: str) -> Finding:

@@ -22,7 +22,6 @@ from labvirt.errors import LabvirtError
 from labvirt.host.files import files_of
 from labvirt.host.migrating.check_storage import SHARED_POOLS
 from labvirt.host.migrating.dialling import dial_ways
-from labvirt.host.migrating.obstacles import copied_disks
 from labvirt.host.migrating.peeking import peek
 from labvirt.host.migrating.sides import FileSeen, Look, PoolSeen, Side
 from labvirt.model.xml.capabilities import Capabilities, DomainCapabilities
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from labvirt.host.handle import DomainHandle
     from labvirt.host.host import Host
+    from labvirt.host.migrating.storage_prep import Prepared
     from labvirt.model.migration import MigrationSpec
     from labvirt.model.xml.domain import DomainXml
     from labvirt.status import DomainRecord
@@ -47,6 +47,7 @@ def look_at(
     document: DomainXml,
     destination: Host,
     spec: MigrationSpec,
+    prepared: Prepared,
     *,
     data_uri: str | None = None,
     deep: bool = False,
@@ -58,6 +59,7 @@ def look_at(
         document: its XML as it runs.
         destination: where to.
         spec: how.
+        prepared: where disks that are copied land, and what speaks against it.
         data_uri: where the data would go; None: the destination says.
         deep: look at files, clocks and ports too, where that is known how.
 
@@ -87,7 +89,8 @@ def look_at(
         source=source,
         destination=target,
         is_same=is_same,
-        copied=copied_disks(document, domain.host, destination, spec),
+        copied={one.target: f"{one.path} of pool {one.pool}" for one in prepared.landings},
+        copy_problems=tuple(prepared.problems),
         ways=ways,
         data_uri=data_uri,
         **told,

@@ -1,4 +1,4 @@
-"""Which storage two hosts share, and which disks are copied when they do not."""
+"""Which storage two hosts are known to share."""
 
 from __future__ import annotations
 
@@ -9,27 +9,9 @@ from labvirt.host.files import files_of
 
 if TYPE_CHECKING:
     from labvirt.host.host import Host
-    from labvirt.model.migration import MigrationSpec
     from labvirt.model.xml.domain import DomainXml
 
-__all__ = ["all_shared", "copied_disks", "is_shared"]
-
-
-def copied_disks(
-    document: DomainXml, source: Host, destination: Host, spec: MigrationSpec
-) -> tuple[str, ...]:
-    """Return the targets of the disks that are copied along: writable files that are not shared."""
-    if not spec.copies_disks:
-        return ()
-    return tuple(
-        disk.target
-        for disk in document.disks
-        if disk.target
-        and disk.source_file
-        and not disk.readonly
-        and (disk.target in spec.disks if spec.disks is not None else True)
-        and not is_shared(disk.source_file, source, destination)
-    )
+__all__ = ["all_shared", "is_shared"]
 
 
 def is_shared(path: str, source: Host, destination: Host) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from labvirt.host.handle import DomainHandle
     from labvirt.host.host import Host
     from labvirt.host.migrating.sides import Look
+    from labvirt.host.migrating.storage_prep import Prepared
     from labvirt.model.migration import MigrationSpec
     from labvirt.model.xml.domain import DomainXml
     from labvirt.status.migration import Estimate
@@ -129,6 +130,7 @@ def examine(
     document: DomainXml,
     destination: Host,
     spec: MigrationSpec,
+    prepared: Prepared,
     *,
     data_uri: str | None = None,
     deep: bool = True,
@@ -141,6 +143,7 @@ def examine(
         document: its XML.
         destination: where to.
         spec: how.
+        prepared: where disks that are copied land, and what speaks against it.
         data_uri: where the data would go; None: the destination says.
         deep: look at files, clocks and ports too.
         measure_s: measure for so long how fast the guest writes, and predict; 0: do not.
@@ -149,17 +152,11 @@ def examine(
         LabvirtError: the domain itself cannot be read.
     """
     began = time.monotonic()
-    look = look_at(domain, document, destination, spec, data_uri=data_uri, deep=deep)
+    look = look_at(domain, document, destination, spec, prepared, data_uri=data_uri, deep=deep)
     findings = list(judge(look))
     predicted = None
     if measure_s and look.record.id is not None and not spec.offline and not look.is_same:
-        copied = [
-            disk.source_path
-            for disk in document.disks
-            if disk.target in look.copied and disk.source_path
-        ]
-        sizes = (look.source.files.get(path) for path in copied)
-        disk_bytes = float(sum((one.size or 0) for one in sizes if one))
+        disk_bytes = float(sum(one.allocated for one in prepared.landings))
         try:
             predicted, bandwidth, dirty = estimated(
                 domain, spec, disk_bytes=disk_bytes, measure_s=measure_s
@@ -182,6 +179,7 @@ def require_movable(
     document: DomainXml,
     destination: Host,
     spec: MigrationSpec,
+    prepared: Prepared,
     *,
     data_uri: str | None = None,
 ) -> Preflight:
@@ -190,7 +188,7 @@ def require_movable(
     Raises:
         PreconditionError: it cannot; every reason, and what to do about the first ones.
     """
-    found = examine(domain, document, destination, spec, data_uri=data_uri, deep=False)
+    found = examine(domain, document, destination, spec, prepared, data_uri=data_uri, deep=False)
     if not found.can:
         raise PreconditionError(f"{found.title}: {found.why}", hint="; ".join(found.remedies[:3]))
     return found

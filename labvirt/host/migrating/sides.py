@@ -166,7 +166,8 @@ class Look:
         source: the host it is on.
         destination: the host it goes to.
         is_same: both are one and the same host.
-        copied: targets of the disks that are copied along.
+        copied: disks that are copied along -> where they land.
+        copy_problems: what speaks against copying.
         snapshots: how many snapshots libvirt knows of it.
         checkpoints: how many checkpoints.
         job: what it is busy with: ``backup``, ``migration_out``; empty: nothing.
@@ -183,7 +184,8 @@ class Look:
     source: Side
     destination: Side
     is_same: bool = False
-    copied: tuple[str, ...] = ()
+    copied: Mapping[str, str] = field(default_factory=dict)
+    copy_problems: tuple[str, ...] = ()
     snapshots: int = 0
     checkpoints: int = 0
     job: str = ""

@@ -22,6 +22,7 @@ __all__ = ["MigrationMark", "MigrationTrack"]
 _log = logging.getLogger("labvirt")
 #: A migration that takes a day at five looks a second would hold 432,000 samples.
 MOST_SAMPLES = 100_000
+_RECENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class MigrationTrack:
         source: name of the host it leaves.
         destination: name of the host it goes to.
         label: what was asked, in short: ``pre-copy``, ``auto-converge``, ``post-copy`` ...
+        switched: the guest was switched over to post-copy: it runs on the destination.
     """
 
     def __init__(self, name: str, source: str, destination: str, label: str = "pre-copy") -> None:
@@ -55,6 +57,7 @@ class MigrationTrack:
         self._marks: list[MigrationMark] = []
         self._listeners: list[Callable[[MigrationTrack], object]] = []
         self._lock = threading.Lock()
+        self.switched = False
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -95,7 +98,10 @@ class MigrationTrack:
     @property
     def seconds_left(self) -> float:
         """Return in how many seconds it converges at this pace; infinity: never; NaN: unknown."""
-        return seconds_left(self.samples)
+        with self._lock:
+            # Enough for a pace; a day's samples need not be copied five times a second.
+            recent = tuple(self._samples[-_RECENT:])
+        return seconds_left(recent)
 
     def df(self) -> pd.DataFrame:
         """Return the samples as a table, a row each, columns as in `MigrationSample`."""
@@ -143,6 +149,11 @@ class MigrationTrack:
             at = self._samples[-1].elapsed_s if self._samples else 0.0
             self._marks.append(MigrationMark(at, what, text))
         self._tell()
+
+    def switch(self) -> None:
+        """Write down that the guest was switched over to post-copy."""
+        self.switched = True
+        self.mark("postcopy", "switched over: it runs on the other host")
 
     def listen(self, fn: Callable[[MigrationTrack], object]) -> Callable[[], None]:
         """Call `fn` after every change, on the thread that made it; return what ends that."""
