@@ -267,6 +267,9 @@ HINTS: tuple[Hint, ...] = (
          becomes=ConflictError),
     # migration
     Hint(r"unsafe migration", CODES["MIGRATE_UNSAFE"][1], becomes=ConflictError),
+    Hint(r"unsupported compression method",
+         "this libvirt cannot compress parallel connections (9.1 and newer can): "
+         "compression='xbzrle' without parallel", becomes=UnsupportedError),
     Hint(r"attempt to migrate guest to the same host",
          "the two hosts have the same host_uuid: set another in libvirtd.conf",
          becomes=ConflictError),

@@ -8,7 +8,10 @@ from labvirt.host.evidence import Evidence
 from labvirt.host.facts import HostFacts
 from labvirt.host.host import Host
 from labvirt.host.media import MediaBuilder
+from labvirt.host.migrating.convoy import ConvoyResult
+from labvirt.host.migrating.preflight import Preflight
 from labvirt.host.migrating.result import MigrationResult
+from labvirt.host.migrating.suggesting import Suggestion, suggest
 from labvirt.host.networks.network import Network
 from labvirt.host.storage.pool import Pool
 from labvirt.host.storage.volume import Volume
@@ -17,6 +20,7 @@ __all__ = [
     "Answer",
     "Collection",
     "Console",
+    "ConvoyResult",
     "Domain",
     "Evidence",
     "GuestOutput",
@@ -26,5 +30,8 @@ __all__ = [
     "MigrationResult",
     "Network",
     "Pool",
+    "Preflight",
+    "Suggestion",
     "Volume",
+    "suggest",
 ]

@@ -17,6 +17,7 @@ from labvirt.errors import ConflictError, HostError, NotFoundError
 from labvirt.host.clones.clone_actions import CLONE_ACTIONS
 from labvirt.host.devices.device_actions import AttachDevice, ChangeDefinition
 from labvirt.host.keeping.keeping_actions import KEEPING_ACTIONS
+from labvirt.host.migrating.migrating_actions import MIGRATING_ACTIONS
 from labvirt.host.networks.network_actions import NETWORK_ACTIONS
 from labvirt.host.shell import fed
 from labvirt.model.redact import redact_xml
@@ -385,4 +386,5 @@ ACTIONS: dict[str, type[Action[Any]]] = (
         )
     }
     | KEEPING_ACTIONS
+    | MIGRATING_ACTIONS
 )

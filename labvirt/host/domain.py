@@ -13,6 +13,7 @@ from labvirt.host.keeping.moving_disks import MovingDiskVerbs
 from labvirt.host.keeping.snapshots import SnapshotVerbs
 from labvirt.host.lifecycle import LifecycleVerbs
 from labvirt.host.measuring.verbs import MeasuringVerbs
+from labvirt.host.migrating.stopping import StoppingVerbs
 from labvirt.host.migrating.verbs import MigratingVerbs
 from labvirt.host.networks.filtering import FilterVerbs
 from labvirt.host.waiting import WaitingVerbs
@@ -25,6 +26,7 @@ class Domain(
     ChangingVerbs,
     WaitingVerbs,
     MigratingVerbs,
+    StoppingVerbs,
     FilterVerbs,
     DeviceVerbs,
     MovingDiskVerbs,

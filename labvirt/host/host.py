@@ -15,6 +15,7 @@ from labvirt.host.keeping.verbs import KeepingVerbs
 from labvirt.host.lists import domains_of, networks_of, pools_of
 from labvirt.host.making import plan_create, plan_define, plan_restore
 from labvirt.host.measuring.hosting import MeasuredHost
+from labvirt.host.migrating.evacuating import EvacuatedHost
 from labvirt.host.networks.host_networks import HostNetworks
 from labvirt.host.networks.networking import plan_network
 from labvirt.host.news import KINDS, News
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Host"]
 
 
-class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost, MeasuredHost):
+class Host(StorageHost, HostNetworks, KeepingVerbs, RecordedHost, MeasuredHost, EvacuatedHost):
     """An open host. Close it, or use it in a ``with`` block.
 
     Made by `labvirt.connect` or by a lab. Everything that a widget does is a call here or on what

@@ -10,7 +10,7 @@ from labvirt.errors import SpecError
 from labvirt.model.fields import AbsolutePath, Line, Prose, Tag
 from labvirt.model.spec import Spec
 
-__all__ = ["Count", "HostFile", "Labels", "Limit", "Wait", "checked"]
+__all__ = ["Count", "HostFile", "Labels", "Limit", "Measuring", "Wait", "checked"]
 
 S = TypeVar("S", bound=Spec)
 
@@ -41,6 +41,12 @@ class Limit(Spec):
     """How long something may take; zero does not wait."""
 
     timeout_s: Annotated[_Seconds, Field(ge=0)]
+
+
+class Measuring(Spec):
+    """How long something is measured; zero does not measure."""
+
+    measure_s: Annotated[int, Strict(), Field(ge=0, le=60)]
 
 
 class Wait(Spec):

@@ -14,11 +14,13 @@ from labvirt.errors import CancelledError, LabvirtError, WaitTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["Job", "JobControl", "Progress"]
+__all__ = ["CANCELLED", "Job", "JobControl", "Progress"]
 
 T = TypeVar("T")
 _log = logging.getLogger("labvirt")
 
+#: What an error says when nothing is known but that somebody asked for the end.
+CANCELLED = "cancelled by the user"
 #: How long an interrupted caller waits for a job to roll back before it lets go of it.
 CANCEL_GRACE_S = 30.0
 
@@ -67,7 +69,7 @@ class JobControl:
             CancelledError: the job was cancelled.
         """
         if self.cancelled:
-            raise CancelledError("cancelled by the user")
+            raise CancelledError(CANCELLED)
 
     def sleep(self, seconds: float) -> None:
         """Wait, but wake up and stop at once when the job is cancelled.

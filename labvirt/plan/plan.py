@@ -15,7 +15,7 @@ from labvirt.errors import (
     PlanError,
 )
 from labvirt.plan import render
-from labvirt.plan.job import Job
+from labvirt.plan.job import CANCELLED, Job
 from labvirt.plan.journal import Journal
 
 if TYPE_CHECKING:
@@ -167,7 +167,11 @@ class Plan(Generic[R]):
             return error
         if cancelled and not remains:
             undoing = f"; undone: {'; '.join(undone)}" if undone else ""
-            return CancelledError(f"{self.title} on {self.host.name} was cancelled{undoing}")
+            told = f": {why}" if why != CANCELLED else ""
+            return CancelledError(
+                f"{self.title} on {self.host.name} was cancelled{told}{undoing}",
+                hint=getattr(error, "hint", ""),
+            )
         return PlanError(
             f"{self.title} on {self.host.name}: {at} failed: {why}",
             action=at,

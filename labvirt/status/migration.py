@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Estimate", "MigrationSample", "Phase", "estimate", "sample_of", "seconds_left"]
+__all__ = [
+    "DEFAULT_DOWNTIME_MS",
+    "Estimate",
+    "MigrationSample",
+    "Phase",
+    "estimate",
+    "guide_seconds",
+    "sample_of",
+    "seconds_left",
+]
 
 Phase = Literal["setup", "precopy", "postcopy", "done", "failed", "cancelled"]
 
@@ -212,3 +221,23 @@ def estimate(
         + f" at {bandwidth_bytes_s / _MIB:.0f} MiB/s, {dirty_bytes_s / _MIB:.1f} MiB/s written "
         f"meanwhile: {rounds + 1} rounds",
     )
+
+
+def guide_seconds(bandwidth_bytes_s: float, dirty_bytes_s: float = 0.0) -> float:
+    """Return how long the guide's guest of 2 GB takes; it promises 10 s and no bandwidth.
+
+    Ten seconds need 215 MB/s (1.7 Gbit/s) of a guest that stands still; gigabit takes 17 s.
+
+    Args:
+        bandwidth_bytes_s: how fast data goes.
+        dirty_bytes_s: how fast the guest writes meanwhile.
+
+    Returns:
+        Seconds; infinity when it never ends by itself.
+    """
+    found = estimate(
+        memory_bytes=2 * 1024**3,
+        dirty_bytes_s=dirty_bytes_s,
+        bandwidth_bytes_s=bandwidth_bytes_s,
+    )
+    return found.seconds

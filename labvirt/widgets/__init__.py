@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labvirt.widgets.managing.details import Details, details
     from labvirt.widgets.managing.host_details import host_details
     from labvirt.widgets.managing.manager import Manager, manager
+    from labvirt.widgets.observing import Observatory, migration
     from labvirt.widgets.overview import Overview, overview
     from labvirt.widgets.screen import ScreenView, screen
 
@@ -29,6 +30,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.managing.host_details": ("host_details",),
     "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.console": ("ConsoleView", "console"),
+    "labvirt.widgets.observing": ("Observatory", "migration"),
     "labvirt.widgets.overview": ("Overview", "overview"),
     "labvirt.widgets.screen": ("ScreenView", "screen"),
 }
@@ -38,6 +40,7 @@ __all__ = [
     "ConsoleView",
     "Details",
     "Manager",
+    "Observatory",
     "Overview",
     "ScreenView",
     "charts",
@@ -46,6 +49,7 @@ __all__ = [
     "details",
     "host_details",
     "manager",
+    "migration",
     "network_form",
     "overview",
     "pool_form",

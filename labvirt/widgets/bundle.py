@@ -140,7 +140,7 @@ def text_of(board: Board, *, title: str = "") -> str:
             f"{panel_title}: {track.line.label}: newest {newest}, min {low}, mean {mean}, "
             f"max {high}, {samples} samples"
         )
-    lines += [f"{_moment(mark.at)} {mark.kind}: {mark.text}" for mark in board.marks]
+    lines += [f"{_when(mark.at, board)} {mark.kind}: {mark.text}" for mark in board.marks]
     return "\n".join(" ".join(plain(line).split()) for line in lines)
 
 
@@ -163,7 +163,7 @@ def _list_marks(parent: etree._Element, board: Board) -> None:
         return
     rows = etree.SubElement(parent, "ul")
     for mark in board.marks:
-        words = f"{_moment(mark.at)} {mark.kind}: {mark.text}"
+        words = f"{_when(mark.at, board)} {mark.kind}: {mark.text}"
         etree.SubElement(rows, "li").text = plain(words)
 
 
@@ -171,9 +171,14 @@ def _moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
 
 
+def _when(at: float, board: Board) -> str:
+    return f"{at:.1f} s" if board.clock == "elapsed" else _moment(at)
+
+
 def _span(board: Board) -> str:
-    return f"{_moment(board.start)} to {_moment(board.end)}"
+    return f"{_when(board.start, board)} to {_when(board.end, board)}"
 
 
 def _told_span(board: Board) -> str:
-    return _("{start} to {end}").format(start=_moment(board.start), end=_moment(board.end))
+    start, end = _when(board.start, board), _when(board.end, board)
+    return _("{start} to {end}").format(start=start, end=end)

@@ -240,6 +240,10 @@ def _axes(board: Board, chart: Chart, number: int) -> tuple[dict[str, Any], dict
         across["matches"] = "x"
     if lowest:
         across["title"] = {"text": _("time, UTC")}
+    if board.clock == "elapsed":
+        across |= {"hoverformat": "%H:%M:%S.%L", "tickformat": "%H:%M:%S"}
+        if lowest:
+            across["title"] = {"text": _("time since the start")}
     low, high = chart.extent()
     divisor, _unit = scale_of(chart.panel.unit, max(high, -low))
     levels = ticks(low / divisor, high / divisor)

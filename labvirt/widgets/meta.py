@@ -106,5 +106,6 @@ def meta_of(
         "panels": [panel_of(each) for each in panels],
         "marks": [mark_of(each) for each in driver.marks(window_s)],
         "state": dict(state),
-        "words": told(WORDS),
+        "clock": getattr(driver, "clock", "utc"),
+        "words": told(WORDS | getattr(driver, "words", {})),
     }

@@ -153,7 +153,7 @@ def _chart(
     heading = _cut(heading, right - left - 30, 13)
     drawing.parts.append(Text(left + 14, top + 15, heading, 13, "ink", bold=True))
     _legend(drawing, rows, left + 14, top + 32)
-    _axes(drawing, frame, levels, divisor)
+    _axes(drawing, frame, levels, divisor, elapsed=board.clock == "elapsed")
     if chart.panel.style == "stack":
         _stack(drawing, frame, chart)
     else:
@@ -167,7 +167,9 @@ def _chart(
         )
 
 
-def _axes(drawing: Scene, frame: _Frame, levels: list[float], divisor: float) -> None:
+def _axes(
+    drawing: Scene, frame: _Frame, levels: list[float], divisor: float, *, elapsed: bool
+) -> None:
     digits = 0 if all(abs(one - round(one)) < 1e-9 for one in levels) else 2
     for level in levels:
         if level * divisor > frame.high * 1.001:
@@ -185,6 +187,7 @@ def _axes(drawing: Scene, frame: _Frame, levels: list[float], divisor: float) ->
             words = time.strftime(form, time.gmtime(at))
             drawing.parts.append(Text(x, frame.bottom + 15, words, anchor="middle"))
     day = time.strftime("%Y-%m-%d, UTC", time.gmtime(frame.start))
+    day = _("time since the start") if elapsed else day
     drawing.parts.append(Text(frame.right, frame.bottom + 30, day, 10, anchor="end"))
 
 

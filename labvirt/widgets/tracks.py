@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from labvirt.status.series import Kind
     from labvirt.widgets.panels import Line, Panel
 
+    Clock = Literal["utc", "elapsed"]
     _Row = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 __all__ = ["Board", "Chart", "Track", "read", "stacked", "thinned"]
@@ -71,12 +73,16 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Board:
-    """All charts of a board, the marks of whom they show, and the span of time (seconds, UTC)."""
+    """All charts of a board, the marks of whom they show, and the span of time (seconds, UTC).
+
+    Where `clock` is ``elapsed``, times are seconds since something began.
+    """
 
     charts: tuple[Chart, ...]
     marks: tuple[Mark, ...]
     start: float
     end: float
+    clock: Clock = "utc"
 
 
 def read(
@@ -138,7 +144,8 @@ def _board(
         for mark in source.marks(start=start, end=end)
         if mark.uuid in uuids and (mark.uuid or mark.host in hosts)
     )
-    return Board(charts, marks, start, max(end, start + 1.0))
+    clock: Clock = getattr(source, "clock", "utc")
+    return Board(charts, marks, start, max(end, start + 1.0), clock)
 
 
 def _with_gaps(

@@ -33,6 +33,7 @@ WORDS: dict[str, str] = {
         "0 resets, space pauses, t shows the table, Escape hides the cursor. Times are UTC."
     ),
     "cursor": "at",
+    "zone": "UTC",
     "live": "Live, {at} UTC",
     "paused": "Paused at {at} UTC",
     "held": "Paused from the notebook",

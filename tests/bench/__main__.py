@@ -1,6 +1,7 @@
 """Run the benchmarks and print the table: ``python -m tests.bench [rounds] [group ...]``.
 
 ``python -m tests.bench sizes`` prints how large the JavaScript of the views is, and its licences.
+``python -m tests.bench migration_matrix`` prints how every kind of migration ends.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.bench import (
     images,
     imports,
     manager,
+    migrations,
     networks,
     overview,
     rates,
@@ -65,6 +67,8 @@ ALL = {
 def main() -> int:
     if sys.argv[1:] == ["sizes"]:
         return sizes.show()
+    if sys.argv[1:2] == ["migration_matrix"]:
+        return migrations.show(sys.argv[2:])
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     table = Table(title=f"labvirt benchmarks, {rounds} interleaved rounds")
     for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):

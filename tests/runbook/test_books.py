@@ -24,7 +24,7 @@ from labvirt.runbook import find_book, read_parameters, resume, undo
 from labvirt.runbook.execute import ask, start
 from labvirt.runbook.outline import Outline
 
-BOOKS = ("install", "migrate", "host-check")
+BOOKS = ("install", "migrate", "evacuate", "host-check")
 CHAIN = "20261123-000000-test"
 #: Ends its kernel while libvirt carries out the plan: the volumes are made, the domain is not.
 DIE_AT_DEFINE = """
@@ -549,7 +549,7 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_touched(lab, alpha, 
         ({"mode": "fast"}, "SpecError", "live or paused"),
         ({"bandwidth_mib_s": -1}, "SpecError", "-1"),
         ({"timeout_s": 0.0}, "SpecError", "timeout_s"),
-        ({"domain": "off"}, "PreconditionError", "shut off"),
+        ({"domain": "off"}, "PreconditionError", "not running"),
         ({"domain": "twin"}, "PreconditionError", "beta has a domain twin"),
         ({"domain": "local"}, "PreconditionError", "not on storage that both"),
     )
@@ -572,3 +572,38 @@ def test_labvirt_refuses_a_mode_before_a_kernel_starts(route):
     with pytest.raises(LabvirtError, match="mode") as caught:
         lv.run("migrate", {**route, "mode": "fast"})
     assert caught.value.exit_code == 2
+
+
+# -- evacuate ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow(seconds=20)
+@pytest.mark.lab
+def test_a_host_is_left_and_everybody_comes_back(lab, alpha, beta, tmp_path):
+    """Two that run and one that is off leave; undoing brings them home."""
+    for name in ("first", "second"):
+        alpha.plan(blank(name)).apply()
+    alpha.plan(blank("resting"), start=False).apply()
+    names = {"first", "second", "resting"}
+    values = {
+        "source": f"lab:{lab.name}/alpha",
+        "destinations": f"lab:{lab.name}/beta",
+        "domains": ",".join(sorted(names)),
+        "at_once": "2",
+    }
+    try:
+        record = lv.run("evacuate", values, folder=tmp_path, html=False).require_ok()
+        text = text_of(record.notebook)
+        assert "3 guests, each on one host" in text
+        assert not names & set(alpha.domains.names)
+        assert beta.domains["first"].state.text == "running"
+        shown = {track.name for track in lv.ui.migration(record.notebook).tracks}
+        assert {"first", "second"} <= shown
+        back = undo(record.id)
+        assert back.exit_code == 0, back.error
+        assert names <= set(alpha.domains.names)
+        assert not names & set(beta.domains.names)
+    finally:
+        for host in (alpha, beta):
+            for name in names & set(host.domains.names):
+                remove(host, name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from labvirt.model.migration import MigrationSpec
 
-__all__ = ["options_of", "params_of", "virsh_words"]
+__all__ = ["disks_uri_of", "options_of", "params_of", "virsh_words"]
 
 
 def options_of(spec: MigrationSpec) -> set[str]:
@@ -27,6 +27,15 @@ def options_of(spec: MigrationSpec) -> set[str]:
         "tunnelled": spec.mode == "tunnelled",
     }
     return {word for word, on in wanted.items() if on}
+
+
+def disks_uri_of(data_uri: str | None) -> str | None:
+    """Return where the disks' data goes when the memory goes through a unix socket.
+
+    QEMU's NBD server needs a socket of its own, and libvirt asks for its name; by TCP both are
+    chosen by the destination.
+    """
+    return f"{data_uri}.nbd" if data_uri is not None and data_uri.startswith("unix:") else None
 
 
 def params_of(
@@ -57,6 +66,7 @@ def params_of(
         "compression": [spec.compression] if spec.compression is not None else None,
         "migrate_disks": list(disks) or None,
         "disks_uri": disks_uri if disks else None,
+        "bandwidth.postcopy": spec.bandwidth_mib_s if spec.postcopy else None,
     }
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -68,6 +78,7 @@ def virsh_words(
     *,
     migrate_uri: str | None,
     params: Mapping[str, Any],
+    options: Collection[str] = (),
 ) -> list[str]:
     """Return ``virsh migrate`` with the same options (G15-23); to be quoted for the shell."""
     words = ["migrate"]
@@ -76,9 +87,10 @@ def virsh_words(
     words += ["--persistent"] * spec.persist
     words += ["--undefinesource"] * spec.undefine_source
     words += ["--unsafe"] * spec.unsafe
-    words += [f"--{word}" for word in sorted(options_of(spec))]
+    words += [f"--{word}" for word in sorted(options or options_of(spec))]
     valued = (
         ("bandwidth", spec.bandwidth_mib_s),
+        ("postcopy-bandwidth", params.get("bandwidth.postcopy")),
         ("dname", spec.rename),
         ("migrate-disks", ",".join(params.get("migrate_disks", ())) or None),
         ("disks-uri", params.get("disks_uri")),

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Whereabouts", "look", "settled"]
 
-Where = Literal["moved", "stayed", "twice", "nowhere", "unknown"]
+Where = Literal["moved", "stayed", "twice", "split", "nowhere", "unknown"]
+#: After the switch to post-copy its memory is on both hosts.
+_POSTCOPY = frozenset({"post-copy", "post-copy failed"})
+#: Pauses that somebody asked for, or that a command cannot mend.
+_MEANT = frozenset({"user", "I/O error", "crashed", "watchdog"})
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,26 @@ class Whereabouts:
 
     @property
     def where(self) -> Where:
-        """Return the verdict: it has a process on exactly one host, or else what is wrong."""
+        """Return the verdict: it has a process on exactly one host, or else what is wrong.
+
+        ``split``: switched over to post-copy and not through, so that each host has a part of its
+        memory; it runs on the destination, or waits there for the rest.
+        """
         here, there = _has_process(self.here), _has_process(self.there)
         if here and there:
-            return "twice"
+            return "split" if self._is_postcopy else "twice"
         if there:
-            return "moved"
+            return "moved" if self.source not in self.silent else "unknown"
         if here:
             return "stayed" if self.destination not in self.silent else "unknown"
         if self.silent:
             return "unknown"
         return "nowhere"
+
+    @property
+    def _is_postcopy(self) -> bool:
+        records = (self.here, self.there)
+        return any(each is not None and each.reason in _POSTCOPY for each in records)
 
     @property
     def here_is_off(self) -> bool:
@@ -80,25 +93,45 @@ class Whereabouts:
         """Return the commands that bring it back to running on exactly one host; often none."""
         lines = []
         here, there = self.here, self.there
-        if self.where == "twice" and here is not None and there is not None:
+        if self.where == "split":
+            # Neither may be destroyed: each has pages that the other has not.
+            lines.append(self._resume_postcopy())
+        elif self.where == "twice" and here is not None and there is not None:
             # Only one of them can be let run: the disks are the same. Paused ones lose nothing.
             loser = self.destination_uri if there.state.text == "paused" else self.source_uri
             lines.append(self._virsh(loser, "destroy"))
-        if self.where == "stayed" and here is not None and here.state.text == "paused":
+            if loser == self.destination_uri and _is_stuck(here):
+                lines.append(self._virsh(self.source_uri, "resume"))
+        elif self.where == "stayed" and here is not None and here.reason == "post-copy failed":
+            # The other half died with what the guest did there; its disks are all that is left.
+            lines += [self._virsh(self.source_uri, verb) for verb in ("destroy", "start")]
+        elif self.where == "stayed" and _is_stuck(here):
             lines.append(self._virsh(self.source_uri, "resume"))
-        if self.where == "moved" and there is not None and there.state.text == "paused":
+        elif self.where == "moved" and _is_stuck(there):
             lines.append(self._virsh(self.destination_uri, "resume"))
-        if self.where == "nowhere":
+        elif self.where == "nowhere" and (here or there) is not None:
             home = self.source_uri if here is not None else self.destination_uri
             lines.append(self._virsh(home, "start"))
         return tuple(lines)
 
+    def _resume_postcopy(self) -> str:
+        words = ["migrate", "--live", "--postcopy", "--postcopy-resume", "--persistent"]
+        words += ["--undefinesource", "--domain", self.name, "--desturi", self.destination_uri]
+        return shlex.join(["virsh", "-c", self.source_uri, *words])
+
     def _virsh(self, uri: str, verb: str) -> str:
-        return shlex.join(["virsh", "-c", uri, verb, self.name])
+        record = self.there if uri == self.destination_uri else self.here
+        name = record.name if record is not None else self.name
+        return shlex.join(["virsh", "-c", uri, verb, name])
 
 
 def _has_process(record: DomainRecord | None) -> bool:
     return record is not None and record.id is not None
+
+
+def _is_stuck(record: DomainRecord | None) -> bool:
+    """Return True when a guest stands still though nobody asked for that."""
+    return record is not None and record.state.text == "paused" and record.reason not in _MEANT
 
 
 def look(source: Host, destination: Host, uuid: str, name: str) -> Whereabouts:
@@ -123,6 +156,7 @@ def settled(
     uuid: str,
     name: str,
     *,
+    off: bool = False,
     timeout_s: float = 30.0,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Whereabouts:
@@ -136,6 +170,7 @@ def settled(
         destination: the host it was to go to.
         uuid: which domain.
         name: its name.
+        off: it has no process anywhere; only its definition moves.
         timeout_s: after that time the last answer counts, seconds.
         sleep: waits a moment.
     """
@@ -143,6 +178,10 @@ def settled(
     while True:
         found = look(source, destination, uuid, name)
         if found.where in {"moved", "stayed"} and not found.silent and not _moving(found):
+            return found
+        if off and found.where == "nowhere" and not found.silent:
+            return found
+        if found.where == "split" and _has_failed(found):
             return found
         if time.monotonic() >= until:
             return found
@@ -152,7 +191,13 @@ def settled(
 def _moving(found: Whereabouts) -> bool:
     """Return True while libvirt itself still says that a migration goes on."""
     records = [record for record in (found.here, found.there) if record is not None]
-    return any(record.reason in {"migration", "migrating"} for record in records)
+    return any(record.reason in {"migrating", "post-copy"} for record in records)
+
+
+def _has_failed(found: Whereabouts) -> bool:
+    """Return True when a post-copy has stopped on both sides and waits for somebody."""
+    records = [record for record in (found.here, found.there) if record is not None]
+    return all(record.reason == "post-copy failed" for record in records)
 
 
 def _ask(host: Host, uuid: str, silent: list[str]) -> DomainRecord | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from labvirt.model.units import Size
@@ -68,7 +70,19 @@ class MigrationResult:
             f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
             for name, value in rows.items()
         )
-        return f"<table>{cells}</table>"
+        return f"<table>{cells}</table>{_picture(self.track)}"
+
+
+def _picture(track: MigrationTrack | None) -> str:
+    """Return the charts of a track as HTML; nothing where there is no track, or no views.
+
+    Views stand above this room: they are looked up when something is shown, and never needed.
+    """
+    if track is None or len(track) < 2:
+        return ""
+    with contextlib.suppress(ImportError):
+        return str(import_module("labvirt.widgets.track_figures").page_of_tracks([track]))
+    return ""
 
 
 def result_of(

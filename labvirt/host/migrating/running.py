@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import domain as calls
 from labvirt.connection import domain_tuning as tuning
 from labvirt.errors import LabvirtError
-from labvirt.host.migrating.asking import options_of
 from labvirt.status.migration import MigrationSample, Phase, sample_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from labvirt.connection import Connection
+    from labvirt.connection import Connection, Event
     from labvirt.host.handle import DomainHandle
     from labvirt.host.host import Host
     from labvirt.host.migrating.track import MigrationTrack
@@ -39,6 +38,7 @@ class Running:
     Attributes:
         track: what is seen.
         timed_out: it took longer than the spec allows.
+        suspended: the guest was paused because it took too long.
         stats: what the hypervisor said of the job when it was done.
 
     Args:
@@ -46,6 +46,7 @@ class Running:
         destination: where to.
         spec: how.
         track: takes what is seen.
+        options: further words of the call, see `options_of`.
         data_uri: where the data goes; None: what the destination says.
         params: parameters of the call, see `params_of`.
         unsafe: libvirt's own check of the disks may be off.
@@ -58,18 +59,21 @@ class Running:
         spec: MigrationSpec,
         track: MigrationTrack,
         *,
+        options: Collection[str],
         data_uri: str | None,
         params: Mapping[str, Any],
         unsafe: bool,
     ) -> None:
         self._domain, self._destination = domain, destination
         self._spec, self.track = spec, track
-        self._data_uri, self._params, self._unsafe = data_uri, params, unsafe
+        self._options, self._data_uri = frozenset(options), data_uri
+        self._params, self._unsafe = params, unsafe
         self._over = threading.Event()
-        self._switched = False
         self._limited = 0
-        self.timed_out = False
+        self._breaking = False
+        self.timed_out = self.suspended = False
         self.stats: dict[str, Any] = {}
+        self._told: dict[str, Any] = {}
 
     def run(self, link: Connection, control: JobControl) -> float:
         """Move it; blocks to the end, and returns the seconds that the call took.
@@ -88,13 +92,19 @@ class Running:
             daemon=True,
         )
         follower.start()
-        try:
-            self._call(link)
-        except BaseException:
-            self._end(follower, "cancelled" if control.cancelled else "failed", began)
-            raise
-        self._end(follower, "done", began)
-        return time.monotonic() - began
+        with link.listen(self._heard):
+            try:
+                self._call(link)
+            except BaseException:
+                self._end(follower, "cancelled" if control.cancelled else "failed", began)
+                raise
+            seconds = time.monotonic() - began
+            self._end(follower, "done", began)
+        return seconds
+
+    def _heard(self, event: Event) -> None:
+        if event.kind == "job-completed" and event.uuid == self._domain.uuid:
+            self._told = dict(event.detail)
 
     def _call(self, link: Connection) -> None:
         spec = self._spec
@@ -110,7 +120,7 @@ class Running:
             p2p=spec.p2p,
             peer_uri=spec.peer_uri,
             bandwidth_mib_s=spec.bandwidth_mib_s,
-            options=options_of(spec),
+            options=self._options,
             params=self._params,
             timeout_s=2 * spec.timeout_s + _GRACE_S,
         )
@@ -123,10 +133,15 @@ class Running:
             with contextlib.suppress(LabvirtError):
                 stats = calls.job_stats(link, self._domain.uuid)
                 if stats.get("type", 0) and not self._over.is_set():
-                    phase: Phase | None = "postcopy" if self._switched else None
+                    phase: Phase | None = "postcopy" if self.track.switched else None
                     sample = sample_of(stats, phase=phase)
                     self.track.add(sample)
                     control.report(self._words(sample), fraction=sample.fraction)
+            if self._spec.offline or self._over.is_set():
+                continue
+            if self._breaking:
+                # While the destination prepares itself there is no job yet to break off.
+                self._break_off(link)
             self._limits(link, passed)
 
     def _words(self, sample: MigrationSample) -> str:
@@ -164,28 +179,32 @@ class Running:
                 stats = calls.job_stats(host.connection, self._domain.uuid, completed=True)
                 if stats.get("type"):
                     return dict(stats)
-        return {}
+        # After a post-copy the destination knows nothing, and the source has no such domain.
+        return self._told
 
     # limits -----------------------------------------------------------------------------------
 
     def _limits(self, link: Connection, passed: float) -> None:
         spec = self._spec
         after = spec.postcopy_after_s
-        if after is not None and passed >= after and not self._switched:
+        if after is not None and passed >= after and not self.track.switched:
             self._switch(link)
         # What is done about it gets the same time once more; then it is broken off.
         if passed < spec.timeout_s * (1 + self._limited) or self._limited > 1:
             return
-        self._limited += 1
         self.timed_out = True
+        if self._limited == 0 and spec.on_timeout == "postcopy":
+            self._switch(link)
+            # Before the first page there is nothing to switch: it is tried again.
+            self._limited = int(self.track.switched)
+            return
+        self._limited += 1
         if self._limited == 1 and spec.on_timeout == "suspend":
             self.track.mark("timeout", f"after {passed:.0f} s: paused, so that it ends")
             with contextlib.suppress(LabvirtError):
                 calls.suspend(link, self._domain.uuid)
-        elif self._limited == 1 and spec.on_timeout == "postcopy":
-            self.track.mark("timeout", f"after {passed:.0f} s: switched over")
-            self._switch(link)
-        elif not self._switched:
+                self.suspended = True
+        elif not self.track.switched:
             self._limited = 2
             self.track.mark("timeout", f"after {passed:.0f} s: broken off")
             self._abort(link)
@@ -198,15 +217,16 @@ class Running:
         """Switch over; before the first page there is nothing to switch: it is tried again."""
         with contextlib.suppress(LabvirtError):
             tuning.start_postcopy(link, self._domain.uuid)
-            self._switched = True
-            self.track.mark("postcopy", "switched over: it runs on the other host")
+            self.track.switch()
 
     def _abort(self, link: Connection) -> None:
-        if self._is_switched():
+        if self.track.switched:
             self.track.mark("cancel", "too late to break off: it runs on the other host already")
             return
         self.track.mark("cancel", "broken off")
-        calls.abort_job(link, self._domain.uuid)
+        self._breaking = True
+        self._break_off(link)
 
-    def _is_switched(self) -> bool:
-        return self._switched or self.track.phase == "postcopy"
+    def _break_off(self, link: Connection) -> None:
+        with contextlib.suppress(LabvirtError):
+            calls.abort_job(link, self._domain.uuid)

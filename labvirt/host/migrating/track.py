@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+import pandas as pd
+
+from labvirt.host.migrating.kept import packed, unpacked
 from labvirt.status.migration import MigrationSample, seconds_left
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ __all__ = ["MigrationMark", "MigrationTrack"]
 _log = logging.getLogger("labvirt")
 #: A migration that takes a day at five looks a second would hold 432,000 samples.
 MOST_SAMPLES = 100_000
+_RECENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class MigrationTrack:
         source: name of the host it leaves.
         destination: name of the host it goes to.
         label: what was asked, in short: ``pre-copy``, ``auto-converge``, ``post-copy`` ...
+        switched: the guest was switched over to post-copy: it runs on the destination.
     """
 
     def __init__(self, name: str, source: str, destination: str, label: str = "pre-copy") -> None:
@@ -54,6 +59,7 @@ class MigrationTrack:
         self._marks: list[MigrationMark] = []
         self._listeners: list[Callable[[MigrationTrack], object]] = []
         self._lock = threading.Lock()
+        self.switched = False
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -94,7 +100,10 @@ class MigrationTrack:
     @property
     def seconds_left(self) -> float:
         """Return in how many seconds it converges at this pace; infinity: never; NaN: unknown."""
-        return seconds_left(self.samples)
+        with self._lock:
+            # Enough for a pace; a day's samples need not be copied five times a second.
+            recent = tuple(self._samples[-_RECENT:])
+        return seconds_left(recent)
 
     def df(self) -> pd.DataFrame:
         """Return the samples as a table, a row each, columns as in `MigrationSample`."""
@@ -103,6 +112,30 @@ class MigrationTrack:
         names = list(MigrationSample.__dataclass_fields__)
         frame = pd.DataFrame([each.as_dict() for each in self.samples], columns=names)
         return frame.set_index("elapsed_s")
+
+    def to_json(self) -> str:
+        """Return all of it as JSON: for a record, a report, another process."""
+        head = {
+            "name": self.name,
+            "source": self.source,
+            "destination": self.destination,
+            "label": self.label,
+        }
+        marks = [(each.elapsed_s, each.what, each.text) for each in self.marks]
+        return packed(head, self.samples, marks)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the track that `to_json` wrote.
+
+        Raises:
+            SpecError: it is no such text.
+        """
+        head, samples, marks = unpacked(text)
+        made = cls(**head)
+        made._samples = samples
+        made._marks = [MigrationMark(*each) for each in marks]
+        return made
 
     def add(self, sample: MigrationSample) -> None:
         """Take a sample in; marks a new iteration, slowing down and a new phase."""
@@ -120,6 +153,11 @@ class MigrationTrack:
             at = self._samples[-1].elapsed_s if self._samples else 0.0
             self._marks.append(MigrationMark(at, what, text))
         self._tell()
+
+    def switch(self) -> None:
+        """Write down that the guest was switched over to post-copy."""
+        self.switched = True
+        self.mark("postcopy", "switched over: it runs on the other host")
 
     def listen(self, fn: Callable[[MigrationTrack], object]) -> Callable[[], None]:
         """Call `fn` after every change, on the thread that made it; return what ends that."""

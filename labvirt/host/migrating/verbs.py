@@ -5,22 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labvirt.connection import domain_tuning as tuning
-from labvirt.errors import (
-    CancelledError,
-    HostError,
-    LabvirtError,
-    PreconditionError,
-    WaitTimeoutError,
-)
+from labvirt.errors import LabvirtError, PreconditionError, UnsupportedError
 from labvirt.host.handle import DomainHandle
-from labvirt.host.line import moved as lines_moved
-from labvirt.host.migrating.asking import params_of, virsh_words
-from labvirt.host.migrating.obstacles import all_shared, copied_disks, obstacles
-from labvirt.host.migrating.outcome import look, settled
-from labvirt.host.migrating.result import MigrationResult, result_of
-from labvirt.host.migrating.running import Running
-from labvirt.host.migrating.track import MigrationTrack
-from labvirt.model.arguments import Count, checked
+from labvirt.host.migrating.asking import disks_uri_of, options_of, params_of, virsh_words
+from labvirt.host.migrating.migrating_actions import MoveDomain
+from labvirt.host.migrating.moving import Move, label_of
+from labvirt.host.migrating.obstacles import all_shared
+from labvirt.host.migrating.outcome import look
+from labvirt.host.migrating.preflight import Preflight, examine, require_movable
+from labvirt.host.migrating.storage_prep import Prepared, prepare
+from labvirt.model.arguments import Count, Measuring, checked
 from labvirt.model.migration import MigrationSpec
 from labvirt.model.xml.domain import DomainXml
 from labvirt.plan import Plan, verb
@@ -29,7 +23,8 @@ if TYPE_CHECKING:
     from labvirt.connection import Connection
     from labvirt.host.host import Host
     from labvirt.host.migrating.outcome import Whereabouts
-    from labvirt.plan import JobControl
+    from labvirt.host.migrating.result import MigrationResult
+    from labvirt.host.migrating.track import MigrationTrack
 
 __all__ = ["MigratingVerbs"]
 
@@ -42,17 +37,65 @@ class MigratingVerbs(DomainHandle):
         """What is or was seen of this domain's newest migration from this host; None: of none."""
         return self.host.migrations.get(self.uuid)
 
+    def can_migrate(
+        self,
+        destination: Host,
+        spec: MigrationSpec | None = None,
+        *,
+        measure_s: int = 1,
+        **options: Any,
+    ) -> Preflight:
+        """Look at both hosts before a migration, item by item (12.1); nothing is changed.
+
+        Hosts, versions, machine type, processor, each disk, each interface, ports, clocks, names,
+        memory, devices, snapshots, jobs: each with a verdict, evidence and a remedy; and how long
+        it will take.
+
+        Args:
+            destination: the other host.
+            spec: how; all defaults when left out.
+            measure_s: for how long the guest's writing is measured, for the prediction; 0: not.
+            options: fields of `MigrationSpec`, which change `spec`.
+
+        Returns:
+            The findings: ``.can``, ``.why``, ``.df()``, ``["disk:vda"]``.
+
+        Raises:
+            SpecError: an option is wrong, or two contradict each other.
+            NotFoundError: the domain is gone.
+        """
+        wanted = (spec or MigrationSpec()).replace(**options)
+        document = DomainXml.parse(self.xml())
+        return examine(
+            self,
+            document,
+            destination,
+            wanted,
+            self._landing(document, destination, wanted),
+            data_uri=self._data_uri(wanted, destination),
+            measure_s=checked(Measuring, f"look at {self.name}", measure_s=measure_s).measure_s,
+        )
+
     @verb
     def migrate(
-        self, /, destination: Host, spec: MigrationSpec | None = None, **options: Any
+        self,
+        /,
+        destination: Host,
+        spec: MigrationSpec | None = None,
+        *,
+        confirm: bool = False,
+        **options: Any,
     ) -> Plan[MigrationResult]:
         """Move the domain to another host.
 
-        Interrupting or cancelling aborts it; the domain then goes on where it was.
+        Interrupting or cancelling aborts it; the domain then goes on where it was. Volumes for
+        disks that are copied are made before, and removed again when it fails, also after the
+        process was killed, at the next opening of this host.
 
         Args:
             destination: the other host, open for writing.
             spec: how; all defaults when left out.
+            confirm: agree that volumes which are on the destination already are written over.
             options: fields of `MigrationSpec`, which change `spec`: ``live``, ``offline``,
                 ``mode``, ``migrate_uri``, ``bandwidth_mib_s``, ``timeout_s`` ...
 
@@ -62,57 +105,132 @@ class MigratingVerbs(DomainHandle):
         Raises:
             SpecError: an option is wrong, or two contradict each other.
             PreconditionError: it cannot work; every reason, before anything was changed.
+            ConfirmationError: a volume for a copied disk exists there, and `confirm` is not given.
+            UnsupportedError: libvirt cannot do this; says what to try.
+            PlanError: it failed after volumes were made there; says what was removed.
             WaitTimeoutError: aborted because of ``timeout_s``.
             HostError: it failed; says on which host the domain is now, and how to recover.
         """
         wanted = (spec or MigrationSpec()).replace(**options)
         document = DomainXml.parse(self.xml())
-        reasons = list(obstacles(self, document, destination, wanted))
-        if reasons:
-            raise PreconditionError(
-                f"migrate domain {self.name} from {self.host.name} to {destination.name}: "
-                + "; ".join(reasons)
-            )
+        prepared = self._landing(document, destination, wanted)
         data_uri = self._data_uri(wanted, destination)
-        copied = copied_disks(document, self.host, destination, wanted)
-        params = params_of(wanted, disks=copied)
-        unsafe = wanted.unsafe or all_shared(document, self.host, destination)
-        words = virsh_words(
-            wanted.replace(unsafe=unsafe),
-            self.name,
-            wanted.peer_uri or destination.label,
-            migrate_uri=data_uri,
-            params=params,
+        require_movable(self, document, destination, wanted, prepared, data_uri=data_uri)
+        warnings = tuple(
+            f"disk {each.target} is copied to {each.path}; its image here, {each.source}, stays"
+            for each in prepared.landings
+        )
+        return self._moving(
+            destination,
+            wanted,
+            prepared,
+            python=f".migrate({destination.python}{_python(wanted)})",
+            warnings=warnings,
+            confirm=confirm,
         )
 
-        def run(link: Connection, control: JobControl) -> MigrationResult:
-            track = MigrationTrack(self.name, self.host.name, destination.name, _label(wanted))
-            self.host.migrations[self.uuid] = track
-            running = Running(
-                self,
-                destination,
-                wanted,
-                track,
-                data_uri=data_uri,
-                params=params,
-                unsafe=unsafe,
-            )
-            try:
-                seconds = running.run(link, control)
-            except LabvirtError as error:
-                raise self._explained(error, destination, control, running, wanted) from error
-            return self._verified(destination, seconds, running, wanted)
+    @verb
+    def resume_postcopy(
+        self, /, destination: Host, spec: MigrationSpec | None = None, **options: Any
+    ) -> Plan[MigrationResult]:
+        """Go on with a migration that was cut off after the switch to post-copy.
 
-        return self.one_call(
-            f"migrate to {destination.name} the domain",
-            run,
-            virsh=tuple(words),
-            python=f".migrate({destination.python}{_python(wanted)})",
-            warnings=tuple(
-                f"disk {target} is copied: it must be on {destination.name} already, of the same "
-                "size, or in an active pool of the same path"
-                for target in copied
-            ),
+        Until then the guest waits on the destination for memory that only this host has; neither
+        of the two may be stopped.
+
+        Args:
+            destination: the host to which it was switched over.
+            spec: how the data goes; as in `migrate`.
+            options: fields of `MigrationSpec`.
+
+        Raises:
+            PreconditionError: no migration of it was cut off after the switch.
+            HostError: it failed again; says what each host has.
+        """
+        wanted = (spec or MigrationSpec()).replace(**{"postcopy": True, **options})
+        found = look(self.host, destination, self.uuid, self.name)
+        if found.where != "split":
+            raise PreconditionError(
+                f"resume the post-copy migration of {self.name} to {destination.name}: none was "
+                f"cut off: {found.text}"
+            )
+        return self._moving(
+            destination,
+            wanted,
+            Prepared(),
+            python=f".resume_postcopy({destination.python}{_python(wanted)})",
+            resume=True,
+        )
+
+    def _landing(self, document: DomainXml, destination: Host, spec: MigrationSpec) -> Prepared:
+        """Return where disks that are copied land; nothing when that cannot be asked."""
+        if not spec.copies_disks or destination == self.host or not self.is_active:
+            return Prepared()
+        try:
+            return prepare(self, document, destination, spec)
+        except LabvirtError as error:
+            return Prepared(problems=[error.what])
+
+    def _moving(
+        self,
+        destination: Host,
+        spec: MigrationSpec,
+        prepared: Prepared,
+        *,
+        python: str,
+        warnings: tuple[str, ...] = (),
+        confirm: bool = False,
+        resume: bool = False,
+    ) -> Plan[MigrationResult]:
+        """Return the plan: volumes on the destination, then the move."""
+        document = DomainXml.parse(self.xml())
+        data_uri = self._data_uri(spec, destination)
+        disks_uri = disks_uri_of(data_uri)
+        if spec.tls and prepared.landings and disks_uri is not None:
+            raise UnsupportedError(
+                f"migrate domain {self.name} to {destination.name}",
+                uri=self.host.label,
+                libvirt_text="disks that are copied through a unix socket cannot be encrypted",
+                hint="migrate_uri='tcp://ADDRESS' of the destination, or tls=False",
+            )
+        params = params_of(
+            spec,
+            disks=prepared.targets,
+            disks_uri=disks_uri,
+            xml=prepared.xml,
+            persistent_xml=prepared.persistent_xml,
+        )
+        unsafe = spec.unsafe or all_shared(document, self.host, destination)
+        chosen = frozenset(options_of(spec) | ({"postcopy-resume"} if resume else set()))
+        words = virsh_words(
+            spec.replace(unsafe=unsafe),
+            self.name,
+            spec.peer_uri or destination.label,
+            migrate_uri=data_uri,
+            params=params,
+            options=chosen,
+        )
+        label = f"{label_of(spec)}{', resumed' if resume else ''}"
+        move = Move(self, destination, spec, chosen, data_uri, params, unsafe, label)
+        action = MoveDomain(
+            self.name,
+            self.uuid,
+            destination.label,
+            destination.name,
+            self.virsh(*words),
+            tuple(prepared.destroys),
+            run=move.run,
+            destination=destination,
+        )
+        return Plan(
+            title=action.title,
+            host=self.host,
+            actions=(*prepared.actions, action),
+            result=lambda: action.results[-1],
+            warnings=warnings,
+            python=f"{self.host.python}.domains[{self.name!r}]{python}",
+            confirmed=confirm,
+            journal=self.host.journal,
         )
 
     @verb
@@ -167,9 +285,7 @@ class MigratingVerbs(DomainHandle):
         """
         return self.one_call(
             "switch over to post-copy the domain",
-            lambda link, _control: self._tuned(
-                lambda: tuning.start_postcopy(link, self.uuid), "switched over"
-            ),
+            lambda link, _control: self._switched(link),
             virsh=("migrate-postcopy", self.name),
             python=".switch_to_postcopy()",
         )
@@ -184,6 +300,12 @@ class MigratingVerbs(DomainHandle):
         if track is not None and not track.is_over:
             track.mark("tuned", text)
 
+    def _switched(self, link: Connection) -> None:
+        tuning.start_postcopy(link, self.uuid)
+        track = self.migration
+        if track is not None and not track.is_over:
+            track.switch()
+
     def _data_uri(self, spec: MigrationSpec, destination: Host) -> str | None:
         """Return where the data goes; None lets the destination say."""
         if spec.migrate_uri is not None or spec.offline or spec.mode == "tunnelled":
@@ -192,74 +314,6 @@ class MigratingVerbs(DomainHandle):
         # The same name each time: what a migration that was broken off has left of it is taken
         # over by the next one.
         return None if known is None else known.format(id=self.uuid.replace("-", ""))
-
-    def _explained(
-        self,
-        error: LabvirtError,
-        destination: Host,
-        control: JobControl,
-        running: Running,
-        spec: MigrationSpec,
-    ) -> LabvirtError:
-        """Say on which host the domain is after a migration that failed, and what to do."""
-        found = settled(self.host, destination, self.uuid, self.name)
-        now = f"; now: {found.text}"
-        hint = "; ".join(found.recover)
-        if control.cancelled:
-            return CancelledError(f"the migration of {self.name} was cancelled{now}", hint=hint)
-        if running.timed_out:
-            last = running.track.samples[-2:-1]
-            seen = f"{last[0].remaining_bytes / (1 << 20):.0f} MiB left" if last else "nothing yet"
-            return WaitTimeoutError(
-                f"the migration of {self.name} to {destination.name}{now}",
-                timeout_s=spec.timeout_s,
-                last_seen=seen,
-                hint=hint
-                or "a longer timeout_s, more bandwidth, auto_converge=True, postcopy=True",
-            )
-        if isinstance(error, HostError):
-            return type(error)(
-                f"migrate domain {self.name} to {destination.name}{now}: this",
-                uri=self.host.label,
-                code=error.code,
-                domain=error.domain,
-                libvirt_text=error.libvirt_text or error.what,
-                hint="; ".join(one for one in (error.hint, hint) if one),
-            )
-        return error
-
-    def _verified(
-        self, destination: Host, seconds: float, running: Running, spec: MigrationSpec
-    ) -> MigrationResult:
-        """Look at both hosts: it must be there, and run only there."""
-        self.host.note_move(self.uuid, destination)
-        found = settled(self.host, destination, self.uuid, self.name)
-        is_there = found.there is not None and found.here_is_off
-        if not (is_there if spec.offline else found.where == "moved"):
-            raise HostError(
-                f"verify the migration of {self.name}",
-                uri=destination.label,
-                libvirt_text=found.text,
-                hint="; ".join(found.recover),
-            )
-        moved = destination.domains[self.uuid]
-        if found.here is None:
-            self.host.news.note("domain", None, self.uuid)
-        lines_moved(self, moved)
-        return result_of(moved, found, seconds, running.stats, running.track)
-
-
-def _label(spec: MigrationSpec) -> str:
-    """Return what was asked in short, for charts that compare."""
-    if spec.offline:
-        return "offline"
-    words = ["live"] if spec.live else ["paused"]
-    words += ["post-copy"] * spec.postcopy + ["auto-converge"] * spec.auto_converge
-    words += [spec.compression] * (spec.compression is not None)  # type: ignore[list-item]
-    words += [f"{spec.parallel} connections"] * (spec.parallel is not None)
-    words += ["TLS"] * spec.tls + [spec.mode] * spec.p2p + ["disks"] * spec.copies_disks
-    words += [f"{spec.bandwidth_mib_s} MiB/s"] * (spec.bandwidth_mib_s is not None)
-    return ", ".join(words)
 
 
 def _python(spec: MigrationSpec) -> str:

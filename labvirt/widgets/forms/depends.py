@@ -7,7 +7,7 @@ from typing import Final
 from labvirt.model.network import MACVTAP, MAKES_BRIDGE
 from labvirt.model.pool_types import POOL_TYPES
 
-__all__ = ["ADVANCED", "RULES"]
+__all__ = ["ADVANCED", "FOLDED", "RULES"]
 
 _OWN: Final = tuple(MAKES_BRIDGE)
 
@@ -41,6 +41,9 @@ RULES: Final[dict[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
     ("NetworkSpec", "mtu"): ("forward", _OWN),
     ("NetworkSpec", "pf"): ("forward", ("hostdev",)),
     ("NetworkSpec", "pci"): ("forward", ("hostdev",)),
+    ("MigrationChoice", "peer_uri"): ("mode", ("p2p", "tunnelled")),
+    ("MigrationChoice", "disks"): ("storage", ("copy", "increment")),
+    ("MigrationChoice", "pool"): ("storage", ("copy", "increment")),
     ("VolumeSpec", "lazy_refcounts"): ("format", ("qcow2",)),
     ("VolumeSpec", "extended_l2"): ("format", ("qcow2",)),
     ("VolumeSpec", "cluster_size"): ("format", ("qcow2",)),
@@ -80,3 +83,13 @@ ADVANCED: Final = frozenset(
         "reserved_only",
     }
 )
+
+#: Fields of a spec itself, by spec, that few people need; they stand folded in their section.
+FOLDED: Final = {
+    "MigrationChoice": frozenset(
+        {
+            *("peer_uri", "migrate_uri", "tls_name", "unsafe", "compression", "parallel"),
+            *("throttle_initial", "throttle_increment", "postcopy_after_s"),
+        }
+    ),
+}

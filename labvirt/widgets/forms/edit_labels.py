@@ -87,14 +87,6 @@ EDIT_LABELS: Final[dict[str, str]] = {
     "driver": N_("Driver"),
     "version": N_("Version"),
     "xml": "XML",
-    "destination": N_("Destination"),
-    "live": N_("Live migration"),
-    "persistent": N_("Keep on the destination"),
-    "undefine": N_("Remove from this host"),
-    "copy_storage": N_("Copy storage"),
-    "bandwidth_mib_s": N_("Bandwidth, MiB/s"),
-    "max_downtime_ms": N_("Max downtime, ms"),
-    "timeout_s": N_("Time limit, s"),
     "then": N_("After that"),
 }
 

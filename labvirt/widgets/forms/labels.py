@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from labvirt.widgets.forms.edit_labels import EDIT_LABELS, EDIT_OWN
+from labvirt.widgets.forms.migration_labels import MIGRATION_LABELS
 from labvirt.widgets.i18n import N_
 
 __all__ = ["CHOICE_LABELS", "help_of", "label_of", "one_of", "unit_of"]
@@ -259,7 +260,8 @@ _UNITS: Final = {
 def label_of(name: str, spec: str = "") -> str:
     """Return the label of a field, in English."""
     own = EDIT_OWN.get((spec, name)) or _OWN_LABELS.get((spec, name)) or _LABELS.get(name)
-    return own or EDIT_LABELS.get(name) or name.replace("_", " ").capitalize()
+    own = own or EDIT_LABELS.get(name) or MIGRATION_LABELS.get(name)
+    return own or name.replace("_", " ").capitalize()
 
 
 def help_of(name: str, spec: str, description: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labvirt.widgets.forms.depends import ADVANCED
+from labvirt.widgets.forms.depends import ADVANCED, FOLDED
 from labvirt.widgets.forms.labels import CHOICE_LABELS, one_of
+from labvirt.widgets.forms.migration_labels import CHOICE_OWN
 from labvirt.widgets.forms.raw import unit_shown
 from labvirt.widgets.i18n import _
 
@@ -81,7 +82,7 @@ def _node(
         "required": field.required,
         "error": errors.get(path, ""),
         "example": field.examples[0] if field.examples else "",
-        "more": "." in path and field.name in ADVANCED,
+        "more": _is_folded(state, field, path),
     }
     if field.kind in {"choice", "group"} and field.choices:
         node["choices"] = _choices(field, required=field.required)
@@ -109,6 +110,12 @@ def _node(
     return node
 
 
+def _is_folded(state: FormState[Any], field: FormField, path: str) -> bool:
+    if "." in path:
+        return field.name in ADVANCED
+    return field.name in FOLDED.get(state.cls.__name__, ())
+
+
 def _kind_beside(state: FormState[Any], path: str) -> str:
     """Return the kind that decides what a field is offered."""
     parent = path.rpartition(".")[0]
@@ -125,7 +132,10 @@ def _choices(field: FormField, *, required: bool) -> list[list[str]]:
     names = list(field.choices)
     if (field.optional or field.kind == "group" or required) and field.default in {None, True}:
         names = ["", *names]
-    return [[name, _(CHOICE_LABELS.get(name, "")) or name] for name in names]
+    told = {
+        name: CHOICE_OWN.get((field.name, name)) or CHOICE_LABELS.get(name, "") for name in names
+    }
+    return [[name, _(told[name]) or name] for name in names]
 
 
 def _help(field: FormField) -> str:

@@ -153,7 +153,7 @@ class Details(Shown):
         if not self.migration.children and not self._over.is_set():
             widget = self.moving.widget
             widget.offer_code()
-            put(self.migration, children=(widget,))
+            put(self.migration, children=(widget, self.moving.watching))
 
     def _draw_charts(self) -> None:
         if self._charts is not None or self._over.is_set():

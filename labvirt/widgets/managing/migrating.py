@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+import ipywidgets as w
 from pydantic import Field
 
 from labvirt.errors import LabvirtError, NotFoundError, PreconditionError
 from labvirt.host.host import Host
-from labvirt.model.spec import Spec
+from labvirt.model.migration import MigrationSpec
 from labvirt.widgets.forms.choices import Offers
 from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.managing.page_forms import PageForm
+from labvirt.widgets.managing.parts import put, unbind_tree
+from labvirt.widgets.observing import migration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labvirt.host.domain import Domain
     from labvirt.plan import Plan
+    from labvirt.status.finding import Finding
     from labvirt.widgets.forms.tree import Section
+    from labvirt.widgets.observing import Observatory
 
 __all__ = ["MigrateForm", "MigrationChoice"]
 
 
-class MigrationChoice(Spec):
+class MigrationChoice(MigrationSpec):
     """Where to, and how."""
 
     destination: str = Field(
@@ -31,31 +37,29 @@ class MigrationChoice(Spec):
         description="a host that is open here, or any libvirt URI",
         examples=["qemu+ssh://root@kvm7/system"],
     )
-    live: bool = Field(default=True, description="the guest runs while its memory is copied")
-    persistent: bool = Field(default=True, description="the destination keeps the definition")
-    undefine: bool = Field(default=True, description="the definition on this host is removed")
-    copy_storage: bool = Field(
-        default=False, description="disks that are not shared are copied too; they must be there"
-    )
-    bandwidth_mib_s: int | None = Field(
-        None, ge=1, le=1_000_000, description="limit of the transfer, MiB a second"
-    )
-    max_downtime_ms: int | None = Field(
-        None, ge=1, le=2_000_000, description="how long the guest may stand still at the end"
-    )
-    timeout_s: int = Field(600, ge=1, le=86_400, description="give up after so many seconds")
 
 
+#: What few people need is `labvirt.widgets.forms.depends.FOLDED`.
 SECTIONS: Final[tuple[Section, ...]] = (
     (
         "way",
         N_("Where to, and how"),
-        ("destination", "live", "persistent", "undefine", "copy_storage"),
+        ("destination", "live", "offline", "mode", "peer_uri", "migrate_uri", "tls", "tls_name"),
     ),
-    ("limits", N_("Limits"), ("bandwidth_mib_s", "max_downtime_ms", "timeout_s")),
+    ("disks", N_("Disks"), ("storage", "disks", "pool", "unsafe")),
+    (
+        "converge",
+        N_("Limits, and what helps it to end"),
+        (
+            *("bandwidth_mib_s", "max_downtime_ms", "timeout_s", "on_timeout", "auto_converge"),
+            *("postcopy", "throttle_initial", "throttle_increment", "postcopy_after_s"),
+            *("compression", "parallel"),
+        ),
+    ),
+    ("after", N_("Afterwards"), ("persist", "undefine_source", "paused", "rename")),
 )
-#: Fields that are called otherwise in `MigrationSpec`.
-_FIELDS: Final = {"persistent": "persist", "undefine": "undefine_source"}
+#: As many findings are told in the form; all of them stand in `Domain.can_migrate`.
+_MOST: Final = 8
 
 
 class MigrateForm(PageForm):
@@ -77,7 +81,10 @@ class MigrateForm(PageForm):
         )
         self.domain, self._hosts = domain, hosts
         self._opened: dict[str, Host] = {}
-        self._verdict: tuple[str, str] | None = None
+        self._verdict: list[tuple[str, str]] = []
+        #: The observatory of what the form has begun; `watching` is where it stands in a page.
+        self.observatory: Observatory | None = None
+        self.watching = w.VBox([])
         self.choices = Offers(None, {"destination": self._names})
         self.choices.state = "asked"
 
@@ -107,42 +114,71 @@ class MigrateForm(PageForm):
         return made
 
     def _plan_move(self, spec: MigrationChoice) -> Plan[Any]:
-        """Return the plan; what is known of whether it can work is shown as a note."""
-        target: Any = self.domain
+        """Return the plan; what is known of whether it can work is shown as notes."""
+        domain: Any = self.domain
         given = {
-            _FIELDS.get(name, name): getattr(spec, name)
-            for name, field in type(spec).model_fields.items()
-            if name not in {"destination", "copy_storage"} and getattr(spec, name) != field.default
+            name: getattr(spec, name)
+            for name, field in MigrationSpec.model_fields.items()
+            if name in spec.model_fields_set and getattr(spec, name) != field.default
         }
-        if spec.copy_storage:
-            given["storage"] = "copy"
         try:
-            made: Plan[Any] = target.migrate.plan(self._destination(spec.destination), **given)
+            destination = self._destination(spec.destination)
+            made: Plan[Any] = domain.migrate.plan(destination, **given)
         except PreconditionError as error:
-            self._judge(can=False, why=error.what)
+            self._judge(error.what, self._findings(destination, given))
             raise
         except LabvirtError:
-            self._verdict = None
+            self._verdict = []
             raise
-        self._judge(can=True, why="")
+        self._judge("", self._findings(destination, given))
         return made
 
-    def _judge(self, *, can: bool, why: str) -> None:
+    def _findings(self, destination: Host, given: dict[str, Any]) -> list[Finding]:
+        """Return what deserves a thought; nothing when nobody can be asked."""
+        if self.phase in {"planning", "running"}:
+            return []  # it was told before
+        with contextlib.suppress(LabvirtError):
+            found = self.domain.can_migrate(destination, measure_s=0, **given)
+            return [one for one in found if one.verdict in {"fail", "warning"}]
+        return []
+
+    def _judge(self, why: str, findings: Sequence[Finding]) -> None:
         words = _("Can migrate: yes, as far as both hosts tell.")
-        if not can:
+        if why:
             words = _("Can migrate: no, because {why}").format(why=why.partition(": ")[2] or why)
+        notes = [("warning" if why else "info", words)]
+        notes += [("warning", _told(one)) for one in findings[:_MOST]]
+        if len(findings) > _MOST:
+            notes.append(("info", _("and {count} more").format(count=len(findings) - _MOST)))
         with self._lock:
-            self._verdict = ("info" if can else "warning", words)
+            if findings or not self._verdict or self.phase not in {"planning", "running"}:
+                self._verdict = notes
+
+    def start(self) -> bool:
+        """Begin, and show the observatory; see `PlanForm.start`."""
+        begun = super().start()
+        if begun:
+            self._watch()
+        return begun
+
+    def _watch(self) -> None:
+        """Show what is seen of the migration below the form, where the form is shown."""
+        if self._view is None:
+            return
+        if self.observatory is None:
+            self.observatory = migration(self.domain)
+            put(self.watching, children=(self.observatory.widget,))
+            unbind_tree(self.watching)
+        self.observatory.feed.expect()
 
     def changed(self) -> None:
         """Ask anew."""
-        self._verdict = None
+        self._verdict = []
         super().changed()
 
     def more(self) -> dict[str, Any]:
         """Return the verdict before anything is moved."""
-        notes = [self._verdict] if self._verdict is not None else []
-        return {**super().more(), "notes": notes}
+        return {**super().more(), "notes": list(self._verdict)}
 
     def _outcome(self) -> str:
         return str(self.result) if self.phase == "done" else super()._outcome()
@@ -150,6 +186,14 @@ class MigrateForm(PageForm):
     def close(self) -> None:
         """End the form, and close the hosts that it opened."""
         super().close()
+        if self.observatory is not None:
+            self.observatory.close()
         opened, self._opened = self._opened, {}
         for host in opened.values():
             host.close()
+
+
+def _told(finding: Finding) -> str:
+    """Return a finding in a line: what is the matter, and what to do."""
+    text = f"{finding.question} {finding.reason}"
+    return f"{text} → {finding.remedy}" if finding.remedy else text

@@ -40,3 +40,10 @@ export function moment(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
 }
+
+/** [from, to] of the last seconds; where time begins at a start, no more than there is since. */
+export function lately(newest, seconds, { clock: kind } = {}) {
+  if (kind !== "elapsed") return [newest - seconds, newest];
+  const to = Math.max(Number.isFinite(newest) ? newest : 0, 1);
+  return [Math.max(0, to - seconds), to];
+}

@@ -10,7 +10,7 @@
 // setRange(from, to) stands still; setRange(seconds, null) follows the newest time and shows so
 // much before it. `data` is {n, times, columns}, valid until the next call.
 import uPlot from "uplot";
-import { format } from "./format.js";
+import { format, lately } from "./format.js";
 
 const DASHES = { solid: undefined, dash: [7, 4], dot: [2, 3] };
 const HEIGHT = 150;
@@ -23,7 +23,8 @@ const withAlpha = (colour, alpha) => `${colour}${Math.round(alpha * 255).toStrin
 const BYTES = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 export function create(el, board, theme, hooks = {}) {
-  const context = { theme, hooks, marks: [...(board.marks ?? [])], follow: board.window_s, range: null };
+  const { clock } = board;
+  const context = { theme, hooks, clock, marks: [...(board.marks ?? [])], follow: board.window_s, range: null };
   const charts = board.panels.map((panel) => {
     const slot = hooks.slots?.get(panel.key) ?? el.appendChild(document.createElement("div"));
     return new Chart(slot, panel, context);
@@ -117,8 +118,9 @@ class Chart {
 
   place() {
     const { range, follow } = this.context;
-    const newest = this.times.length ? this.times[this.times.length - 1] : Date.now() / 1000;
-    const [min, max] = range ?? [newest - follow, newest];
+    const nothing = this.context.clock === "elapsed" ? 0 : Date.now() / 1000;
+    const newest = this.times.length ? this.times[this.times.length - 1] : nothing;
+    const [min, max] = range ?? lately(newest, follow, this.context);
     this.setting = true;
     this.plot.batch(() => {
       this.plot.setScale("x", { min, max });

@@ -5,7 +5,7 @@
 // the browser's zone and converts every point again at each tick. Ranges and ticks are put into the
 // layout just before `extendTraces`, so that a tick is one drawing.
 import { make } from "./dom.js";
-import { clock, format } from "./format.js";
+import { clock, format, lately } from "./format.js";
 import { levels, moments } from "./ticks.js";
 
 const HEIGHT = 150;
@@ -33,6 +33,7 @@ function create(Plotly, el, board, theme, hooks = {}) {
     Plotly,
     theme,
     hooks,
+    clock: board.clock,
     marks: [...(board.marks ?? [])],
     follow: board.window_s,
     range: null,
@@ -288,8 +289,9 @@ class Chart {
   frame() {
     const { theme, range, follow } = this.context;
     const { data } = this;
-    const newest = data?.n ? data.times[data.n - 1] : Date.now() / 1000;
-    const [from, to] = range ?? [newest - follow, newest];
+    const nothing = this.context.clock === "elapsed" ? 0 : Date.now() / 1000;
+    const newest = data?.n ? data.times[data.n - 1] : nothing;
+    const [from, to] = range ?? lately(newest, follow, this.context);
     const room = (this.node.layout?.width ?? this.slot.clientWidth) - MARGIN.l - MARGIN.r;
     const times = moments(from, to, Math.max(2, Math.floor(room / 65)));
     const [low, high, steps] = this.ends(from, to);

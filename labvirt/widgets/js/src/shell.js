@@ -1,6 +1,6 @@
 // The shell around every renderer: toolbar, legend, table, keyboard, and what state the board is in.
 import { fill, make, press, say } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, lately } from "./format.js";
 import { bindKeys } from "./keys.js";
 import { PanelFrame } from "./panel.js";
 import { replayBar } from "./replay.js";
@@ -20,7 +20,7 @@ export function createShell(el, stream, renderer, better) {
 }
 
 /** States in which nothing lies over the charts. */
-const OPEN = new Set(["live", "paused", "held", "zoomed", "replay"]);
+const OPEN = new Set(["live", "paused", "held", "zoomed", "replay", "over"]);
 
 let boards = 0;
 
@@ -74,6 +74,7 @@ export class Shell {
 
   build() {
     const { meta } = this.stream;
+    if (this.plot && meta.clock === "elapsed" && sameLook(meta, this.meta)) return this.renew(meta);
     this.meta = meta;
     this.words = meta.words;
     this.window ??= meta.window_s;
@@ -101,6 +102,13 @@ export class Shell {
     );
     if (hadFocus) this.root.focus({ preventScroll: true });
     this.host.dataset.lv = "ready";
+    this.draw();
+  }
+
+  /** Only values are others: the page stays, and the keyboard where it is. */
+  renew(meta) {
+    this.meta = meta;
+    this.plot.destroy();
     this.draw();
   }
 
@@ -172,7 +180,7 @@ export class Shell {
 
   /** [from, to] of what is shown, in seconds. */
   get extent() {
-    return this.range ?? [this.newest - this.window, this.newest];
+    return this.range ?? lately(this.newest, this.window, this.meta);
   }
 
   place() {
@@ -216,7 +224,7 @@ export class Shell {
 
   reset() {
     this.zoomed = false;
-    this.range = this.paused ? [this.newest - this.window, this.newest] : null;
+    this.range = this.paused ? lately(this.newest, this.window, this.meta) : null;
     this.place();
     this.values();
     this.tell();
@@ -298,7 +306,7 @@ export class Shell {
     this.overlay.hidden = !covers;
     this.overlay.className = `lv-overlay lv-${kind}`;
     if (covers) say(this.overlay.firstChild, text);
-    const at = this.cursor === null ? "" : ` · ${words.cursor} ${clock(this.cursor)} UTC`;
+    const at = this.cursor === null ? "" : ` · ${words.cursor} ${clock(this.cursor)} ${words.zone}`;
     say(this.status, `${text}${at}`);
     press(this.pauseButton, this.paused);
     say(this.pauseButton, this.paused ? words.resume : words.pause);
@@ -326,6 +334,7 @@ export class Shell {
     if (meta.replay) return ["replay", words.replay];
     if (state.empty) return ["empty", state.empty];
     if (state.held) return ["held", words.held];
+    if (state.over) return ["over", state.over];
     if (this.paused) return ["paused", fill(words.paused, { at: clock(this.newest) })];
     const limit = 1000 * Math.max(5, 3.5 * meta.interval_s);
     this.moved ??= stream.now();
@@ -358,6 +367,11 @@ export class Shell {
     this.plot?.destroy();
     this.root.remove();
   }
+}
+
+function sameLook(a, b) {
+  const look = ({ title, panels, words }) => JSON.stringify([title, panels, words]);
+  return look(a) === look(b);
 }
 
 function frozen(data) {

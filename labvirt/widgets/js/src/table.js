@@ -46,7 +46,7 @@ export class Table {
   }
 
   show(data, from, to, words) {
-    say(this.caption, `${words.table}, ${clock(from)} – ${clock(to)} UTC`);
+    say(this.caption, `${words.table}, ${clock(from)} – ${clock(to)} ${words.zone}`.trim());
     for (const { key, unit, cells } of this.rows) {
       const values = summary(data.times, data.columns.get(key) ?? [], from, to);
       COLUMNS.forEach((name, i) => say(cells[i], format(values[name], unit)));
@@ -62,11 +62,13 @@ export function toCsv(meta, data) {
   const head = lines.map(([panel, line]) =>
     quoted(`${panel.title} ${line.label}${panel.unit ? ` (${panel.unit})` : ""}`),
   );
-  const rows = [["time", ...head].join(",")];
+  const elapsed = meta.clock === "elapsed";
+  const rows = [[elapsed ? "seconds" : "time", ...head].join(",")];
   for (let i = 0; i < data.n; i += 1) {
     const values = lines.map(([, line]) => data.columns.get(line.key)[i]);
     const shown = values.map((value) => (value === value ? value : ""));
-    rows.push([new Date(data.times[i] * 1000).toISOString(), ...shown].join(","));
+    const at = elapsed ? data.times[i] : new Date(data.times[i] * 1000).toISOString();
+    rows.push([at, ...shown].join(","));
   }
   return `${rows.join("\n")}\n`;
 }
