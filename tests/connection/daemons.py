@@ -155,7 +155,9 @@ class Daemon:
                 f'ca_file="{self.folder}/pki/cacert.pem"',
                 f'cert_file="{self.folder}/pki/servercert.pem"',
                 f'key_file="{self.folder}/pki/serverkey.pem"',
-                'crl_file=""',
+                f'crl_file="{self.folder}/pki/cacrl.pem"'
+                if (pki / "cacrl.pem").exists()
+                else 'crl_file=""',
                 'auth_tls="none"',
             ]
         (self.folder / "libvirtd.conf").write_text("\n".join(lines) + "\n")
