@@ -130,10 +130,11 @@ class Authority:
     @property
     def bundles(self) -> tuple[Bundle, ...]:
         """Return all bundles that it has made, by name of their folder."""
-        found = []
-        for role in ("server", "client"):
-            for path in sorted(self.folder.glob(f"{role}-*/{role}cert.pem")):
-                found.append(Bundle(role, path.parent))
+        found: list[Bundle] = []
+        roles: tuple[Literal["server", "client"], ...] = ("server", "client")
+        for role in roles:
+            paths = sorted(self.folder.glob(f"{role}-*/{role}cert.pem"))
+            found += [Bundle(role, path.parent) for path in paths]
         return tuple(found)
 
     @verb
@@ -284,7 +285,7 @@ class Authority:
         if not found.signed_by(self.certificate):
             raise SpecError(f"{found.subject} was not signed by {self.certificate.subject}")
         now = dt.datetime.now(dt.UTC)
-        listed = {**{found.serial: now}, **self.revoked}
+        listed = {found.serial: now} | self.revoked
         text = certificates.sign_crl(self._pair, listed.items(), days=days).decode()
         line = f"certtool --generate-crl --outfile {self.crl}"
         actions = (

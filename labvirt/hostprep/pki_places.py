@@ -5,7 +5,6 @@ As ``virt-pki-validate`` does, for every place and below any root folder.
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,14 +189,15 @@ def check(
 def _problems(paths: dict[str, Path], role: str, host: str, warn_days: int) -> Iterator[Problem]:
     known: dict[str, Certificate] = {}
     for what in ("ca", "cert"):
+        path = paths[what]
         try:
-            known[what] = read_certificate(paths[what].read_bytes(), str(paths[what]))
+            known[what] = read_certificate(path.read_bytes(), str(path))
         except FileNotFoundError:
-            yield Problem(str(paths[what]), "", "is not there", "install it")
+            yield Problem(str(path), "", "is not there", "install it")
         except OSError as error:
-            yield Problem(str(paths[what]), "", f"cannot be read: {error.strerror}")
+            yield Problem(str(path), "", f"cannot be read: {error.strerror}")
         except SpecError as error:
-            yield Problem(str(paths[what]), "", error.what)
+            yield Problem(str(path), "", error.what)
     authority = known.get("ca")
     if authority is not None:
         for each in authority.problems("ca", warn_days=warn_days):
@@ -209,15 +209,20 @@ def _problems(paths: dict[str, Path], role: str, host: str, warn_days: int) -> I
         ):
             yield _at(paths["cert"], each)
     yield from _key_problems(paths["key"], known.get("cert"))
-    if authority is not None and "crl" in paths and paths["crl"].exists():
-        with contextlib.suppress(OSError):
-            try:
-                revoked = certificates.read_crl(paths["crl"].read_bytes(), str(paths["crl"]))
-            except SpecError as error:
-                yield Problem(str(paths["crl"]), "", error.what)
-            else:
-                if "cert" in known and known["cert"].serial in revoked:
-                    yield Problem(str(paths["cert"]), known["cert"].serial, "has been revoked")
+    if "cert" in known and "crl" in paths and paths["crl"].exists():
+        yield from _crl_problems(paths, known["cert"])
+
+
+def _crl_problems(paths: dict[str, Path], certificate: Certificate) -> Iterator[Problem]:
+    try:
+        revoked = certificates.read_crl(paths["crl"].read_bytes(), str(paths["crl"]))
+    except OSError as error:
+        yield Problem(str(paths["crl"]), "", f"cannot be read: {error.strerror}")
+    except SpecError as error:
+        yield Problem(str(paths["crl"]), "", error.what)
+    else:
+        if certificate.serial in revoked:
+            yield Problem(str(paths["cert"]), certificate.serial, "has been revoked")
 
 
 def _at(path: Path, problem: Problem) -> Problem:

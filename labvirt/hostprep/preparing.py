@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labvirt.errors import ConflictError
@@ -21,6 +20,7 @@ from labvirt.plan import Journal, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from labvirt.plan import Action
 

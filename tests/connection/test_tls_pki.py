@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from labvirt import doctor
 from labvirt.connection import Connection, node
 from labvirt.errors import AccessDeniedError
 from labvirt.hostprep import certificates, pki, pki_places
@@ -113,3 +114,90 @@ def test_a_stranger_of_another_authority_is_refused(tls, tmp_path, server):
     shutil.copy(server.ca, stranger.ca)
     with pytest.raises(AccessDeniedError):
         opens(uri(tls, stranger.folder, more="&no_sanity=1"))
+
+
+def verdicts(text):
+    return {one.id: one.verdict for one in doctor.connection(text, timeout_s=10)}
+
+
+def test_the_doctor_follows_the_way_to_the_version(tls, authority):
+    found = doctor.connection(uri(tls, authority.client("patient").folder))
+    assert [one.id for one in found] == [
+        "uri", "own_files", "name", "port", "certificate", "accepted", "daemon", "rights", "version",
+    ]  # fmt: skip
+    # The test's certificates end soon, and the doctor says so.
+    assert {one.verdict for one in found} == {"ok", "warning"}
+    assert "TLSv1.3" in found["certificate"].evidence
+    assert "<table>" in found._repr_html_()
+
+
+def test_the_doctor_names_what_is_wrong(tls, authority, server, tmp_path):
+    good = authority.client("good")
+    name = doctor.connection(uri(tls, good.folder, "ip6-localhost"))
+    assert name["uri"].verdict == "ok"
+    wrong = doctor.connection(f"qemu+tls://127.0.0.2:{tls.tls_port}/session?pkipath={good.folder}")
+    assert wrong["port"].verdict == "fail"  # it listens on 127.0.0.1 only
+    assert wrong["daemon"].verdict == "unknown"
+
+    bad = authority.client("doomed")
+    authority.revoke(bad)
+    shutil.copy(server.crl, tls.folder / "pki/cacrl.pem")
+    restart(tls)
+    found = doctor.connection(uri(tls, bad.folder))
+    assert found["certificate"].verdict in ("ok", "warning")
+    assert found["accepted"].verdict == "fail"
+    assert "revoked" in found["accepted"].cause
+
+    empty = doctor.connection(uri(tls, tmp_path))
+    assert empty["own_files"].verdict == "fail"
+    assert "clientcert.pem" in empty["own_files"].evidence
+
+    good.key.chmod(0o644)
+    assert "0600" in doctor.connection(uri(tls, good.folder))["own_files"].remedy
+    good.key.chmod(0o600)
+
+    other = pki.Authority(tmp_path / "other")
+    other.create("another CA", days=2)
+    shutil.copy(other.cert, good.ca)
+    assert doctor.connection(uri(tls, good.folder))["own_files"].verdict == "fail"
+
+
+def test_the_doctor_sees_a_name_that_the_certificate_does_not_have(
+    start_daemon, authority, free_port
+):
+    elsewhere = authority.server("kvm7.example.com", days=1)
+    daemon = start_daemon(tls_port=free_port(), pki=elsewhere.folder)
+    client = authority.client("caller")
+    try:
+        with pytest.raises(AccessDeniedError, match="host name"):
+            opens(uri(daemon, client.folder))
+        found = doctor.connection(uri(daemon, client.folder))
+        assert found["certificate"].verdict == "fail"
+        assert "kvm7.example.com" in found["certificate"].cause
+        careless = doctor.connection(uri(daemon, client.folder, more="&no_verify=1"))
+        assert careless["certificate"].verdict == "warning"
+        assert careless["daemon"].verdict == "ok"
+    finally:
+        daemon.stop()
+
+
+def test_the_doctor_of_a_local_socket(shared_daemon, tmp_path):
+    assert verdicts(shared_daemon.uri) == dict.fromkeys(
+        ["uri", "socket", "daemon", "rights", "version"], "ok"
+    )
+    gone = doctor.connection(f"qemu+unix:///system?socket={tmp_path}/none")
+    assert gone["socket"].verdict == "fail"
+    assert "systemctl" in gone["socket"].remedy
+    (tmp_path / "file").touch()
+    assert (
+        "no socket"
+        in doctor.connection(f"qemu+unix:///system?socket={tmp_path}/file")["socket"].cause
+    )
+
+
+def test_the_doctor_of_a_uri_that_cannot_be_right():
+    found = doctor.connection("qemuu:///system")
+    assert found["uri"].verdict == "fail"
+    assert "qemu" in found["uri"].cause
+    assert verdicts("test:///default")["daemon"] == "ok"
+    assert doctor.connection("qemu+ext:///session?command=/nowhere/x")["program"].verdict == "fail"
