@@ -102,6 +102,7 @@ class Daemon:
         tls_port: int | None = None,
         pki: Path | None = None,
         cache: Path | None = None,
+        sasl: Path | None = None,
     ) -> None:
         """Start one.
 
@@ -110,7 +111,9 @@ class Daemon:
             tls_port: listen there too, on 127.0.0.1, with the certificates in `pki`.
             pki: folder with cacert.pem, servercert.pem and serverkey.pem.
             cache: probe results of another daemon, to begin with.
+            sasl: folder with libvirt.conf of SASL, which TLS clients have to pass.
         """
+        self.sasl = sasl
         self.user = ordinary_user()
         self.folder = Path(tempfile.mkdtemp(prefix="lvt", dir="/tmp"))
         self.tcp_port = tcp_port
@@ -158,7 +161,7 @@ class Daemon:
                 f'crl_file="{self.folder}/pki/cacrl.pem"'
                 if (pki / "cacrl.pem").exists()
                 else 'crl_file=""',
-                'auth_tls="none"',
+                f'auth_tls="{"sasl" if self.sasl else "none"}"',
             ]
         (self.folder / "libvirtd.conf").write_text("\n".join(lines) + "\n")
         if cache is not None:
@@ -192,6 +195,8 @@ class Daemon:
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "XDG_DATA_HOME": str(self.folder / "data"),
         }
+        if self.sasl is not None:
+            environment["SASL_CONF_PATH"] = str(self.sasl)
         who = (
             {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
             if os.geteuid() == 0
