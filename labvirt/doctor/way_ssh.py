@@ -154,7 +154,16 @@ def far_side(way: Way) -> Iterator[Finding]:
     )
     question = "Does the host have what carries libvirt over SSH?"
     there = [programs[each] for each in wanted if each in programs]
-    if there:
+    if (
+        there
+        and way.uri.param("socket")
+        and "virt-ssh-helper" in wanted[:1]
+        and there[0] == (programs.get("virt-ssh-helper"))
+    ):
+        cause = "virt-ssh-helper does not heed socket=: it takes the daemon's usual socket"
+        remedy = "proxy=netcat, for a socket in another place"
+        yield Finding("helper", question, "warning", there[0], cause, remedy, "G13.3-17")
+    elif there:
         yield Finding("helper", question, "ok", ", ".join(there), guide="G13.3-03")
     else:
         missing = " or ".join(wanted)

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
+import labvirt as lv
 from labvirt import doctor
-from labvirt.connection import Connection, node
+from labvirt.connection import Connection, domain, node
 from labvirt.errors import AccessDeniedError
 from labvirt.hostprep import certificates, pki, pki_places
 
@@ -114,6 +115,26 @@ def test_a_stranger_of_another_authority_is_refused(tls, tmp_path, server):
     shutil.copy(server.ca, stranger.ca)
     with pytest.raises(AccessDeniedError):
         opens(uri(tls, stranger.folder, more="&no_sanity=1"))
+
+
+def test_a_guest_moves_between_two_hosts_that_are_reached_by_tls(
+    tls, authority, server, start_daemon, free_port, domain_xml
+):
+    mover = authority.client("mover")
+    other = start_daemon(tls_port=free_port(), pki=server.folder)
+    try:
+        with (
+            lv.connect(uri(tls, mover.folder)) as here,
+            lv.connect(uri(other, mover.folder)) as there,
+        ):
+            uuid = domain.create(here.connection, domain_xml("traveller"))
+            moved = here.domains["traveller"].migrate(there, migrate_uri="tcp://127.0.0.1")
+            assert moved.domain.host is there
+            assert [each.name for each in here.domains.records] == []
+            assert [each.state.text for each in there.domains.records] == ["running"]
+            domain.destroy(there.connection, uuid)
+    finally:
+        other.stop()
 
 
 def verdicts(text):
