@@ -121,18 +121,20 @@ def write_settings(path: str | Path, settings: HostSettings) -> Plan[Path]:
     return preparing.preparation(f"ssh settings for {settings.alias}", actions, lambda: place)
 
 
-def program(path: str | Path, *settings: HostSettings) -> Plan[Path]:
+def program(path: str | Path, *settings: HostSettings, heed_user: bool = False) -> Plan[Path]:
     """Return the plan that makes a program for ``command=`` of a URI, with settings of its own.
 
-    The user's own settings do not count for it, and ``^C`` in a notebook does not reach it.
+    ``^C`` in a notebook does not reach it.
 
     Args:
         path: the program; beside it stands ``<path>.config``.
         settings: what holds for which host.
+        heed_user: the user's own settings count behind these; else not at all.
     """
     place = Path(path).expanduser().absolute()
     config = place.with_name(f"{place.name}.config")
     text = "".join(each.text for each in settings)
+    text += "Host *\n    Include ~/.ssh/config\n" if heed_user else ""
     script = (
         "#!/bin/sh\n# ssh with the settings beside this file, where ^C does not reach it.\n"
         f'exec setsid ssh -F {shlex.quote(str(config))} "$@"\n'
