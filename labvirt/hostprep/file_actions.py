@@ -6,17 +6,15 @@ another user as root must not be led elsewhere. A file belongs to the owner of i
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import shlex
-import stat
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labvirt.errors import AccessDeniedError, ConflictError, HostError
+from labvirt.hostprep.files import give_to, mode_of, no_plain_file, put_whole, read_text
 from labvirt.plan import Action
 
 if TYPE_CHECKING:
@@ -32,87 +30,7 @@ __all__ = [
     "MakeFolder",
     "RemoveFile",
     "SetMode",
-    "mode_of",
-    "read_text",
 ]
-
-
-def mode_of(path: Path) -> int | None:
-    """Return the mode bits of a file or folder, None when it is not there."""
-    try:
-        return stat.S_IMODE(path.lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file; empty when it is not there.
-
-    Raises:
-        ConflictError: it is a link, or no plain file.
-        AccessDeniedError: it cannot be read.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except PermissionError as error:
-        raise AccessDeniedError(f"read {path}", libvirt_text=str(error.strerror)) from error
-    except OSError as error:
-        raise _no_plain_file(path) from error
-    with os.fdopen(fd, encoding="utf-8", errors="surrogateescape") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise _no_plain_file(path)
-        return file.read()
-
-
-def _no_plain_file(path: Path) -> ConflictError:
-    return ConflictError(
-        f"use {path}",
-        libvirt_text="it is a link or no plain file",
-        hint="name the file itself, or remove the link",
-    )
-
-
-def _put(path: Path, data: bytes, mode: int, *, new: bool) -> None:
-    """Put a whole file in place; `new` refuses one that is there."""
-    try:
-        fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except PermissionError as error:
-        raise AccessDeniedError(
-            f"write {path}", libvirt_text=f"{path.parent}: {error.strerror}"
-        ) from error
-    except OSError as error:
-        raise HostError(f"write {path}", libvirt_text=str(error.strerror)) from error
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(fd, mode)
-            _give(fd, path.parent if new or not path.exists() else path)
-            os.fsync(fd)
-        if new:
-            os.link(temporary, path, follow_symlinks=False)
-        else:
-            os.replace(temporary, path)  # noqa: PTH105 - beside os.link
-    except FileExistsError as error:
-        raise ConflictError(
-            f"write {path}",
-            libvirt_text="it is there already and is never overwritten",
-            hint="move it away, or choose another name",
-        ) from error
-    except OSError as error:
-        raise HostError(f"write {path}", libvirt_text=str(error.strerror)) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)  # noqa: PTH108
-
-
-def _give(fd: int, like: Path) -> None:
-    """Give a file to the owner of another one; only root can, and has to."""
-    if os.geteuid() == 0:
-        found = like.lstat()
-        os.fchown(fd, found.st_uid, found.st_gid)
 
 
 @dataclass(frozen=True)
@@ -187,7 +105,7 @@ class SetMode(Action[Any]):
     def _set(self, mode: int) -> None:
         path = Path(self.path)
         if path.is_symlink():
-            raise _no_plain_file(path)
+            raise no_plain_file(path)
         try:
             path.chmod(mode)
         except OSError as error:
@@ -245,7 +163,7 @@ class AddLines(Action[Any]):
         try:
             if self.fresh:
                 os.fchmod(fd, self.mode)
-                _give(fd, path.parent)
+                give_to(fd, path.parent)
             # One write, so that two who add at once do not tear each other's lines.
             os.write(fd, text.encode(errors="surrogateescape"))
         finally:
@@ -263,7 +181,7 @@ class AddLines(Action[Any]):
             path.unlink(missing_ok=True)
         else:
             text = "".join(kept).encode(errors="surrogateescape")
-            _put(path, text, mode_of(path) or self.mode, new=False)
+            put_whole(path, text, mode_of(path) or self.mode, new=False)
 
 
 @dataclass(frozen=True)
@@ -316,7 +234,9 @@ class ChangeText(Action[Any]):
 
     def do(self, host: Any, control: JobControl) -> None:
         path = Path(self.path)
-        _put(path, self.after.encode(errors="surrogateescape"), self.mode, new=self.before is None)
+        put_whole(
+            path, self.after.encode(errors="surrogateescape"), self.mode, new=self.before is None
+        )
 
     def undo(self, host: Any, crash: Crash | None = None) -> str | None:
         path = Path(self.path)
@@ -326,7 +246,7 @@ class ChangeText(Action[Any]):
             path.unlink(missing_ok=True)
         else:
             text = self.before.encode(errors="surrogateescape")
-            _put(path, text, mode_of(path) or self.mode, new=False)
+            put_whole(path, text, mode_of(path) or self.mode, new=False)
         return None
 
 
@@ -372,7 +292,7 @@ class MakeFile(Action[Any]):
 
     def do(self, host: Any, control: JobControl) -> None:
         assert self.make is not None
-        _put(Path(self.path), self.make(), self.mode, new=True)
+        put_whole(Path(self.path), self.make(), self.mode, new=True)
 
     def undo(self, host: Any, crash: Crash | None = None) -> None:
         Path(self.path).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from labvirt.errors import Problem, SpecError
 from labvirt.hostprep import preparing
-from labvirt.hostprep.file_actions import read_text
+from labvirt.hostprep.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

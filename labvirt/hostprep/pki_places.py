@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from labvirt.errors import NotFoundError, Problem, SpecError
 from labvirt.hostprep import certificates, preparing
 from labvirt.hostprep.certificates import Certificate, read_certificate
-from labvirt.hostprep.file_actions import MakeFile, RemoveFile, mode_of
+from labvirt.hostprep.file_actions import MakeFile, RemoveFile
+from labvirt.hostprep.files import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,15 +6,8 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labvirt.errors import ConflictError
-from labvirt.hostprep.file_actions import (
-    ACTIONS,
-    AddLines,
-    ChangeText,
-    MakeFolder,
-    SetMode,
-    mode_of,
-    read_text,
-)
+from labvirt.hostprep.file_actions import ACTIONS, AddLines, ChangeText, MakeFolder, SetMode
+from labvirt.hostprep.files import mode_of, read_text
 from labvirt.hostprep.machine import HERE
 from labvirt.plan import Journal, Plan
 

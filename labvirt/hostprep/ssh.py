@@ -26,7 +26,8 @@ from labvirt.errors import (
     UnsupportedError,
 )
 from labvirt.hostprep import preparing
-from labvirt.hostprep.file_actions import ChangeText, RemoveFile, mode_of, read_text
+from labvirt.hostprep.file_actions import ChangeText, RemoveFile
+from labvirt.hostprep.files import mode_of, read_text
 from labvirt.hostprep.ssh_actions import AuthoriseThere, MakeKey
 from labvirt.plan import Plan, verb
 
@@ -281,6 +282,21 @@ class SshFolder:
         return preparing.preparation(
             f"let {line.split()[-1]} log in to {words[-1]}",
             [AuthoriseThere(line, tuple(words))],
+            lambda: None,
+        )
+
+    @verb
+    def withdraw_there(self, public: str | KeyPair, words: tuple[str, ...]) -> Plan[None]:
+        """Take a public key out on another host, over an SSH log-in that works.
+
+        Raises:
+            SpecError: it is no public key.
+            AccessDeniedError: no key lets us in.
+        """
+        line = _public(public)
+        return preparing.preparation(
+            f"no longer let {line.split()[-1]} log in to {words[-1]}",
+            [AuthoriseThere(line, tuple(words), take_back=True)],
             lambda: None,
         )
 

@@ -26,6 +26,11 @@ _SCRIPT = (
     'if grep -qxF -- "$line" ~/.ssh/authorized_keys; then echo there; '
     'else printf "%s\\n" "$line" >> ~/.ssh/authorized_keys && echo added; fi'
 )
+#: Reads a line and takes it out; the file stays the same one.
+_TAKE_BACK = (
+    'IFS= read -r line; f=~/.ssh/authorized_keys; [ -f "$f" ] || exit 0; '
+    'kept=$(grep -vxF -- "$line" "$f"; echo .) && printf %s "${kept%.}" > "$f"'
+)
 
 
 @dataclass(frozen=True)
@@ -97,20 +102,28 @@ class AuthoriseThere(Action[Any]):
     Attributes:
         line: the public key.
         words: how that host is reached.
+        take_back: take it out instead.
     """
 
     kind: ClassVar[str] = "authorise-ssh-key"
     line: str
     words: tuple[str, ...]
+    take_back: bool = False
 
     @property
     def title(self) -> str:
+        if self.take_back:
+            return f"no longer let {self.line.split()[-1]} log in to {self.words[-1]}"
         return f"let {self.line.split()[-1]} log in to {self.words[-1]}"
 
     @property
     def shell(self) -> tuple[str, ...]:
         key = shlex.quote(self.line)
-        return (f"printf '%s\\n' {key} | {shlex.join([*self.words, _SCRIPT])}",)
+        return (f"printf '%s\\n' {key} | {shlex.join([*self.words, self._script])}",)
+
+    @property
+    def _script(self) -> str:
+        return _TAKE_BACK if self.take_back else _SCRIPT
 
     def _there(self, script: str) -> str:
         *head, host = self.words
@@ -131,7 +144,7 @@ class AuthoriseThere(Action[Any]):
         return done.stdout.strip()
 
     def do(self, host: Any, control: JobControl) -> None:
-        self._there(_SCRIPT)
+        self._there(self._script)
 
 
 ACTIONS[MakeKey.kind] = MakeKey

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from labvirt.errors import ConflictError, Problem, SpecError
 from labvirt.hostprep import preparing
-from labvirt.hostprep.file_actions import read_text
+from labvirt.hostprep.files import read_text
 
 if TYPE_CHECKING:
     from labvirt.plan import Plan

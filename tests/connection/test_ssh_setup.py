@@ -21,6 +21,7 @@ from labvirt.errors import AccessDeniedError
 from labvirt.hostprep.ssh import SshFolder, scan
 from labvirt.hostprep.ssh_config import HostSettings, program
 from labvirt.model.uri import Uri
+from labvirt.runbook import undo
 
 pytestmark = pytest.mark.lab
 
@@ -39,7 +40,7 @@ class Server:
         (folder / "config").write_text(
             f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nUsePAM no\n"
             f"AuthorizedKeysFile {self.home}/.ssh/authorized_keys\nStrictModes no\nPidFile none\n"
-            "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+            "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 200\n"
             f"SetEnv XDG_RUNTIME_DIR={daemon.folder}/run HOME={self.home}\n"
         )
         who = {}
@@ -195,8 +196,9 @@ def test_a_second_key_is_let_in_over_the_first(server, ours, tmp_path):
     for _ in range(2):
         ours.authorise_there(second, words)
     assert listed.read_text().count(second.public) == 1
-    server.ssh.withdraw(second)
+    ours.withdraw_there(second, words)
     assert second.public not in listed.read_text()
+    assert pair.public in listed.read_text()
 
 
 def _uses_home(words, home):
@@ -288,3 +290,27 @@ def test_the_doctor_tells_a_socket_that_we_may_not_use(server, ours, tmp_path):
         ].verdict
         == "fail"
     )
+
+
+def test_the_book_sets_it_up_and_takes_it_back(server, shared_daemon, tmp_path):
+    listed = server.ssh.authorise("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHPCBR6v0cJvTvoVJh5kmSvq1zdSXVkVJBB3R3n9tHgQ me")  # fmt: skip
+    before = listed.read_text()
+    values = {
+        "host": "127.0.0.1", "user": server.user.pw_name, "port": server.port, "service": "/session",
+        "extra": f"proxy=native&socket={shared_daemon.socket}", "folder": str(tmp_path / "ssh"),
+        "account": str(server.home / ".ssh"),
+    }  # fmt: skip
+    refused = lv.run("remote-ssh", values, folder=tmp_path / "refused", html=False)
+    assert (refused.outcome, refused.exit_code) == ("precondition", 3)
+    shown = scan("127.0.0.1", server.port)[0].fingerprint
+    assert shown in refused.error
+    assert not (tmp_path / "ssh").exists()
+    values["fingerprint"] = shown
+    record = lv.run("remote-ssh", values, folder=tmp_path / "done", html=False).require_ok()
+    assert [step.verdict for step in record.steps] == ["ok"] * 5
+    assert listed.read_text() != before
+    secret = next((tmp_path / "ssh").rglob("id_ed25519")).read_text().splitlines()[2]
+    assert secret not in record.notebook.read_text()
+    undo(record.id).require_ok()
+    assert listed.read_text() == before
+    assert not list((tmp_path / "ssh").rglob("*"))

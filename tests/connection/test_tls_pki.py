@@ -12,6 +12,7 @@ from labvirt import doctor
 from labvirt.connection import Connection, domain, node
 from labvirt.errors import AccessDeniedError
 from labvirt.hostprep import certificates, pki, pki_places
+from labvirt.runbook import undo
 
 pytestmark = pytest.mark.lab
 
@@ -222,3 +223,29 @@ def test_the_doctor_of_a_uri_that_cannot_be_right():
     assert "qemu" in found["uri"].cause
     assert verdicts("test:///default")["daemon"] == "ok"
     assert doctor.connection("qemu+ext:///session?command=/nowhere/x")["program"].verdict == "fail"
+
+
+def test_the_book_sets_it_up_and_takes_it_back(start_daemon, free_port, tmp_path):
+    port = free_port()
+    values = {
+        "host": "127.0.0.1", "names": "localhost", "authority": str(tmp_path / "ca"), "port": port,
+        "days": 2, "service": "/session", "server_root": str(tmp_path / "root"),
+        "client_folder": str(tmp_path / "mine"),
+    }  # fmt: skip
+    first = lv.run("remote-tls", values, folder=tmp_path / "first", html=False).require_ok()
+    assert (tmp_path / "root/etc/pki/libvirt/private/serverkey.pem").exists()
+    daemon = start_daemon(tls_port=port, pki=tmp_path / "ca/server-127.0.0.1")
+    try:
+        values["connect"] = True
+        second = lv.run("remote-tls", values, folder=tmp_path / "second", html=False).require_ok()
+        assert [step.verdict for step in second.steps] == ["ok"] * 4
+        undo(second.id).require_ok()  # it made nothing
+        assert opens(f"qemu+tls://127.0.0.1:{port}/session?pkipath={tmp_path}/mine")
+    finally:
+        daemon.stop()
+    secret = (tmp_path / "mine/clientkey.pem").read_text().splitlines()[1]
+    assert secret not in first.notebook.read_text() + second.notebook.read_text()
+    undo(first.id).require_ok()
+    assert not (tmp_path / "ca").exists()
+    assert not (tmp_path / "mine/clientkey.pem").exists()
+    assert not (tmp_path / "root/etc/pki/libvirt/servercert.pem").exists()
