@@ -212,7 +212,7 @@ class ChangeText(Action[Any]):
         if self.line:
             return (self.line,)
         text = self.after if self.after.endswith("\n") else f"{self.after}\n"
-        return (f"cat > {shlex.quote(self.path)} <<'END'\n{text}END",)
+        return (f"tee {shlex.quote(self.path)} >/dev/null <<'END'\n{text}END",)
 
     @property
     def diff(self) -> str:

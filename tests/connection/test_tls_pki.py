@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
+import socket
+import ssl
+import subprocess
+import warnings
 
 import pytest
 
@@ -38,8 +43,6 @@ def tls(start_daemon, server, free_port):
 
 @pytest.fixture(scope="module")
 def free_port():
-    import socket
-
     def find():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -116,6 +119,55 @@ def test_a_stranger_of_another_authority_is_refused(tls, tmp_path, server):
     shutil.copy(server.ca, stranger.ca)
     with pytest.raises(AccessDeniedError):
         opens(uri(tls, stranger.folder, more="&no_sanity=1"))
+
+
+def test_old_tls_is_refused(tls, authority):
+    """G13.3-01, E-69: the guide has TLS 1.0."""
+    client = authority.client("old")
+
+    def shake(version):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = version
+        context.load_cert_chain(client.cert, client.key)
+        with (
+            socket.create_connection(("127.0.0.1", tls.tls_port), 10) as plain,
+            context.wrap_socket(plain) as link,
+        ):
+            return link.recv(1)
+
+    assert shake(ssl.TLSVersion.TLSv1_2) == b"\1"
+    for old in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises(OSError):
+            shake(old)
+
+
+def test_certificates_of_an_ordinary_user_need_no_pkipath(tls, authority, tmp_path, passable):
+    """G13.2-04."""
+    if shutil.which("virsh") is None:
+        pytest.skip("not on this machine: libvirt-clients (virsh)")
+    passable(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    who = {}
+    if os.geteuid() == 0:
+        os.chown(home, tls.user.pw_uid, tls.user.pw_gid)
+        who = {"user": tls.user.pw_uid, "group": tls.user.pw_gid, "extra_groups": []}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    command = ["virsh", "-c", f"qemu+tls://127.0.0.1:{tls.tls_port}/session", "hostname"]
+
+    def ask():
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=30, **who
+        )
+
+    assert ask().returncode != 0
+    pki_places.install(authority.client("ordinary"), "user", root=home).apply()
+    done = ask()
+    assert done.stdout.strip() == socket.gethostname(), done.stderr
 
 
 def test_a_guest_moves_between_two_hosts_that_are_reached_by_tls(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 
@@ -15,6 +16,9 @@ from labvirt.hostprep import ssh_config
 from labvirt.hostprep.ssh import SshFolder, agent_keys
 from labvirt.hostprep.ssh_config import HostSettings
 
+pytestmark = pytest.mark.skipif(
+    shutil.which("ssh-keygen") is None, reason="not on this machine: openssh-client (ssh-keygen)"
+)
 LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHPCBR6v0cJvTvoVJh5kmSvq1zdSXVkVJBB3R3n9tHgQ me"
 
 
