@@ -45,7 +45,7 @@ def connection(uri: str | Uri, *, readonly: bool = True, timeout_s: float = 20.0
 
     Returns:
         Findings with the ids ``uri``, ``name``, ``port``, ``host_key``, ``key``, ``own_files``,
-        ``certificate``, ``accepted``, ``socket``, ``helper``, ``daemon``, ``rights``, ``version``:
+        ``certificate``, ``protocol``, ``accepted``, ``socket``, ``helper``, ``daemon``, ``rights``, ``version``:
         those that the way has.
 
     Raises:

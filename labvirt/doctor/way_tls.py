@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import ssl
+import warnings
 from typing import TYPE_CHECKING
 
 from labvirt.hostprep import pki_places
@@ -82,6 +83,7 @@ def handshake(way: Way) -> Iterator[Finding]:
         return
     yield _judged(way, ssl.DER_cert_to_PEM_cert(pem), version)
     if byte == b"\1":
+        yield _old_tls(way, paths, limit)
         yield Finding("accepted", _ACCEPTED, "ok", "it lets us in", guide="G13.2-01")
         return
     cause = (
@@ -91,6 +93,32 @@ def handshake(way: Way) -> Iterator[Finding]:
     remedy = f"on {way.uri.host}: journalctl -u libvirtd -u virtproxyd, which names the reason"
     shown = said or "it closed the connection behind the handshake"
     yield Finding("accepted", _ACCEPTED, "fail", shown, cause, remedy, "G13.2-01")
+
+
+def _old_tls(way: Way, paths: dict[str, Path], limit: float) -> Finding:
+    """Try whether the host still takes TLS 1.1, which nobody should."""
+    question = "Does the host refuse TLS older than 1.2?"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.load_cert_chain(paths["cert"], paths["key"])
+        with (
+            socket.create_connection((way.uri.host, way.port), limit) as plain,
+            context.wrap_socket(plain) as link,
+        ):
+            taken = link.recv(1) == b"\1"
+    except (OSError, ValueError):
+        taken = False
+    if not taken:
+        return Finding("protocol", question, "ok", "it does", guide="G13.3-01")
+    cause = "it takes TLS 1.1: GnuTLS allows it on this system"
+    remedy = f"in libvirtd.conf (virtproxyd.conf) there: {pki_places.PRIORITY_LINE}"
+    return Finding("protocol", question, "warning", "TLS 1.1 was taken", cause, remedy, "G13.3-01")
 
 
 def _judged(way: Way, pem: str, version: str) -> Finding:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labvirt.hostprep.pki import Bundle
     from labvirt.plan import Action, Plan
 
-__all__ = ["PLACES", "Place", "check", "install", "place", "uninstall"]
+__all__ = ["PLACES", "PRIORITY_LINE", "Place", "check", "install", "place", "uninstall"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def _flat(text: str, role: str, folder: str, *, viewer: bool = False, dash: bool
     )  # fmt: skip
 
 
+#: The line of libvirtd.conf (virtproxyd.conf) that leaves TLS 1.2 and later (E-69).
+PRIORITY_LINE: Final = 'tls_priority = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"'
 _LIBVIRT: Final = "etc/pki/libvirt"
 #: Places by name; those of a user are below his home, the others below ``/``.
 PLACES: Final[Mapping[str, Place]] = {

@@ -103,6 +103,7 @@ class Daemon:
         pki: Path | None = None,
         cache: Path | None = None,
         sasl: Path | None = None,
+        lines: tuple[str, ...] = (),
     ) -> None:
         """Start one.
 
@@ -112,8 +113,9 @@ class Daemon:
             pki: folder with cacert.pem, servercert.pem and serverkey.pem.
             cache: probe results of another daemon, to begin with.
             sasl: folder with libvirt.conf of SASL, which TLS clients have to pass.
+            lines: more lines of libvirtd.conf.
         """
-        self.sasl = sasl
+        self.sasl, self.lines = sasl, lines
         self.user = ordinary_user()
         self.folder = Path(tempfile.mkdtemp(prefix="lvt", dir="/tmp"))
         self.tcp_port = tcp_port
@@ -141,6 +143,7 @@ class Daemon:
             f'log_outputs="2:file:{self.folder}/log"',
             'listen_addr="127.0.0.1"',
             f"listen_tls={int(self.tls_port is not None)}",
+            *self.lines,
         ]
         if self.tcp_port is not None:
             lines += ["listen_tcp=1", 'auth_tcp="none"', f'tcp_port="{self.tcp_port}"']

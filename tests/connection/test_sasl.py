@@ -20,13 +20,12 @@ PASSWORD = "swordfish-9471"
 
 
 @pytest.fixture
-def folder(tmp_path, passable, shared_daemon, monkeypatch):
+def folder(open_folder, shared_daemon):
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     if shutil.which("saslpasswd2", path=path) is None:
         pytest.skip("not on this machine: sasl2-bin (saslpasswd2)")
-    passable(tmp_path)
-    config = sasl.SaslConfig(("scram-sha-256",), str(tmp_path / "users.db"))
-    sasl.write_config(config, root=tmp_path).apply()
+    config = sasl.SaslConfig(("scram-sha-256",), str(open_folder / "users.db"))
+    sasl.write_config(config, root=open_folder).apply()
     plan = sasl.add_user("alice", PASSWORD, realm=socket.gethostname(), database=config.database)
     plan.apply()
     said = [str(plan), plan._repr_html_(), json.dumps(Journal().entries())]
@@ -34,7 +33,7 @@ def folder(tmp_path, passable, shared_daemon, monkeypatch):
     assert sasl.users(config.database) == (f"alice@{socket.gethostname()}",)
     if os.geteuid() == 0:
         os.chown(config.database, shared_daemon.user.pw_uid, shared_daemon.user.pw_gid)
-    return tmp_path / "etc/sasl2"
+    return open_folder / "etc/sasl2"
 
 
 def test_a_user_logs_in_by_the_file_of_answers(

@@ -72,15 +72,15 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(shared_daemon, tmp_path_factory, passable):
+def server(shared_daemon, open_folder):
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     for name in ("sshd", "ssh", "ssh-keyscan"):
         if shutil.which(name, path=path) is None:
             pytest.skip(f"not on this machine: {name} (openssh)")
     if shared_daemon.user.pw_shell.endswith(("nologin", "false")):
         pytest.skip("the only ordinary user of this machine has no shell to log in to")
-    folder = tmp_path_factory.mktemp("sshd")
-    passable(folder)
+    folder = open_folder / "sshd"
+    folder.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -292,6 +292,7 @@ def test_the_doctor_tells_a_socket_that_we_may_not_use(server, ours, tmp_path):
     )
 
 
+@pytest.mark.slow(seconds=9)
 def test_the_book_sets_it_up_and_takes_it_back(server, shared_daemon, tmp_path):
     listed = server.ssh.authorise("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHPCBR6v0cJvTvoVJh5kmSvq1zdSXVkVJBB3R3n9tHgQ me")  # fmt: skip
     before = listed.read_text()
