@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
-    from labvirt import errors, history, images, model
+    from labvirt import doctor, errors, history, images, model
     from labvirt import widgets as ui
     from labvirt.front import connect
     from labvirt.host import Domain, Host
@@ -74,6 +74,7 @@ _HOMES = {
     "labvirt.runbook": ("resume", "run", "step"),
 }
 _ROOMS = {
+    "doctor": "doctor",
     "errors": "errors",
     "history": "history",
     "images": "images",
@@ -103,6 +104,7 @@ __all__ = [
     "TinyGuest",
     "VolumeSource",
     "connect",
+    "doctor",
     "errors",
     "history",
     "images",

@@ -23,7 +23,9 @@ ALL = {
     "install",
     "plan",
     "images",
+    "hostprep",
     "host",
+    "doctor",
     "history",
     "lab",
     "runbook",
@@ -53,6 +55,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "install": ({"errors", "model", "places"}, {"elftools"}),
     "plan": ({"errors", "model", "places"}, set()),
     "images": ({"errors", "model", "places", "plan"}, set()),
+    "hostprep": ({"errors", "model", "places", "plan"}, {"cryptography"}),
+    "doctor": ({"errors", "lazy", "model", "status", "hostprep", "host"}, set()),
     "history": (
         {"errors", "lazy", "places", "status"},
         {"duckdb", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},

@@ -184,6 +184,10 @@ HINTS: tuple[Hint, ...] = (
     Hint(r"host key verification failed|unknown host key|host key .*(not|mismatch)",
          "ssh to the host once by hand, or put its key into known_hosts",
          domains=_OPENING, becomes=AccessDeniedError),
+    Hint(r"unable to read tls confirmation|unable to verify tls peer|server verification .*failed",
+         "the daemon refuses our certificate: has it expired, is it revoked, of another authority, "
+         "or missing from its tls_allowed_dn_list? its log says which",
+         domains=_OPENING, becomes=AccessDeniedError),
     Hint(r"certificate|tls (handshake|session)|pki",
          "check cacert.pem, the certificates of both sides, and the host name in them",
          domains=_OPENING, becomes=AccessDeniedError),

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -191,6 +192,17 @@ def paused(conn: Connection) -> str:
     uuid = domain.define(conn, domain_xml("paused"))
     domain.start(conn, uuid, paused=True)
     return uuid
+
+
+@pytest.fixture(scope="module")
+def open_folder() -> Iterator[Path]:
+    """A folder that other users of the machine can pass through.
+
+    Not one of pytest: a second pytest that starts closes the folder above all of them.
+    """
+    with tempfile.TemporaryDirectory(prefix="lvo", dir="/tmp") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 @pytest.fixture(autouse=True)

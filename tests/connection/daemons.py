@@ -102,6 +102,8 @@ class Daemon:
         tls_port: int | None = None,
         pki: Path | None = None,
         cache: Path | None = None,
+        sasl: Path | None = None,
+        lines: tuple[str, ...] = (),
     ) -> None:
         """Start one.
 
@@ -110,7 +112,10 @@ class Daemon:
             tls_port: listen there too, on 127.0.0.1, with the certificates in `pki`.
             pki: folder with cacert.pem, servercert.pem and serverkey.pem.
             cache: probe results of another daemon, to begin with.
+            sasl: folder with libvirt.conf of SASL, which TLS clients have to pass.
+            lines: more lines of libvirtd.conf.
         """
+        self.sasl, self.lines = sasl, lines
         self.user = ordinary_user()
         self.folder = Path(tempfile.mkdtemp(prefix="lvt", dir="/tmp"))
         self.tcp_port = tcp_port
@@ -138,6 +143,7 @@ class Daemon:
             f'log_outputs="2:file:{self.folder}/log"',
             'listen_addr="127.0.0.1"',
             f"listen_tls={int(self.tls_port is not None)}",
+            *self.lines,
         ]
         if self.tcp_port is not None:
             lines += ["listen_tcp=1", 'auth_tcp="none"', f'tcp_port="{self.tcp_port}"']
@@ -155,8 +161,10 @@ class Daemon:
                 f'ca_file="{self.folder}/pki/cacert.pem"',
                 f'cert_file="{self.folder}/pki/servercert.pem"',
                 f'key_file="{self.folder}/pki/serverkey.pem"',
-                'crl_file=""',
-                'auth_tls="none"',
+                f'crl_file="{self.folder}/pki/cacrl.pem"'
+                if (pki / "cacrl.pem").exists()
+                else 'crl_file=""',
+                f'auth_tls="{"sasl" if self.sasl else "none"}"',
             ]
         (self.folder / "libvirtd.conf").write_text("\n".join(lines) + "\n")
         if cache is not None:
@@ -190,6 +198,8 @@ class Daemon:
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "XDG_DATA_HOME": str(self.folder / "data"),
         }
+        if self.sasl is not None:
+            environment["SASL_CONF_PATH"] = str(self.sasl)
         who = (
             {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
             if os.geteuid() == 0

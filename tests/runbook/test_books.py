@@ -24,7 +24,7 @@ from labvirt.runbook import find_book, read_parameters, resume, undo
 from labvirt.runbook.execute import ask, start
 from labvirt.runbook.outline import Outline
 
-BOOKS = ("install", "migrate", "evacuate", "host-check")
+BOOKS = ("install", "migrate", "evacuate", "host-check", "remote-ssh", "remote-tls")
 CHAIN = "20261123-000000-test"
 #: Ends its kernel while libvirt carries out the plan: the volumes are made, the domain is not.
 DIE_AT_DEFINE = """
@@ -196,7 +196,13 @@ def test_a_book_is_well_made(name):
     for step in outline.steps:
         assert outline.titles[step] != step, f"{step} has no heading"
         assert step in plain or outline.of(step, "check"), f"{step} is not checked"
-    changing = {"install": {"define", "start"}, "migrate": {"copy"}, "host-check": set()}
+    changing = {
+        "install": {"define", "start"},
+        "migrate": {"copy"},
+        "host-check": set(),
+        "remote-ssh": {"key", "trust", "login"},
+        "remote-tls": {"authority", "issue", "install"},
+    }
     assert {step for step in outline.steps if outline.of(step, "undo")} == changing[name]
     for place, cell in enumerate(raw.cells):
         if cell.cell_type == "markdown" and cell.source.startswith("## "):

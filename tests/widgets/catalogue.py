@@ -16,6 +16,7 @@ from labvirt.model.domain import DomainSpec
 from labvirt.model.editing import edit_specs
 from labvirt.model.network import NetworkSpec
 from labvirt.model.pool import PoolSpec
+from labvirt.model.uri_table import PARAMETERS
 from labvirt.model.volume import VolumeSpec
 from labvirt.preferences import Preferences
 from labvirt.status import DomainState
@@ -80,6 +81,7 @@ def texts():
     found |= dict.fromkeys(flat(ROW_WORDS))
     for spec in SPECS:
         found |= dict.fromkeys(of_fields(fields_of(spec)))
+    found |= dict.fromkeys(each.text for each in PARAMETERS.values())
     found |= dict.fromkeys(state.text for state in DomainState)
     found.pop("", None)
     return list(found)

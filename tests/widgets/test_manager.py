@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import crowd
@@ -12,8 +13,9 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import CancelledError, ConflictError, SpecError
+from labvirt.model.uri import Uri
 from labvirt.widgets.managing.actions import action_of
-from labvirt.widgets.managing.connections import build_uri
+from labvirt.widgets.managing.connections import ConnectionForm, build_uri
 from labvirt.widgets.managing.deed import Deed
 from labvirt.widgets.managing.deleting import files_of, plan_delete
 from labvirt.widgets.managing.hosts import targets_of
@@ -113,6 +115,64 @@ def test_targets():
 )
 def test_the_form_builds_a_uri(fields, uri):
     assert build_uri(**fields).build() == uri
+
+
+@pytest.mark.parametrize(
+    ("transport", "fields", "query"),
+    [
+        ("ssh", {"keyfile": "/k", "netcat": "/opt/nc", "proxy": "netcat"}, "netcat=/opt/nc&keyfile=/k&proxy=netcat"),
+        ("ssh", {"no_verify": True, "no_tty": True}, "no_verify=1&no_tty=1"),
+        ("tls", {"pkipath": "/my pki", "no_verify": True}, "no_verify=1&pkipath=/my%20pki"),
+        ("tls", {"tls_priority": "SECURE256", "name": "test:///default"}, "name=test:///default&tls_priority=SECURE256"),
+        ("libssh2", {"known_hosts_verify": "auto", "sshauth": "privkey"}, "known_hosts_verify=auto&sshauth=privkey"),
+        ("ext", {"command": "/opt/way"}, "command=/opt/way"),
+        ("", {"socket": "/run/my-sock", "mode": "direct"}, "socket=/run/my-sock&mode=direct"),
+        ("tcp", {"authfile": "/a", "keyfile": "/not/shown"}, "authfile=/a"),
+    ],
+)  # fmt: skip
+def test_the_form_offers_the_parameters_that_a_transport_has(transport, fields, query):
+    """Table 13.1."""
+    form = ConnectionForm(lambda uri, readonly: None)
+    form.transport.value = transport
+    if transport not in ("", "ext"):
+        form.host.value = "kvm7"
+    for name, value in fields.items():
+        form.more.fields[name].value = value
+    uri = form.uri()
+    assert uri.build().partition("?")[2] == query
+    assert Uri.parse(uri.build()) == uri
+    assert uri.redacted().split("?", maxsplit=1)[0] in form.words.value
+    assert ("pretend" in form.words.value or "unknown host key" in form.words.value) == (
+        "no_verify" in fields
+    )
+
+
+def test_a_jump_host_is_a_program_that_is_made_when_it_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABVIRT_HOME", str(tmp_path))
+    opened = []
+    form = ConnectionForm(lambda uri, readonly: opened.append(uri))
+    form.transport.value, form.host.value, form.user.value = "ssh", "kvm7", "root"
+    form.more.jump.value = "me@gate:2222"
+    assert not any((tmp_path / "ssh").glob("*"))
+    form.go()
+    tool = Path(opened[0].param("command"))
+    assert tool.parent == tmp_path / "ssh"
+    assert "ProxyJump me@gate:2222" in tool.with_name(f"{tool.name}.config").read_text()
+    assert tool.stat().st_mode & 0o777 == 0o700
+    form.more.jump.value = "-oProxyCommand=x"
+    assert form.connect.disabled
+    assert "jump" in form.words.value
+
+
+def test_the_form_says_where_on_the_way_it_fails(tmp_path):
+    made = lv.ui.manager([])
+    try:
+        made.form.text.value = f"qemu+unix:///system?socket={tmp_path}/none"
+        press(made.form.check)
+        wait(lambda: "<table" in made.form.found.value, "the findings")
+        assert "systemctl" in made.form.found.value
+    finally:
+        made.close()
 
 
 def test_what_the_form_refuses():

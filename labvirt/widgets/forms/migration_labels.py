@@ -11,7 +11,7 @@ __all__ = ["CHOICE_OWN", "MIGRATION_LABELS"]
 #: By the name of the field.
 MIGRATION_LABELS: Final[dict[str, str]] = {
     "destination": N_("Destination"),
-    "live": N_("Live"),
+    "live": N_("Live migration"),
     "offline": N_("Definition only"),
     "peer_uri": N_("Destination, as the source calls it"),
     "migrate_uri": N_("Data goes to"),

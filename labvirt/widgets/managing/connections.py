@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as w
 
+from labvirt import doctor
 from labvirt.errors import LabvirtError, SpecError
 from labvirt.host import Host, HostFacts
 from labvirt.install import build_media, probe
 from labvirt.model.uri import Uri
 from labvirt.widgets.i18n import N_, _
+from labvirt.widgets.managing.connection_more import MoreFields
 from labvirt.widgets.managing.parts import alert, button, put, status, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from labvirt.widgets.managing.parts import Aside
 
@@ -33,6 +35,7 @@ TRANSPORTS: Final = {
     "tcp": N_("TCP (not encrypted)"),
     "libssh2": "SSH (libssh2)",
     "libssh": "SSH (libssh)",
+    "ext": N_("an external program"),
 }
 
 #: How long a lost link is waited for when somebody asks.
@@ -40,7 +43,13 @@ _RECONNECT_S: Final = 15.0
 
 
 def build_uri(
-    driver: str, transport: str, *, host: str = "", user: str = "", path: str = ""
+    driver: str,
+    transport: str,
+    *,
+    host: str = "",
+    user: str = "",
+    path: str = "",
+    params: Mapping[str, str] | None = None,
 ) -> Uri:
     """Return the URI that the fields of the form stand for (G12.4-01, G16.1-01).
 
@@ -50,6 +59,7 @@ def build_uri(
         host: name or address, with ``:port`` if it is another than usual.
         user: name to log in with.
         path: ``/system``, ``/session``; empty takes the usual one.
+        params: parameters of table 13.1 by name; libvirt's encoding is added.
 
     Raises:
         SpecError: the parts cannot go together; names the field.
@@ -65,6 +75,7 @@ def build_uri(
         host=host.strip("[]"),
         port=port,
         path=path.strip() or DRIVERS.get(driver, ("", ""))[1],
+        params=tuple((params or {}).items()),
     )
 
 
@@ -87,10 +98,11 @@ class ConnectionForm:
 
     Args:
         opening: is called with the URI and whether it is to be read-only; opens it aside.
+        aside: looks at a connection beside the page; without it there is no such button.
     """
 
-    def __init__(self, opening: Callable[[Uri, bool], object]) -> None:
-        self._opening = opening
+    def __init__(self, opening: Callable[[Uri, bool], object], aside: Aside | None = None) -> None:
+        self._opening, self._aside = opening, aside
         wide = {"style": {"description_width": "10em"}, "layout": {"width": "34em"}}
         self.driver = w.Dropdown(
             options=[(_(label), key) for key, (label, _path) in DRIVERS.items()],
@@ -132,11 +144,17 @@ class ConnectionForm:
             layout={"width": "auto"},
         )
         self.connect = button(_("Connect"), _("Open this host"), self.go, kind="primary")
+        self.check = button(
+            _("Check"), _("Look where on the way to this host it fails; changes nothing"), self.look
+        )
         self.words = w.HTML()
+        self.found = w.HTML()
+        self.more = MoreFields(self._look)
+        buttons = [self.connect] if aside is None else [self.connect, self.check]
         self.box = w.VBox(
             [
-                self.driver, self.transport, self.host, self.user, self.path,
-                self.text, self.readonly, self.words, self.connect,
+                self.driver, self.transport, self.host, self.user, self.path, self.more.box,
+                self.text, self.readonly, self.words, w.HBox(buttons), self.found,
             ]
         )  # fmt: skip
         for each in (self.driver, self.transport, self.host, self.user, self.path, self.text):
@@ -149,14 +167,24 @@ class ConnectionForm:
         Raises:
             SpecError: they cannot go together.
         """
+        return self._wanted()[0]
+
+    def _wanted(self) -> tuple[Uri, Callable[[], object] | None]:
+        """Return the URI, and what must be done before it is opened."""
         if self.text.value.strip():
-            return Uri.parse(self.text.value.strip())
-        return build_uri(
-            self.driver.value,
-            self.transport.value,
-            host=self.host.value,
-            user=self.user.value,
-            path=self.path.value,
+            return Uri.parse(self.text.value.strip()), None
+        transport = self.transport.value
+        # A program that connects is a part without which the rest cannot be right.
+        command = self.more.fields["command"].value.strip() if transport == "ext" else ""
+        return self.more.add_to(
+            build_uri(
+                self.driver.value,
+                transport,
+                host=self.host.value,
+                user=self.user.value,
+                path=self.path.value,
+                params={"command": command} if command else None,
+            )
         )
 
     def _look(self) -> None:
@@ -166,23 +194,50 @@ class ConnectionForm:
         put(self.user, disabled=given or not ssh)
         for each in (self.driver, self.transport, self.path):
             put(each, disabled=given)
+        self.more.show(self.transport.value or "unix", disabled=given)
         try:
             uri = self.uri()
         except SpecError as error:
             fields = "; ".join(f"{each.field}: {each.why}" for each in error.problems) or error.what
             put(self.words, value=status(_("Not complete: {why}").format(why=fields)))
-            put(self.connect, disabled=True, tooltip=fields)
+            for each in (self.connect, self.check):
+                put(each, disabled=True, tooltip=fields)
             return
         notes = "".join(f" ⚠ {each}" for each in uri.warnings)
         put(self.words, value=status(f"{uri.redacted()}{notes}"))
         put(self.connect, disabled=False, tooltip=_("Open this host"))
+        put(
+            self.check,
+            disabled=False,
+            tooltip=_("Look where on the way to this host it fails; changes nothing"),
+        )
+
+    def look(self) -> None:
+        """Look at the way to the host, question by question, aside."""
+        assert self._aside is not None
+        try:
+            uri, before = self._wanted()
+            if before is not None:
+                before()
+        except LabvirtError as error:
+            put(self.words, value=alert(told(error)))
+            return
+        put(self.found, value=status(_("Looking at {uri} …").format(uri=uri.redacted())))
+        self._aside.run(
+            f"look at {uri.redacted()}",
+            lambda: doctor.connection(uri),
+            lambda found: put(self.found, value=found._repr_html_()),
+            lambda error: put(self.found, value=alert(told(error))),
+        )
 
     def go(self) -> None:
         """Open what the fields say, aside."""
         try:
-            uri = self.uri()
-        except SpecError as error:
-            put(self.words, value=alert(str(error)))
+            uri, before = self._wanted()
+            if before is not None:
+                before()
+        except LabvirtError as error:
+            put(self.words, value=alert(told(error)))
             return
         put(self.words, value=status(_("Connecting to {uri} …").format(uri=uri.redacted())))
         self._opening(uri, self.readonly.value)

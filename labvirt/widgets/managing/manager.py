@@ -113,7 +113,9 @@ class Manager(Shown):
         self.storage = StorageTab(self.aside, self.deed, lambda: self.hosts)
         self.events = EventTab()
         self.journal = JournalTab(self.aside, lambda: self.hosts)
-        self.form = ConnectionForm(lambda uri, readonly: self.connect(uri, readonly=readonly))
+        self.form = ConnectionForm(
+            lambda uri, readonly: self.connect(uri, readonly=readonly), self.aside
+        )
         self.host_list = HostList(
             self.aside,
             self.disconnect,
