@@ -399,7 +399,7 @@ def test_a_vm_is_moved_and_what_stands_in_the_way_is_told(lab):
         form.set("max_downtime_ms", "400")
         form.set("bandwidth_mib_s", "1")
         plan = form.plan()
-        assert "--live --persistent --undefinesource --unsafe --bandwidth 1" in plan.virsh
+        assert "--live --persistent --undefinesource --bandwidth 1" in plan.virsh
         assert "Can migrate: yes" in form.more()["notes"][0][1]
         assert form.start()
         wait(lambda: form.phase == "running", "the move")
