@@ -22,4 +22,5 @@ def is_shared(path: str, source: Host, destination: Host) -> bool:
 
 def all_shared(document: DomainXml, source: Host, destination: Host) -> bool:
     """Return True when libvirt's own check, which knows only network file systems, may be off."""
-    return all(is_shared(path, source, destination) for path in files_of(document))
+    files = files_of(document)
+    return bool(files) and all(is_shared(path, source, destination) for path in files)
