@@ -301,12 +301,12 @@ class Sshd:
 
 
 @pytest.fixture(scope="module")
-def sshd(shared_daemon, free_port_of_module, tmp_path_factory, passable):
+def sshd(shared_daemon, free_port_of_module, tmp_path_factory, open_folder):
     require("sshd", "ssh", "virt-ssh-helper")
     if shared_daemon.user.pw_shell.endswith(("nologin", "false")):
         pytest.skip("the only ordinary user of this machine has no shell to log in to")
-    server = tmp_path_factory.mktemp("sshd")
-    passable(server)
+    server = open_folder / "sshd"
+    server.mkdir()
     ours = tmp_path_factory.mktemp("ssh")
     user, runtime = shared_daemon.user, shared_daemon.folder / "run"
     started = Sshd(server, ours, user, free_port_of_module(), runtime)
