@@ -200,7 +200,7 @@ def load_of(host: Host) -> HostLoad:
     return HostLoad(
         host.name,
         int(info.memory),
-        int(available_memory(host.connection)),
+        min(int(available_memory(host.connection)), int(info.memory)),
         info.cpus,
         tuple(map(_load, running)),
     )
