@@ -9,7 +9,8 @@ from labvirt.connection import domain as calls
 from labvirt.connection import node
 from labvirt.connection.node_facts import available_memory
 from labvirt.errors import LabvirtError, NotFoundError, PreconditionError, SpecError
-from labvirt.host.migrating.convoy import ConvoyResult, Leg, convoy, how
+from labvirt.host.migrating.convoy import ConvoyResult, convoy
+from labvirt.host.migrating.leg import Leg, how
 from labvirt.model.evacuation import EvacuationSpec
 from labvirt.model.migration import MigrationSpec
 from labvirt.plan import Plan, verb
