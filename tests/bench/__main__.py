@@ -65,10 +65,9 @@ ALL = {
 
 
 def main() -> int:
-    if sys.argv[1:] == ["sizes"]:
-        return sizes.show()
-    if sys.argv[1:2] == ["migration_matrix"]:
-        return migrations.show(sys.argv[2:])
+    shows = {"sizes": lambda _words: sizes.show(), "migration_matrix": migrations.show}
+    if sys.argv[1:2] and sys.argv[1] in shows:
+        return shows[sys.argv[1]](sys.argv[2:])
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     table = Table(title=f"labvirt benchmarks, {rounds} interleaved rounds")
     for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):

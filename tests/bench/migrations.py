@@ -124,7 +124,9 @@ class Stage:
             return
         if on:
             loop = "while :; do dd if=/dev/urandom of=/tmp/x bs=1M count=24 2>/dev/null; done"
-            line = f"mkdir -p /tmp; mount -t tmpfs -o size=40m t /tmp; ({loop}) & echo $! >/run/loop"
+            line = (
+                f"mkdir -p /tmp; mount -t tmpfs -o size=40m t /tmp; ({loop}) & echo $! >/run/loop"
+            )
             self.domain.agent("guest-exec", path="/bin/sh", arg=["-c", line])
             time.sleep(1.0)
         else:
@@ -367,7 +369,9 @@ def small_pool(size: str, *, fill: bool) -> Callable[[Stage], Callable[[], None]
 
     def make(stage: Stage) -> Callable[[], None]:
         folder = tempfile.mkdtemp(prefix="lvt-small-")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "t", folder], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "t", folder], check=True
+        )
         from labvirt.model import PoolSpec
 
         pool = stage.other.plan(PoolSpec(name="small", kind="dir", path=folder)).apply()
@@ -397,15 +401,16 @@ def certificates() -> Path:
     """Return a folder with an authority and a certificate for ``localhost``."""
     folder = Path(tempfile.mkdtemp(prefix="lvt-pki-"))
     folder.chmod(0o755)
-    run = functools.partial(subprocess.run, check=True, capture_output=True, cwd=folder)
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    run(["openssl", "req", "-x509", *key, "-subj", "/CN=lab", "-keyout", "ca.key"]
-        + ["-out", "ca-cert.pem"])  # fmt: skip
-    run(["openssl", "req", *key[:-2], "-subj", "/CN=localhost", "-keyout", "server-key.pem"]
-        + ["-out", "one.csr"])  # fmt: skip
+    ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    ca = "-CA ca-cert.pem -CAkey ca.key -CAcreateserial -days 2"
     (folder / "one.ext").write_text("subjectAltName=DNS:localhost\n")
-    run(["openssl", "x509", "-req", "-in", "one.csr", "-CA", "ca-cert.pem", "-CAkey", "ca.key"]
-        + ["-CAcreateserial", "-days", "2", "-extfile", "one.ext", "-out", "server-cert.pem"])  # fmt: skip
+    for line in (
+        f"req -x509 {ec} -subj /CN=lab -keyout ca.key -out ca-cert.pem",
+        f"req {ec} -subj /CN=localhost -keyout server-key.pem -out one.csr",
+        f"x509 -req -in one.csr {ca} -extfile one.ext -out server-cert.pem",
+    ):
+        command = ["openssl", *line.split()]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
     for kind in ("key", "cert"):
         shutil.copy(folder / f"server-{kind}.pem", folder / f"client-{kind}.pem")
     for file in folder.iterdir():

@@ -75,7 +75,7 @@ class MigratingVerbs(DomainHandle):
         document = DomainXml.parse(self.xml())
         reasons = list(obstacles(self, document, destination, wanted))
         prepared = Prepared()
-        if wanted.copies_disks and not reasons:
+        if wanted.copies_disks and self.is_active and destination != self.host:
             prepared = prepare(self, document, destination, wanted)
             reasons += prepared.problems
         if reasons:
