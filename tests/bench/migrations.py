@@ -248,8 +248,10 @@ def under_way(stage: Stage, job: Any, phase: str = "precopy") -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until and not job.done():
         track = stage.domain.migration
-        if track is not None and track.phase == phase and (track.last.processed_bytes or 0) > 0:
-            return
+        last = track.last if track is not None else None
+        if last is not None and last.phase == phase:
+            if phase == "setup" or last.processed_bytes > 0:
+                return
         time.sleep(0.05)
 
 
