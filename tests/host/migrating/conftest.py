@@ -12,7 +12,7 @@ def nothing_left():
     """Guests move here, so what a host has afterwards says nothing; each stage cleans up."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(lab):
     """A guest on storage that both hosts share."""
     stage = Stage(lab)
@@ -20,7 +20,7 @@ def shared(lab):
     stage.remove()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def local(lab):
     """A guest whose disk only one host sees."""
     stage = Stage(lab, "local")
