@@ -465,7 +465,6 @@ VARIANTS = (
     Case("p2p, tcp", {"mode": "p2p", **TCP}),
     Case("multifd, 2 connections", {"parallel": 2}),
     Case("xbzrle", {"compression": "xbzrle"}),
-    Case("mt compression", {"compression": "mt"}),
     Case("bandwidth 20 MiB/s", {"bandwidth_mib_s": 20}),
     Case("transient there", {"persist": False, "undefine_source": False}),
     Case("auto-converge, busy",
@@ -498,6 +497,7 @@ VARIANTS = (
 )  # fmt: skip
 
 FAULTS = (
+    Case("mt compression, which corrupts", {"compression": "mt"}, "stayed", None, "can corrupt"),
     Case("zstd, which libvirt 9.0 lacks", {"parallel": 2, "compression": "zstd"}, "stayed", None,
          "UnsupportedError"),
     Case("disks copied, TLS, by unix sockets", COPY | {"tls": True, "tls_name": "localhost"},
