@@ -74,7 +74,8 @@ class MigrationSpec(Spec):
     throttle_initial: _Percent | None = Field(None, description="first slowing down, %")
     throttle_increment: _Percent | None = Field(None, description="each further one, %")
     compression: Literal["xbzrle", "mt", "zlib", "zstd"] | None = Field(
-        None, description="xbzrle: differences of pages; mt: old; zlib, zstd: with `parallel`"
+        None,
+        description="xbzrle: differences of pages; mt: old, corrupts, needs `unsafe`; zlib, zstd: with `parallel`",
     )
     parallel: Annotated[int, Strict(), Field(ge=1, le=255)] | None = Field(
         None, description="connections side by side for the data (multifd)"

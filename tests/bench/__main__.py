@@ -19,6 +19,7 @@ from tests.bench import (
     images,
     imports,
     manager,
+    migrate,
     migrations,
     networks,
     overview,
@@ -50,6 +51,7 @@ ALL = {
     "storage": (storage.upload, storage.download, storage.inventory),
     "networks": (networks.calls, networks.speed),
     "bulk": (bulk.run,),
+    "migrate": (migrate.total, migrate.downtime, migrate.watching),
     "images": (images.convert, images.clones),
     "truth": (truth.cpu, truth.disk, truth.network, truth.memory, truth.latency),
     "stalled": (stalled.run,),
@@ -65,10 +67,9 @@ ALL = {
 
 
 def main() -> int:
-    if sys.argv[1:] == ["sizes"]:
-        return sizes.show()
-    if sys.argv[1:2] == ["migration_matrix"]:
-        return migrations.show(sys.argv[2:])
+    shows = {"sizes": lambda _words: sizes.show(), "migration_matrix": migrations.show}
+    if sys.argv[1:2] and sys.argv[1] in shows:
+        return shows[sys.argv[1]](sys.argv[2:])
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     table = Table(title=f"labvirt benchmarks, {rounds} interleaved rounds")
     for heading in ("Benchmark", "Way", "Median ms", "Min ms", "Ratio", "Goal"):

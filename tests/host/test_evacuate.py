@@ -145,7 +145,7 @@ def test_a_suggestion_is_about_real_guests(alpha, beta, three):
         assert "migrate --live" in power.follow.plan().virsh
 
 
-@pytest.mark.slow(seconds=180)
+@pytest.mark.slow(seconds=100)
 def test_ten_guests_leave_for_two_hosts_under_load():
     with lv.Lab.start(f"ten-{os.getpid()}", hosts=3, backend="session", ephemeral=True) as lab:
         hosts = alpha, beta, gamma = tuple(lab)

@@ -126,6 +126,7 @@ CANNED = [
     ),
     ("job", {"job": "backup"}, "a job of web1 is under way: backup"),
     ("job", {"block_jobs": {"vda": "commit"}}, "commit of vda"),
+    ("sending", {"spec": {"compression": "mt"}}, "can corrupt the guest's memory"),
     ("snapshots", {"snapshots": 2}, "does not migrate a domain with snapshots (2)"),
     ("checkpoints", {"checkpoints": 1}, "with checkpoints (1)"),
     ("name", {"there": {"domains": (record(uuid="x"),)}}, "has a domain web1 (running) already"),

@@ -9,7 +9,8 @@ from labvirt.connection import domain as calls
 from labvirt.connection import node
 from labvirt.connection.node_facts import available_memory
 from labvirt.errors import LabvirtError, NotFoundError, PreconditionError, SpecError
-from labvirt.host.migrating.convoy import ConvoyResult, Leg, convoy, how
+from labvirt.host.migrating.convoy import ConvoyResult, convoy
+from labvirt.host.migrating.leg import Leg, how
 from labvirt.model.evacuation import EvacuationSpec
 from labvirt.model.migration import MigrationSpec
 from labvirt.plan import Plan, verb
@@ -200,7 +201,7 @@ def load_of(host: Host) -> HostLoad:
     return HostLoad(
         host.name,
         int(info.memory),
-        int(available_memory(host.connection)),
+        min(int(available_memory(host.connection)), int(info.memory)),
         info.cpus,
         tuple(map(_load, running)),
     )

@@ -151,7 +151,7 @@ def _read_side(host: Host, document: DomainXml, cpu: str | None, base: Side, *, 
         if cpu is None
         else _or(lambda: compare_cpu(link, cpu, virt=kind, machine=document.machine), ""),
         memory=int(info.memory),
-        available=int(available_memory(link)),
+        available=min(int(available_memory(link)), int(info.memory)),
         cpus=info.cpus,
         max_vcpus=_or(lambda: node.max_vcpus(link, kind), 0),
         domains=calls.list_all(link),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labvirt.connection import domain as calls
 from labvirt.errors import CancelledError, HostError, LabvirtError, WaitTimeoutError
 from labvirt.host.line import moved as lines_moved
-from labvirt.host.migrating.outcome import settled
+from labvirt.host.migrating.outcome import look, settled
 from labvirt.host.migrating.result import MigrationResult, result_of
 from labvirt.host.migrating.running import Running
 from labvirt.host.migrating.track import MigrationTrack
@@ -105,8 +105,10 @@ class Move:
 
     def _settled(self) -> Whereabouts:
         domain = self.domain
-        off = self.spec.offline
-        return settled(domain.host, self.destination, domain.uuid, domain.name, off=off)
+        if self.spec.offline:
+            # A definition has no process to wait for.
+            return look(domain.host, self.destination, domain.uuid, domain.name)
+        return settled(domain.host, self.destination, domain.uuid, domain.name)
 
     def _explained(
         self, error: LabvirtError, control: JobControl, running: Running

@@ -156,7 +156,6 @@ def settled(
     uuid: str,
     name: str,
     *,
-    off: bool = False,
     timeout_s: float = 30.0,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Whereabouts:
@@ -170,7 +169,6 @@ def settled(
         destination: the host it was to go to.
         uuid: which domain.
         name: its name.
-        off: it has no process anywhere; only its definition moves.
         timeout_s: after that time the last answer counts, seconds.
         sleep: waits a moment.
     """
@@ -178,8 +176,6 @@ def settled(
     while True:
         found = look(source, destination, uuid, name)
         if found.where in {"moved", "stayed"} and not found.silent and not _moving(found):
-            return found
-        if off and found.where == "nowhere" and not found.silent:
             return found
         if found.where == "split" and _has_failed(found):
             return found

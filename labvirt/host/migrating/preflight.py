@@ -15,6 +15,7 @@ from labvirt.host.migrating.check_hosts import (
     check_names,
     check_reach,
     check_versions,
+    check_way_of_sending,
 )
 from labvirt.host.migrating.check_machine import (
     check_cpu,
@@ -65,6 +66,7 @@ CHECKS: Final[tuple[Callable[[Look], Iterable[Finding]], ...]] = (
     check_interfaces,
     check_filters,
     check_ways,
+    check_way_of_sending,
 )
 #: Those that make sense of two different hosts that answer.
 _FIRST: Final = frozenset({check_reach, check_domain})

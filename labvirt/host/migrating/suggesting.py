@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from labvirt.connection import domain as calls
 from labvirt.errors import SpecError
-from labvirt.host.migrating.convoy import ConvoyResult, Leg, convoy
+from labvirt.host.migrating.convoy import ConvoyResult, convoy
 from labvirt.host.migrating.evacuating import load_of
+from labvirt.host.migrating.leg import Leg
 from labvirt.host.movable import movable_on
 from labvirt.model.evacuation import EvacuationSpec
 from labvirt.plan import Plan, verb
