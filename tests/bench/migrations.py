@@ -6,6 +6,7 @@ a word, as a table. The tests of `tests/host/migrating` run the same cases.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import itertools
@@ -419,6 +420,7 @@ def fill_pool(stage: Stage, job: Any) -> None:
 def certificates() -> Path:
     """Return a folder with an authority and a certificate for ``localhost``."""
     folder = Path(tempfile.mkdtemp(prefix="lvt-pki-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
     ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
     ca = "-CA ca-cert.pem -CAkey ca.key -CAcreateserial -days 2"
