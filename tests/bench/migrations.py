@@ -6,6 +6,7 @@ a word, as a table. The tests of `tests/host/migrating` run the same cases.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import itertools
@@ -297,6 +298,7 @@ job = guest.migrate.job(lab[{stage.other.name!r}], **{options!r})
 job.listen(lambda progress: print(progress.stage, flush=True))
 job.result()
 """
+    before = _volumes(stage)
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -309,12 +311,14 @@ job.result()
         told = [str(each) for each in host.recovered]
     finally:
         host.close()
+    assert _volumes(stage) == before
+    raise LabvirtError(f"client killed; {told}")
+
+
+def _volumes(stage: Stage) -> set[str]:
     pool = stage.other.pools["default"]
     pool.refresh()
-    assert stage.disk == "shared" or not any(
-        name.startswith(stage.domain.name) for name in pool.volumes.names
-    )
-    raise LabvirtError(f"client killed; {told}")
+    return {name for name in pool.volumes.names if name.startswith(stage.domain.name)}
 
 
 def client(**options: Any) -> Callable[[Stage, Any], None]:
@@ -416,6 +420,7 @@ def fill_pool(stage: Stage, job: Any) -> None:
 def certificates() -> Path:
     """Return a folder with an authority and a certificate for ``localhost``."""
     folder = Path(tempfile.mkdtemp(prefix="lvt-pki-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
     ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
     ca = "-CA ca-cert.pem -CAkey ca.key -CAcreateserial -days 2"
@@ -471,7 +476,7 @@ VARIANTS = (
          {"auto_converge": True, "throttle_initial": 60, "throttle_increment": 30,
           "bandwidth_mib_s": 20, "max_downtime_ms": 1000}, busy=True, seconds=40),
     Case("time-out: suspend, busy",
-         {"on_timeout": "suspend", "timeout_s": 4.0, "bandwidth_mib_s": 12}, busy=True, seconds=25),
+         {"on_timeout": "suspend", "timeout_s": 8.0, "bandwidth_mib_s": 12}, busy=True, seconds=25),
     Case("TLS", {"tls": True, "tls_name": "localhost"}, before=with_tls),
     Case("TLS, multifd", {"tls": True, "tls_name": "localhost", "parallel": 2}, before=with_tls),
     Case("disks copied, made before", COPY, disk="local"),
