@@ -196,7 +196,12 @@ def test_a_book_is_well_made(name):
     for step in outline.steps:
         assert outline.titles[step] != step, f"{step} has no heading"
         assert step in plain or outline.of(step, "check"), f"{step} is not checked"
-    changing = {"install": {"define", "start"}, "migrate": {"copy"}, "host-check": set()}
+    changing = {
+        "install": {"define", "start"},
+        "migrate": {"copy"},
+        "evacuate": {"move"},
+        "host-check": set(),
+    }
     assert {step for step in outline.steps if outline.of(step, "undo")} == changing[name]
     for place, cell in enumerate(raw.cells):
         if cell.cell_type == "markdown" and cell.source.startswith("## "):
