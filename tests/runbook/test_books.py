@@ -199,6 +199,7 @@ def test_a_book_is_well_made(name):
     changing = {
         "install": {"define", "start"},
         "migrate": {"copy"},
+        "evacuate": {"move"},
         "host-check": set(),
         "remote-ssh": {"key", "trust", "login"},
         "remote-tls": {"authority", "issue", "install"},

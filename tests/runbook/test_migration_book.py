@@ -10,7 +10,7 @@ import pytest
 
 import labvirt as lv
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=50)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=60)]
 BOOK = Path(__file__).parents[2] / "notebooks" / "migration.ipynb"
 
 
@@ -31,4 +31,4 @@ def test_a_guest_moves_never_ends_is_helped_and_compared(tmp_path, monkeypatch):
     assert again["idle guest"].phase == "done"
     assert again["never ends"].phase != "done"
     assert again["longer downtime"].last.downtime_ms > again["idle guest"].last.downtime_ms
-    assert max(each.throttle_percent for each in again["auto-converge"].samples) >= 70
+    assert max(each.throttle_percent for each in again["auto-converge"].samples) >= 50

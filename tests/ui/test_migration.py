@@ -87,3 +87,45 @@ def test_a_migration_is_seen_changed_broken_off_and_done(book, jupyter):
     assert board.locator(".lv-entry").filter(has_text="web1: live").count() >= 2
     assert book.errors == []
     assert jupyter.faults == []
+
+
+@pytest.mark.slow(seconds=12)
+@pytest.mark.lab
+def test_dark_russian_and_by_keyboard_only(book, jupyter):
+    home(book)
+    book.ask("view.close(); lv.ui.set_language('ru')")
+    jupyter.theme(dark=True)
+    try:
+        book.cell("view = lv.ui.migration(web1); view")
+        board = board_of(book)
+        board.get_by_role("button", name="Прервать").wait_for()
+        book.ask("job = web1.migrate.job(beta, bandwidth_mib_s=4)")
+        state(book, "live")
+        board.get_by_text("память передаётся; гость работает здесь").wait_for()
+        assert serious(book) == []
+        jupyter.picture("observatory-dark-ru", board)
+        button = board.get_by_role("button", name="Прервать")
+        button.focus()
+        book.page.keyboard.press("Enter")
+        board.get_by_text("Прервано: web1").first.wait_for()
+    finally:
+        jupyter.theme(dark=False)
+        book.ask("view.close(); lv.ui.set_language('en')")
+    assert jupyter.faults == []
+
+
+@pytest.mark.slow(seconds=12)
+@pytest.mark.lab
+def test_the_form_shows_the_observatory_while_it_runs(book, jupyter):
+    home(book)
+    book.cell("details = lv.ui.details(web1, lab.hosts); details")
+    board = book.page.locator(".labvirt-details").last
+    board.get_by_role("tab", name="Migration", exact=True).click()
+    form = board.locator(".lv-form").first
+    form.get_by_role("combobox", name="Destination").fill("beta")
+    form.get_by_text("Can migrate: yes").wait_for()
+    form.get_by_role("button", name="Migrate", exact=True).click()
+    board.locator(".labvirt-observatory .uplot canvas").first.wait_for()
+    board.get_by_text("Moved: web1").first.wait_for()
+    jupyter.picture("observatory-form", board)
+    book.ask("details.close()")
