@@ -234,6 +234,7 @@ def test_by_way_of_a_jump_host(server, ours, shared_daemon, tmp_path):
         assert (server.folder / "log").read_text().count("Accepted publickey") == before + 2
 
 
+@pytest.mark.slow(seconds=10)
 def test_a_guest_moves_between_two_hosts_that_are_reached_by_ssh(
     server, ours, start_daemon, domain_xml, tmp_path
 ):

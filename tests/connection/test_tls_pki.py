@@ -158,6 +158,7 @@ def test_certificates_of_an_ordinary_user_need_no_pkipath(tls, authority, open_f
     assert done.stdout.strip() == socket.gethostname(), done.stderr
 
 
+@pytest.mark.slow(seconds=10)
 def test_a_guest_moves_between_two_hosts_that_are_reached_by_tls(
     tls, authority, server, start_daemon, free_port, domain_xml
 ):

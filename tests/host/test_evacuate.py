@@ -84,6 +84,7 @@ def test_room_is_looked_for_before(alpha, beta, three):
         alpha.evacuate([beta], domains=names(three), reserve_mib=much)
 
 
+@pytest.mark.slow(seconds=8)
 def test_stopping_leaves_everybody_somewhere(alpha, beta, three):
     slow = MigrationSpec(bandwidth_mib_s=1)
     job = alpha.evacuate.job([beta], domains=names(three), order="name", migration=slow)
@@ -100,6 +101,7 @@ def test_stopping_leaves_everybody_somewhere(alpha, beta, three):
     assert result.bring_back.plan().title.startswith("bring back") if result.moved else True
 
 
+@pytest.mark.slow(seconds=8)
 def test_one_that_fails_stays_and_the_others_come_back(alpha, beta, spec, three):
     plan = alpha.evacuate.plan([beta], domains=names(three), on_failure="undo", order="name")
     taken = three[1].name
@@ -113,6 +115,7 @@ def test_one_that_fails_stays_and_the_others_come_back(alpha, beta, spec, three)
     assert not {three[0].name, three[2].name} & set(beta.domains.names)
 
 
+@pytest.mark.slow(seconds=6)
 def test_one_that_is_stopped_meanwhile_moves_all_the_same(alpha, beta, three):
     plan = alpha.evacuate.plan([beta], domains=names(three)[:2])
     three[0].destroy(confirm=True)

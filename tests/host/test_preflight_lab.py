@@ -44,6 +44,7 @@ def test_a_running_guest_can_move_and_every_item_is_told(disked, beta):
     assert repr(found).endswith("can>")
 
 
+@pytest.mark.slow(seconds=5)
 def test_the_look_before_a_migration_is_quick(disked, beta):
     disked.migrate.plan(beta)
     times = []
@@ -142,6 +143,7 @@ def test_disks_that_are_copied_are_told_with_their_place(alpha, beta, name):
     assert "is not on storage" not in found.why
 
 
+@pytest.mark.slow(seconds=15)
 def test_ports_are_tried_from_host_to_host(wide):
     """Real hosts with networks of their own: a firewall there is found, with the port's number."""
     alpha, beta = wide["alpha"], wide["beta"]
@@ -164,6 +166,7 @@ def test_ports_are_tried_from_host_to_host(wide):
         domain.undefine(confirm=True)
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_bridge_and_a_network_that_the_other_host_has_not(wide):
     alpha, beta = wide["alpha"], wide["beta"]
     nics = (

@@ -7,8 +7,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import pandas as pd
-
 from labvirt.host.migrating.kept import packed, unpacked
 from labvirt.status.migration import MigrationSample, seconds_left
 

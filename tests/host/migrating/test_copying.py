@@ -66,6 +66,7 @@ def test_a_broken_off_copy_leaves_nothing_there(local):
     assert now[1] > count
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_copy_that_takes_too_long_says_what_was_removed(local):
     before = volumes(local.other)
     with pytest.raises(PlanError, match=r"waited 2 s .* it is running") as caught:
@@ -74,6 +75,7 @@ def test_a_copy_that_takes_too_long_says_what_was_removed(local):
     assert volumes(local.other) == before
 
 
+@pytest.mark.slow(seconds=11)
 def test_a_killed_client_leaves_a_volume_that_the_next_one_removes(local):
     case = next(case for case in FAULTS if case.name == "client killed, disks copied")
     assert local.play(case).wrong == ""

@@ -30,6 +30,7 @@ def test_cancelled_at_once_it_stays_and_the_journal_is_closed(shared):
     assert not list(host.journal.folder.glob("open/*"))
 
 
+@pytest.mark.slow(seconds=6)
 def test_progress_comes_five_times_a_second_and_its_downtime_is_qemus(shared):
     source = shared.here
     job = shared.domain.migrate.job(shared.other, bandwidth_mib_s=20)
@@ -46,6 +47,7 @@ def test_only_a_post_copy_that_was_cut_off_is_resumed(shared):
         shared.domain.resume_postcopy(shared.other)
 
 
+@pytest.mark.slow(seconds=8)
 def test_a_time_out_that_suspends_lets_it_run_again_when_it_fails_all_the_same(shared):
     """Slower than the guest's memory goes in twice the time: broken off, and not left paused."""
     began = time.monotonic()

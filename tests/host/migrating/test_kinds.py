@@ -49,6 +49,7 @@ def test_it_gets_another_name_there(made, beta, name):
     assert result.whereabouts.recover == ()
 
 
+@pytest.mark.slow(seconds=8)
 def test_only_the_top_image_is_copied_above_a_base_that_is_there(made, alpha, beta, spec):
     base = (
         alpha.pools["shared"]
