@@ -130,7 +130,7 @@ class Controls:
             description=label,
             tooltip=tip,
             style={"description_width": "initial"},
-            layout=w.Layout(width="15em"),
+            layout=w.Layout(width="24em" if len(label) > 18 else "15em"),
         )
 
     @property
