@@ -11,7 +11,7 @@ from labvirt import places
 from labvirt.hostprep.ssh_config import HostSettings, program
 from labvirt.model.uri_table import PARAMETERS
 from labvirt.widgets.i18n import _
-from labvirt.widgets.managing.parts import put
+from labvirt.widgets.managing.parts import put, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,9 @@ class MoreFields:
             self.fields[name] = made
         for each in (self.jump, *self.fields.values()):
             each.observe(lambda _change: changed(), names="value")
-        self.box = w.Accordion(children=(w.VBox(),), titles=(_("More about the connection"),))
+        # All of them, so that they end with the box; those that do not count are hidden.
+        inner = w.VBox((self.jump, *self.fields.values()))
+        self.box = w.Accordion(children=(inner,), titles=(_("More about the connection"),))
         self.box.selected_index = None
 
     def shown_for(self, transport: str) -> tuple[str, ...]:
@@ -95,14 +97,12 @@ class MoreFields:
 
     def show(self, transport: str, *, disabled: bool) -> None:
         """Show the fields of a transport; ``unix`` for this machine."""
-        children = [self.fields[name] for name in self.shown_for(transport)]
-        if transport == "ssh":
-            children.insert(0, self.jump)
-        [inner] = self.box.children
-        if tuple(inner.children) != tuple(children):
-            put(inner, children=tuple(children))
-        for each in children:
-            put(each, disabled=disabled)
+        names = self.shown_for(transport)
+        show(self.jump, on=transport == "ssh")
+        put(self.jump, disabled=disabled)
+        for name, field in self.fields.items():
+            show(field, on=name in names)
+            put(field, disabled=disabled)
 
     def add_to(self, uri: Uri) -> tuple[Uri, Callable[[], object] | None]:
         """Return the URI with what the fields say, and what must be done before it is opened.
