@@ -122,9 +122,9 @@ def test_a_hung_daemon_is_noticed_by_keepalive(daemon, eventually):
         began = time.monotonic()
         with pytest.raises(WaitTimeoutError, match="the daemon hangs"):
             conn.call("read the name of the host", lambda raw: raw.getHostname(), timeout_s=0.5)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 10
         eventually(lambda: conn.state is not LinkState.CONNECTED, "keepalive to notice")
-        assert time.monotonic() - began < 6.0
+        eventually(lambda: [e for e in told if e.kind == "link"], "the word of it")
         assert "keepalive" in next(e.detail["why"] for e in told if e.kind == "link")
         daemon.kill(signal.SIGCONT)
         conn.wait_link(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from labvirt.plan import Crash, JobControl
 
 __all__ = ["BLOCK_ACTIONS", "BlockAction", "CommitDisk", "CopyDisk", "PullDisk", "disk_xml"]
+
+_NOT_READY = 83  # VIR_ERR_BLOCK_COPY_ACTIVE
+#: How long libvirt may take to hear that a job is ready, seconds.
+_READY_S = 30.0
 
 
 def disk_xml(path: str, form: str) -> str:
@@ -90,12 +95,21 @@ class BlockAction(Action["Host"]):
 
     def _pivot(self, host: Host, goal: str) -> None:
         """Go over to `goal`, the file that the disk shall lie on."""
-        try:
-            jobs.abort(host.connection, self.uuid, self.target, pivot=True)
-        except LabvirtError:
-            # The call may have been heard although its answer was lost.
-            if self._paths(host)[:1] != (goal,):
-                raise
+        limit = time.monotonic() + _READY_S
+        while self._paths(host)[:1] != (goal,):
+            try:
+                jobs.abort(host.connection, self.uuid, self.target, pivot=True)
+            except LabvirtError as error:
+                # The call may have been heard although its answer was lost.
+                if self._paths(host)[:1] == (goal,):
+                    break
+                # The figures say it is ready a moment before QEMU's event says so to libvirt.
+                is_early = isinstance(error, HostError) and error.code == _NOT_READY
+                if not is_early or time.monotonic() >= limit:
+                    raise
+                time.sleep(0.05)
+            else:
+                break
         self._require(host, done=self._paths(host)[:1] == (goal,))
 
     def _require(self, host: Host, *, done: bool) -> None:

@@ -173,7 +173,7 @@ class Deed:
     ) -> None:
         destroys = [loss for plan in plans for loss in plan.destroys]
         asks = bool(destroys or ask or left_out(plans))
-        if self._is_double(plans) and number == self._number:
+        if not asks and self._is_double(plans) and number == self._number:
             self._plans = plans
             self._end("done", status(_("Done: {title}").format(title=self._named)))
             return
