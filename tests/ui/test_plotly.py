@@ -63,7 +63,7 @@ def test_the_pointer_shows_values_with_their_units(book, jupyter):
     assert "%" in look(book, "plot.querySelector('.hoverlayer').textContent")
     jupyter.picture("plotly-hover", book.boards.first)
     lines = "[...document.querySelectorAll('[data-lv] .lv-cursor')]"
-    assert book.page.evaluate(f"() => {lines}.every((line) => !line.hidden)")
+    book.wait(f"() => {lines}.every((line) => !line.hidden)")
     assert len(set(book.page.evaluate(f"() => {lines}.map((one) => one.textContent)"))) == 1
     assert not book.page.locator("[data-lv] .hoverlayer .axistext:visible").count()
     book.page.mouse.move(2, 2)
