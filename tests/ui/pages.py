@@ -7,14 +7,15 @@ STICKING = """root => {
   const box = root.getBoundingClientRect();
   const cut = [];
   for (const el of root.querySelectorAll('*')) {
-    if (!el.checkVisibility() || el.closest('pre, .xterm, canvas, select, option, .lv-reader, [hidden]')) continue;
+    if (!el.checkVisibility() || el.closest('pre, .xterm, canvas, select, option, .lv-reader, .lv-xml-copy, [hidden]')) continue;
     const own = el.getBoundingClientRect();
     if (own.width < 2 || own.height < 2) continue;
     let holder = el.parentElement;
-    while (holder && root.contains(holder) && !/auto|scroll|hidden/.test(getComputedStyle(holder).overflowX))
+    // A table in a box that scrolls may be wider than the page; the row of its headings follows it.
+    while (root.contains(holder) && !holder.matches('.lv-head')
+        && !/auto|scroll/.test(getComputedStyle(holder).overflowX))
       holder = holder.parentElement;
-    const scrolls = holder && root.contains(holder) && /auto|scroll/.test(getComputedStyle(holder).overflowX);
-    if (own.right > box.right + 2 && !scrolls && !holder?.matches('.lv-head'))
+    if (own.right > box.right + 2 && !root.contains(holder))
       cut.push('out: ' + el.outerHTML.slice(0, 120));
     if (el.matches('button, .lm-TabBar-tabLabel, label, .widget-label') && el.scrollWidth > el.clientWidth + 1
         && getComputedStyle(el).overflowX !== 'visible')
@@ -26,7 +27,7 @@ STICKING = """root => {
 #: Texts that are to be seen or heard, with what they are in.
 TEXTS = """root => {
   const found = new Map();
-  const skip = 'pre, code, textarea, style, script, .xterm, [data-raw]';
+  const skip = 'pre, code, textarea, style, script, .xterm, .lv-xml-copy, [data-raw]';
   const note = (text, el) => {
     const words = (text || '').trim();
     if (words && !found.has(words)) found.set(words, el.tagName.toLowerCase());

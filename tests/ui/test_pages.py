@@ -100,6 +100,10 @@ LATIN = frozenset(
         "mcast",
         "direct",
         "pc-i440fx",
+        "custom",
+        "post-copy",
+        "dnsmasq",
+        "firewalld",
         "none",
     ]
 )

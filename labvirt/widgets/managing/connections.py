@@ -265,7 +265,11 @@ class HostList:
         self.hosts: tuple[Host, ...] = ()
         self._failed: dict[tuple[Uri, bool], str] = {}
         self.choice = w.Select(
-            options=[], description=_("Hosts"), rows=5, layout=w.Layout(width="100%")
+            options=[],
+            description=_("Open hosts"),
+            rows=5,
+            layout=w.Layout(width="100%"),
+            style={"description_width": "initial"},
         )
         self.choice.observe(lambda _change: self._look(), names="value")
         self.words = w.HTML()

@@ -33,6 +33,9 @@ DELETES: Final[dict[str, tuple[str, dict[str, bool]]]] = {
     "name": (N_("only its entry; the data stay"), {"metadata_only": True}),
 }
 
+#: Where a snapshot keeps something, as its record says: texts for the catalogue.
+_WHERE: Final = (N_("internal"), N_("external"), N_("mixed"), N_("none"))
+
 
 def rows_of(records: Sequence[SnapshotRecord]) -> Iterator[tuple[str, SnapshotRecord]]:
     """Yield snapshots as a tree, parents first: indent and record."""
@@ -112,7 +115,7 @@ class SnapshotPage(Page):
                 f"{record.created:%Y-%m-%d %H:%M:%S}",
                 _(record.state),
                 _("disks {where}, memory {memory}").format(
-                    where=_(record.location), memory=_(record.memory or "none")
+                    where=_(record.location), memory=_(record.memory or _WHERE[-1])
                 ),
                 _size(sizes.get(record.name)),
                 record.description,
