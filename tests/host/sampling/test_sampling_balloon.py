@@ -60,6 +60,7 @@ def test_memory_used_is_told_while_it_is_wanted_and_the_guest_is_as_before_after
     with alpha.sampler.listen(kept, groups=("balloon",), domains=["tiny"]):
         until(lambda: kept.samples and used(kept.samples[-1], tiny.uuid) > 0, "memory used", 15)
         assert period(tiny.uuid) == PERIOD_S
+        assert tiny.pending == "", "nothing waits for the next start"
         (path,) = files()
         assert json.loads(path.read_text())["domains"] == [tiny.uuid]
         with alpha.sampler.listen(lambda sample: None):
