@@ -73,8 +73,9 @@ def test_memory_is_changed_by_keyboard_only(book, jupyter):
     keys.press("Tab")
     focus = "() => document.activeElement.tagName"
     book.wait("() => document.activeElement.matches('select') && document.activeElement.length > 2")
-    keys.press("ArrowDown")
     form = area(book).locator(".lv-form").first
+    form.get_by_role("heading", level=3, name="Processors").wait_for()
+    keys.press("ArrowDown")
     form.get_by_role("heading", level=3, name="Memory").wait_for()
     jupyter.picture("details-memory", area(book))
     for _ in range(14):

@@ -59,8 +59,8 @@ class Host:
             raise self.refusal
 
         def run(_host, control):
-            self.began.set()
             control.report("step by step", step=1, steps=2, fraction=0.5)
+            self.began.set()
             while not self.go.wait(0.01):
                 control.check()
             if self.failure:

@@ -98,10 +98,12 @@ class HardwarePage(Page):
         adding = isinstance(self.form, AddForm) and not self._wanted
         known = [key for _text, key in lines]
         chosen = self._wanted or self.choice.value
-        if tuple(lines) != tuple(self.choice.options):
-            put(self.choice, options=tuple(lines))
-        if not adding:
-            put(self.choice, value=chosen if chosen in known else known[0])
+        # In one message: what is selected between two would undo a key pressed in that moment.
+        with self.choice.hold_sync():
+            if tuple(lines) != tuple(self.choice.options):
+                put(self.choice, options=tuple(lines))
+            if not adding:
+                put(self.choice, value=chosen if chosen in known else known[0])
         self._wanted = ""
         self.order.show(order, readonly=self.domain.host.readonly)
         waits = ""
