@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 from labvirt.lazy import lazily
 
 if TYPE_CHECKING:
+    from labvirt.doctor.asking import examine, table
     from labvirt.doctor.connecting import connection
+    from labvirt.doctor.report import Report
 
-__all__ = ["connection"]
+__all__ = ["Report", "connection", "examine", "table"]
 
-_load, __dir__ = lazily(__name__, {"labvirt.doctor.connecting": ("connection",)})
+_load, __dir__ = lazily(
+    __name__,
+    {
+        "labvirt.doctor.asking": ("examine", "table"),
+        "labvirt.doctor.connecting": ("connection",),
+        "labvirt.doctor.report": ("Report",),
+    },
+)
 __getattr__ = _load

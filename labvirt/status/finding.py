@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["VERDICTS", "Finding", "Findings", "Verdict", "amount", "worst"]
 
@@ -38,6 +38,7 @@ class Finding:
         cause: why it is so, when it is not well.
         remedy: what to do, best as a command.
         guide: row of the guide, e.g. ``G12.1-04``; empty when it has none.
+        fix: makes the `Plan` that mends it, where labvirt can; None where it cannot.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Finding:
     cause: str = ""
     remedy: str = ""
     guide: str = ""
+    fix: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def kind(self) -> str:
@@ -66,8 +68,8 @@ class Finding:
         return f"{line}\n    -> {self.remedy}" if self.remedy else line
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the fields by name, as plain text."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "fix"}
 
 
 def amount(count: float) -> str:

@@ -1,0 +1,264 @@
+"""An examination: every check of a host and of what is on it, side by side, each within its limit."""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from labvirt.doctor.case import Case, Patient
+from labvirt.doctor.checks import SUBJECTS, Seen, all_checks, unknown
+from labvirt.doctor.report import Report
+from labvirt.errors import LabvirtError, SpecError
+from labvirt.status.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from labvirt.doctor.checks import Check
+    from labvirt.host import Host
+
+__all__ = ["examine_host"]
+
+_SIDE_BY_SIDE: Final = 6
+_GRACE_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One check of one thing."""
+
+    check: Check
+    case: Case
+
+
+def examine_host(
+    host: Host,
+    *,
+    checks: Sequence[str] = ("*",),
+    domains: Sequence[str] | None = None,
+    others: Sequence[Host] = (),
+    deep: bool = False,
+    limit_s: float = 30.0,
+    progress: Callable[[int, int, Finding], None] | None = None,
+) -> Report:
+    """Look at a host and everything on it; changes nothing.
+
+    Args:
+        host: the host.
+        checks: patterns of ids, ``network.*``; a leading ``!`` leaves out.
+        domains: only what concerns these domains, by name; None: everything.
+        others: hosts to which its guests might move.
+        deep: also what reads whole images or asks guests for long.
+        limit_s: for all of it in seconds; what has not answered then is unknown.
+        progress: told after each finding: how many are there, how many will be, the finding.
+
+    Raises:
+        SpecError: a pattern means no check.
+        NotFoundError: there is no such domain.
+    """
+    chosen = select(checks, deep=deep)
+    for name in domains or ():
+        host.domains[name]
+    patient = Patient(host, deep=deep, others=tuple(others))
+    began = time.monotonic()
+    run = _Run(until=began + limit_s, progress=progress)
+    first = [one for one in chosen if one.subject == "connection"]
+    answers = run.all([_Task(one, Case(patient)) for one in first])
+    silent = _silence(answers)
+    tasks: list[_Task] = []
+    for one in chosen:
+        if one.subject == "connection":
+            continue
+        if silent and one.needs in {"daemon", "monitor"}:
+            said = unknown(f"not looked at, because of: {silent}")
+            answers.append(one.finding("", said))
+            continue
+        if silent and one.subject != "host":
+            continue
+        tasks += [_Task(one, case) for case in _cases(patient, one, domains)]
+    answers += run.all(tasks)
+    order = {one.id: place for place, one in enumerate(chosen)}
+    answers.sort(key=lambda one: order.get(one.kind, len(order)))
+    title = f"{host.name}" + (f": {', '.join(domains)}" if domains else "")
+    return Report(title, tuple(answers), time.monotonic() - began)
+
+
+def select(patterns: Sequence[str], *, deep: bool) -> tuple[Check, ...]:
+    """Return the checks that patterns mean, in the order of a report.
+
+    Raises:
+        SpecError: a pattern means no check.
+    """
+    known = all_checks()
+    for pattern in patterns:
+        if not any(fnmatch.fnmatch(one.id, pattern.removeprefix("!")) for one in known):
+            subjects = ", ".join(f"{each}.*" for each in SUBJECTS)
+            raise SpecError(
+                f"no check is called {pattern!r}", hint=f"{subjects}; lv.doctor.table()"
+            )
+    wanted = [each for each in patterns if not each.startswith("!")] or ["*"]
+    unwanted = [each.removeprefix("!") for each in patterns if each.startswith("!")]
+    return tuple(
+        one
+        for one in known
+        if any(fnmatch.fnmatch(one.id, each) for each in wanted)
+        and not any(fnmatch.fnmatch(one.id, each) for each in unwanted)
+        and (deep or not one.deep or one.id in wanted)
+    )
+
+
+def _silence(answers: Sequence[Finding]) -> str:
+    """Return why the daemon cannot be asked; empty when it answers."""
+    for one in answers:
+        if one.kind == "connection.answers" and one.verdict != "ok":
+            return f"{one.question} {one.evidence or one.verdict}"
+    return ""
+
+
+class _Run:
+    """Checks on a few threads; one that hangs is left behind, and the others go on."""
+
+    def __init__(
+        self, *, until: float, progress: Callable[[int, int, Finding], None] | None
+    ) -> None:
+        self._until = until
+        self._progress = progress
+        self._done = self._all = 0
+
+    def all(self, tasks: Sequence[_Task]) -> list[Finding]:
+        """Return what the checks find, in the order of the tasks."""
+        waiting: SimpleQueue[tuple[_Task, Future[list[Finding]], list[float]]] = SimpleQueue()
+        entries = [(task, Future[list[Finding]](), [0.0]) for task in tasks]
+        for entry in entries:
+            waiting.put(entry)
+        self._all += len(tasks)
+        for number in range(min(_SIDE_BY_SIDE, len(tasks))):
+            _helper(waiting, number)
+        answers: list[Finding] = []
+        for task, future, began in entries:
+            found = self._await(task, future, began, waiting)
+            answers += found
+            self._done += 1
+            if self._progress is not None:
+                for one in found:
+                    self._progress(self._done, self._all, one)
+        return answers
+
+    def _await(
+        self,
+        task: _Task,
+        future: Future[list[Finding]],
+        began: list[float],
+        waiting: SimpleQueue[Any],
+    ) -> list[Finding]:
+        limit = task.check.limit_s
+        while not future.done():
+            now = time.monotonic()
+            if began[0] and now > began[0] + limit + _GRACE_S:
+                # Its thread hangs; another takes its place.
+                _helper(waiting, -1)
+                return [_late(task, f"no answer in {limit:g} s")]
+            if now > self._until:
+                future.cancel()
+                return [_late(task, "the time for the whole examination was over")]
+            _nap(future, 0.05)
+        return future.result()
+
+
+def _nap(future: Future[Any], seconds: float) -> None:
+    try:
+        future.result(seconds)
+    except BaseException:  # noqa: BLE001 - only the waiting counts here
+        return
+
+
+def _helper(waiting: SimpleQueue[Any], number: int) -> None:
+    def work() -> None:
+        while True:
+            try:
+                task, future, began = waiting.get_nowait()
+            except Empty:
+                return
+            if future.set_running_or_notify_cancel():
+                began[0] = time.monotonic()
+                future.set_result(_look(task))
+
+    threading.Thread(target=work, name=f"labvirt-doctor-{number}", daemon=True).start()
+
+
+def _look(task: _Task) -> list[Finding]:
+    check, case = task.check, task.case
+    try:
+        answer = check.look(case)
+        seen = [answer] if isinstance(answer, Seen) else list(answer or ())
+    except LabvirtError as error:
+        seen = [unknown(str(error))]
+    except Exception as error:  # noqa: BLE001 - a check that fails is no reason to end the others
+        seen = [unknown(f"the check itself failed: {type(error).__name__}: {error}")]
+    return [check.finding(case.name, one) for one in seen]
+
+
+def _late(task: _Task, said: str) -> Finding:
+    return task.check.finding(task.case.name, unknown(said))
+
+
+def _listed(read: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+    try:
+        return read()
+    except LabvirtError:
+        return ()
+
+
+def _cases(patient: Patient, check: Check, domains: Sequence[str] | None) -> Iterator[Case]:
+    """Yield what a check is asked of; nothing when that cannot be listed."""
+    whole = domains is None
+    if check.subject == "host":
+        # Of a domain only what concerns it is asked.
+        yield from [Case(patient)] if whole else []
+    elif check.subject == "network":
+        used = set() if domains is None else _networks_of(patient, domains)
+        for network in _listed(lambda: patient.networks):
+            if whole or network.name in used:
+                yield Case(patient, network.name, network)
+    elif check.subject == "storage":
+        for pool in _listed(lambda: patient.pools) if whole else ():
+            yield Case(patient, pool.name, pool)
+    else:
+        for domain in _listed(lambda: patient.domains):
+            if domains is None or domain.name in domains:
+                yield from _of_domain(patient, check, domain)
+
+
+def _networks_of(patient: Patient, domains: Sequence[str]) -> set[str]:
+    used: set[str] = set()
+    for domain in patient.domains:
+        if domain.name in domains:
+            used |= {one.source_network or "" for one in patient.document(domain).interfaces}
+    return used
+
+
+def _of_domain(patient: Patient, check: Check, domain: Any) -> Iterator[Case]:
+    """Yield the cases of a domain: itself, its disks, its interfaces; as a guest when it runs."""
+    if check.subject == "domain":
+        yield Case(patient, domain.name, domain)
+        return
+    try:
+        if check.subject == "guest":
+            if patient.record(domain).state.text == "running":
+                yield Case(patient, domain.name, domain)
+            return
+        root = patient.document(domain).element
+    except LabvirtError:
+        return
+    for place, each in enumerate(root.findall(f"devices/{check.subject}")):
+        target = each.find("target")
+        dev = target.get("dev", "") if target is not None else ""
+        mac = each.find("mac")
+        if check.subject == "interface":
+            dev = mac.get("address", "") if mac is not None else str(place)
+        yield Case(patient, f"{domain.name}/{dev}", each, domain)
