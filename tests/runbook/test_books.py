@@ -165,6 +165,8 @@ def wait_until(claim, timeout_s=60.0):
 
 
 def remove(host, name):
+    if name not in host.domains:
+        return
     domain = host.domains[name]
     if domain.is_active:
         domain.destroy(confirm=True)
@@ -553,7 +555,9 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_touched(lab, alpha, 
         ({"destination": here}, "SpecError", "the same host"),
         ({"destination": f"lab:{lab.name}/gamma"}, "SpecError", "gamma"),
         ({"source": there, "destination": here}, "SpecError", guest),
-        ({"mode": "fast"}, "SpecError", "live or paused"),
+        ({"mode": "fast"}, "SpecError", "live or paused or offline"),
+        ({"mode": "offline"}, "PreconditionError", "off"),
+        ({"throttle_initial": 30}, "SpecError", "auto_converge"),
         ({"bandwidth_mib_s": -1}, "SpecError", "-1"),
         ({"timeout_s": 0.0}, "SpecError", "timeout_s"),
         ({"domain": "off"}, "PreconditionError", "not running"),
@@ -572,6 +576,71 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_touched(lab, alpha, 
     finally:
         for host, name in ((beta, "twin"), (alpha, "twin"), (alpha, "local"), (alpha, "off")):
             remove(host, name)
+
+
+@pytest.mark.slow(seconds=14)
+@pytest.mark.lab
+def test_one_that_is_off_moves_under_another_name_and_one_is_left_paused(
+    lab, alpha, beta, tmp_path
+):
+    ends = {"source": f"lab:{lab.name}/alpha", "destination": f"lab:{lab.name}/beta"}
+    uuid = alpha.plan(blank("off"), start=False).apply().uuid
+    alpha.plan(blank("held")).apply()
+    try:
+        moved = lv.run(
+            "migrate",
+            {**ends, "domain": "off", "mode": "offline", "rename": "off-there"},
+            folder=tmp_path / "off",
+            html=False,
+        ).require_ok()
+        assert beta.domains["off-there"].uuid == uuid
+        assert "off" not in alpha.domains
+        assert undo(moved.id).require_ok()
+        assert alpha.domains["off"].uuid == uuid
+        assert "off-there" not in beta.domains
+
+        given = {**ends, "domain": "held", "leave_paused": True, "persist": False}
+        moved = lv.run("migrate", given, folder=tmp_path / "held", html=False).require_ok()
+        there = beta.domains["held"].info()
+        assert (there.state.text, there.persistent) == ("paused", False)
+        assert "held" not in alpha.domains
+        assert undo(moved.id).require_ok()
+        here = alpha.domains["held"].info()
+        assert (here.state.text, here.persistent) == ("running", True)
+        assert "held" not in beta.domains
+    finally:
+        for host, name in ((alpha, "off"), (beta, "off-there"), (alpha, "held"), (beta, "held")):
+            remove(host, name)
+
+
+@pytest.mark.slow(seconds=9)
+@pytest.mark.lab
+def test_one_disk_of_two_is_copied_along_and_comes_back(lab, alpha, beta, tmp_path):
+    """The other disk is on the folder that both hosts share."""
+    ends = {"source": f"lab:{lab.name}/alpha", "destination": f"lab:{lab.name}/beta"}
+    disks = (lv.DiskSpec(size="2 MiB", pool="default"), lv.DiskSpec(size="1 MiB"))
+    alpha.plan(blank("taken", disks=disks)).apply()
+    given = {
+        **ends,
+        "domain": "taken",
+        "storage": "copy",
+        "disks": "vda",
+        "pool": "default",
+        "way": "p2p",
+        "auto_converge": True,
+        "throttle_initial": 30,
+        "throttle_increment": 20,
+    }
+    try:
+        moved = lv.run("migrate", given, folder=tmp_path, html=False).require_ok()
+        assert only_on(beta, alpha, "taken")
+        assert "--migrate-disks vda" in text_of(moved.notebook)
+        assert "--auto-converge-initial 30" in text_of(moved.notebook)
+        assert undo(moved.id).require_ok()
+        assert only_on(alpha, beta, "taken")
+    finally:
+        for host in (alpha, beta):
+            remove(host, "taken")
 
 
 @pytest.mark.lab

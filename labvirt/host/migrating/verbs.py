@@ -200,7 +200,7 @@ class MigratingVerbs(DomainHandle):
             xml=prepared.xml,
             persistent_xml=prepared.persistent_xml,
         )
-        unsafe = spec.unsafe or all_shared(document, self.host, destination)
+        unsafe = spec.unsafe or all_shared(document, self.host, destination, prepared.targets)
         chosen = frozenset(options_of(spec) | ({"postcopy-resume"} if resume else set()))
         words = virsh_words(
             spec.replace(unsafe=unsafe),
