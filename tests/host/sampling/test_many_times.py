@@ -56,7 +56,10 @@ def grown(domain, cycles, until):
     def left():
         # A link keeps a few idle workers for its next calls; how many depends on how busy it is here.
         names = Counter(each.name for each in threading.enumerate() if not _is_worker(each))
-        workers = max(Counter(each.name for each in threading.enumerate() if _is_worker(each)).values(), default=0)
+        workers = max(
+            Counter(each.name for each in threading.enumerate() if _is_worker(each)).values(),
+            default=0,
+        )
         assert workers <= 16
         # ipywidgets keeps every widget until it is closed, its layout too.
         return names, sum(1 for _ in Path("/proc/self/fd").iterdir()), len(_instances)
