@@ -352,19 +352,22 @@ def console_over(uri: str, xml: str) -> None:
     """Make a guest that sends every byte back, and talk to it by the console of scripts and views."""
     with lv.connect(uri) as host:
         uuid = domain.create(host.connection, xml)
-        guest = host.domains["far-echo"]
         try:
-            with guest.console() as console:
-                assert console.line.state.kind == "open"
-                until = time.monotonic() + 30
-                while "?" not in console.text:  # until it has booted
-                    assert time.monotonic() < until, console.text
-                    console.send("?")
-                    time.sleep(0.2)
-                console.send("over the wire;")
-                console.wait_for("over the wire;", timeout_s=20)
+            talk_to(host.domains["far-echo"])
         finally:
             domain.destroy(host.connection, uuid)
+
+
+def talk_to(guest) -> None:
+    with guest.console() as console:
+        assert console.line.state.kind == "open"
+        until = time.monotonic() + 30
+        while "?" not in console.text:  # until it has booted
+            assert time.monotonic() < until, console.text
+            console.send("?")
+            time.sleep(0.2)
+        console.send("over the wire;")
+        console.wait_for("over the wire;", timeout_s=20)
 
 
 def test_a_console_over_tcp(tcp, echo_disk, domain_xml):
@@ -382,6 +385,88 @@ def test_a_console_over_tls(tls, pki, echo_disk, domain_xml):
 
 def test_a_console_over_ssh(shared_daemon, sshd, echo_disk, domain_xml):
     console_over(sshd.uri(shared_daemon), domain_xml("far-echo", echo_disk(shared_daemon)))
+
+
+# everything by each way: the connection form, a console, a migration
+
+
+@pytest.fixture
+def manager():
+    """A manager in which hosts are opened by its form, one field after the other."""
+    view = lv.ui.manager([])
+
+    def connect(uri):
+        wanted = Uri.parse(uri)
+        form, seen = view.form, len(view.hosts)
+        way = "" if wanted.transport == "unix" else wanted.transport
+        form.driver.value, form.transport.value = wanted.driver, way
+        if wanted.host:
+            form.host.value = f"{wanted.host}:{wanted.port}" if wanted.port else wanted.host
+        form.user.value, form.path.value = wanted.user, wanted.path
+        for name, field in form.more.fields.items():
+            value = wanted.param(name)
+            field.value = value == "1" if isinstance(field.value, bool) else value or ""
+        assert sorted(form.uri().params) == sorted(wanted.params)
+        form.go()
+        until = time.monotonic() + 30
+        while len(view.hosts) == seen:
+            assert time.monotonic() < until, form.words.value
+            time.sleep(0.05)
+        return view.hosts[-1]
+
+    yield connect
+    view.close()
+
+
+def ways_of(kind, request, start_daemon, free_port, open_folder):
+    """Return two daemons and how each is reached."""
+    if kind == "unix":
+        pair = start_daemon(), start_daemon()
+        return pair, [f"qemu+unix:///session?socket={each.socket}" for each in pair]
+    if kind == "tcp":
+        pair = tuple(start_daemon(tcp_port=free_port()) for _ in range(2))
+        return pair, [f"qemu+tcp://127.0.0.1:{each.tcp_port}/session" for each in pair]
+    if kind == "tls":
+        pki = request.getfixturevalue("pki")
+        pair = tuple(start_daemon(tls_port=free_port(), pki=pki) for _ in range(2))
+        return pair, [
+            f"qemu+tls://127.0.0.1:{each.tls_port}/session?pkipath={pki}" for each in pair
+        ]
+    sshd = request.getfixturevalue("sshd")
+    pair = start_daemon(), start_daemon()
+    found = []
+    for number, each in enumerate(pair):
+        folder = open_folder / f"relay{number}"
+        folder.mkdir()
+        folder.chmod(0o755)
+        netcat = relay(folder, each.socket)
+        found.append(sshd.uri(each, proxy="netcat", netcat=str(netcat)))
+    return pair, found
+
+
+@pytest.mark.slow(seconds=6)
+@pytest.mark.parametrize("kind", ["unix", "tcp", "tls", "ssh"])
+def test_form_console_and_migration_by_each_way(
+    kind, request, manager, start_daemon, free_port, open_folder, echo_disk, domain_xml
+):
+    """Chapter 13: what is reached by a way can be used and left by it."""
+    pair, uris = ways_of(kind, request, start_daemon, free_port, open_folder)
+    try:
+        here, there = (manager(uri) for uri in uris)
+        assert [host.connection.uri.effective_transport for host in (here, there)] == [kind] * 2
+        uuid = domain.create(here.connection, domain_xml("far-echo", echo_disk(pair[0])))
+        guest = here.domains["far-echo"]
+        talk_to(guest)
+        result = guest.migrate(there, migrate_uri="tcp://127.0.0.1", unsafe=True, persist=False)
+        assert result.domain.uuid == uuid
+        assert result.downtime_ms is not None
+        assert "far-echo" not in here.domains
+        talk_to(there.domains["far-echo"])
+        with lv.connect(uris[1]) as again:
+            assert again.domains["far-echo"].state.text == "running"
+    finally:
+        for each in pair:
+            each.stop()
 
 
 def test_a_key_that_is_not_accepted_fails_at_once_and_does_not_ask(shared_daemon, sshd):

@@ -152,11 +152,19 @@ def test_a_suggestion_is_about_real_guests(alpha, beta, three):
 def test_ten_guests_leave_for_two_hosts_under_load():
     with lv.Lab.start(f"ten-{os.getpid()}", hosts=3, backend="session", ephemeral=True) as lab:
         hosts = alpha, beta, gamma = tuple(lab)
-        spec = lv.DomainSpec(memory="96 MiB", name="x", source=lv.TinyGuest(), interfaces=())
+        spec = lv.DomainSpec(
+            memory="96 MiB",
+            name="x",
+            source=lv.TinyGuest(),
+            interfaces=(),
+            disks=(lv.DiskSpec(size="4 MiB"),),
+        )
         guests = [alpha.plan(spec.replace(name=f"g{i}")).apply() for i in range(10)]
         for guest in guests:
             guest.wait_for("agent", timeout_s=150)
+            _shell(guest, "dd if=/dev/urandom of=/dev/vda bs=1M count=4; sync")
         boots = {one.name: _counter(one) for one in guests}
+        assert len({seal for _boot, _count, seal in boots.values()}) == 10
         busy = "while :; do dd if=/dev/urandom of=/run/x bs=64k count=16 2>/dev/null; done"
         for guest in guests[:3]:
             guest.agent("guest-exec", path="/bin/sh", arg=["-c", busy])
@@ -169,16 +177,24 @@ def test_ten_guests_leave_for_two_hosts_under_load():
             here = {name for name, where in planned.items() if where == host.name}
             assert set(host.domains.names) == here
             for name in here:
-                boot, count = _counter(host.domains[name])
-                assert boot == boots[name][0]
+                boot, count, seal = _counter(host.domains[name])
+                assert (boot, seal) == (boots[name][0], boots[name][2])
                 assert count > boots[name][1]
         result.bring_back()
         assert set(alpha.domains.names) == set(planned)
-        assert {one: _counter(alpha.domains[one])[0] for one in planned} == {
-            one: boots[one][0] for one in planned
+        assert {one: _counter(alpha.domains[one])[::2] for one in planned} == {
+            one: boots[one][::2] for one in planned
         }
 
 
+def _shell(domain, line):
+    return domain.run(["/bin/sh", "-c", line], timeout_s=60).stdout
+
+
 def _counter(domain):
-    boot, count = domain.run(["/bin/cat", "/run/bootid", "/run/counter"]).stdout.split()
-    return boot, int(count)
+    """Which boot, how far it has counted, and what is on its disk, asked inside the guest."""
+    drop = "echo 3 > /proc/sys/vm/drop_caches"
+    boot, count, seal, _disk = _shell(
+        domain, f"{drop}; cat /run/bootid /run/counter; md5sum /dev/vda"
+    ).split()
+    return boot, int(count), seal
