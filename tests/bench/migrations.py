@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import datetime as dt
 import functools
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -454,6 +456,182 @@ def with_tls(stage: Stage) -> None:
     stage.lab.has_tls = True  # type: ignore[attr-defined]
 
 
+@contextlib.contextmanager
+def other_certificate(**changes: Any) -> Iterator[None]:
+    """Put another server certificate in the place of the good one for a while."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    folder = certificates()
+    good = (folder / "server-cert.pem").read_bytes()
+    key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    old = x509.load_pem_x509_certificate(good)
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=9))
+        .not_valid_after(now - dt.timedelta(days=changes["ended_days"]))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())  # type: ignore[arg-type]
+    )
+    (folder / "server-cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    try:
+        yield
+    finally:
+        (folder / "server-cert.pem").write_bytes(good)
+
+
+def expired(stage: Stage) -> Callable[[], None]:
+    """Let the certificate of the destination have ended a day ago."""
+    with_tls(stage)
+    stack = contextlib.ExitStack()
+    stack.enter_context(other_certificate(ended_days=1))
+    return stack.close
+
+
+@contextlib.contextmanager
+def stranger() -> Iterator[int]:
+    """Run an sshd whose host key nobody knows; gives its port."""
+    path = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if path is None:
+        raise LabError("no sshd on this machine (openssh-server)")
+    folder = Path(tempfile.mkdtemp(prefix="lvt-sshd-"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    try:
+        key = folder / "key"
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+        subprocess.run(make, check=True)
+        (folder / "config").write_text(
+            f"Port {port}\nListenAddress 127.0.0.1\nHostKey {key}\nUsePAM no\nPidFile none\n"
+        )
+        with contextlib.suppress(OSError):  # what root's sshd wants
+            Path("/run/sshd").mkdir(exist_ok=True)
+        process = subprocess.Popen([path, "-D", "-f", str(folder / "config")])
+        try:
+            time.sleep(0.3)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def refused(to: Callable[[Stage, contextlib.ExitStack], Host], **options: Any) -> Any:
+    """Migrate the guest to where it cannot go."""
+
+    def act(stage: Stage, _job: Any) -> None:
+        with contextlib.ExitStack() as stack:
+            stage.domain.migrate(to(stage, stack), timeout_s=20.0, **options)
+
+    act.alone = True  # type: ignore[attr-defined]
+    return act
+
+
+def unknown_key(stage: Stage, _job: Any) -> None:
+    """Let the source's daemon go by ssh to a host whose key it does not know."""
+    with stranger() as port:
+        uri = f"qemu+ssh://127.0.0.1:{port}/session?no_tty=1"
+        stage.domain.migrate(stage.other, mode="p2p", peer_uri=uri, timeout_s=20.0)
+
+
+unknown_key.alone = True  # type: ignore[attr-defined]
+
+
+def other_guest(**fields: Any) -> Callable[[Stage, contextlib.ExitStack], Domain]:
+    """Return what makes a second guest on the source, for what the first one lacks."""
+
+    def make(stage: Stage, stack: contextlib.ExitStack) -> Domain:
+        spec = lv.DomainSpec(
+            name=f"second-{next(_numbers)}",
+            memory="32 MiB",
+            agent=False,
+            rng=False,
+            **{"interfaces": (), **fields},
+        )
+        second = stage.here.plan(spec).apply()
+        pool = stage.here.pools["default"]
+        pool.refresh()
+        second_disks = [each for each in pool.volumes if each.name.startswith(second.name)]
+
+        def remove() -> None:
+            if second.is_active:
+                second.destroy(confirm=True)
+            second.undefine(confirm=True)
+            for disk in second_disks:
+                disk.delete(confirm=True)
+
+        stack.callback(remove)
+        return second
+
+    return make
+
+
+def second_refused(
+    made: Callable[[Stage, contextlib.ExitStack], Domain],
+    prepare: Callable[[Stage, contextlib.ExitStack, Domain], object] = lambda *_: None,
+    **options: Any,
+) -> Any:
+    """Migrate a second guest, which cannot go; it must run on where it is."""
+
+    def act(stage: Stage, _job: Any) -> None:
+        with contextlib.ExitStack() as stack:
+            second = made(stage, stack)
+            prepare(stage, stack, second)
+            try:
+                second.migrate(stage.other, timeout_s=20.0, **options)
+            finally:
+                assert second.state.text == "running"
+                assert second.name not in stage.other.domains
+
+    act.alone = True  # type: ignore[attr-defined]
+    return act
+
+
+def lonely_network(stage: Stage, stack: contextlib.ExitStack) -> Domain:
+    """A guest on a network that only the source has."""
+    from labvirt.model import InterfaceSpec, NetworkSpec
+
+    name = f"lonely{next(_numbers)}"
+    network = stage.here.plan(NetworkSpec(name=name, forward="isolated"), autostart=False).apply()
+
+    def remove() -> None:
+        network.stop(confirm=True)
+        network.undefine(confirm=True)
+
+    stack.callback(remove)
+    return other_guest(interfaces=(InterfaceSpec(source=name),))(stage, stack)
+
+
+def small_volume(stage: Stage, stack: contextlib.ExitStack, second: Domain) -> None:
+    """Put a smaller volume of the same name on the destination."""
+    from labvirt.model import VolumeSpec
+
+    name = f"{second.name}-vda.qcow2"
+    volume = stage.other.pools["default"].plan(VolumeSpec(name=name, capacity="1 MiB")).apply()
+    stack.callback(lambda: volume.delete(confirm=True))
+
+
+def stopped_daemon(stage: Stage, _job: Any) -> None:
+    """Migrate while the destination's daemon is stopped."""
+    name = stage.other.name
+    stage.lab.daemon(name, "stop")
+    try:
+        stage.domain.migrate(stage.other, timeout_s=15.0)
+    finally:
+        stage.lab.daemon(name, "start")
+        stage.other.connection.wait_link(20)
+
+
+stopped_daemon.alone = True  # type: ignore[attr-defined]
+
+
 # the cases ----------------------------------------------------------------------------------------
 
 TCP = {"migrate_uri": "tcp://127.0.0.1"}
@@ -471,6 +649,7 @@ VARIANTS = (
     Case("multifd, 2 connections", {"parallel": 2}),
     Case("xbzrle", {"compression": "xbzrle"}),
     Case("bandwidth 20 MiB/s", {"bandwidth_mib_s": 20}),
+    Case("renamed", {"rename": "moved-and-renamed"}),
     Case("transient there", {"persist": False, "undefine_source": False}),
     Case("auto-converge, busy",
          {"auto_converge": True, "throttle_initial": 60, "throttle_increment": 30,
@@ -521,6 +700,25 @@ FAULTS = (
     Case("client killed, disks copied", SLOW, "stayed", client(**COPY, **SLOW), "client killed",
          disk="local", seconds=15),
     Case("name taken", {}, "stayed", None, "has a domain", before=take_name),
+    Case("same host", {}, "stayed", refused(lambda stage, _: stage.here), "same"),
+    Case("wrong driver", {}, "stayed",
+         refused(lambda _, stack: stack.enter_context(lv.connect("test:///default"))), "not QEMU"),
+    Case("no permission: destination read-only", {}, "stayed",
+         refused(lambda stage, stack: stack.enter_context(
+             stage.lab.open(stage.other.name, readonly=True))), "read-only"),
+    Case("destination daemon stopped", {}, "stayed", stopped_daemon, "no answer", seconds=20),
+    Case("data address of nobody", {"migrate_uri": "tcp://192.0.2.1"}, "stayed", None, "192.0.2.1"),
+    Case("unknown host key, p2p by ssh", {}, "stayed", unknown_key, "ost key"),
+    Case("expired certificate", {"tls": True, "tls_name": "localhost"}, "stayed", None, "expired",
+         before=expired),
+    Case("system: missing network", {}, "stayed", second_refused(lonely_network), "PreconditionError",
+         backend="system"),
+    Case("disk absent there", {}, "stayed",
+         second_refused(other_guest(disks=(lv.DiskSpec(size="2 MiB", pool="default"),))),
+         "storage that both"),
+    Case("disk there too small", {}, "stayed",
+         second_refused(other_guest(disks=(lv.DiskSpec(size="2 MiB", pool="default"),)),
+                        small_volume, **COPY), "too small"),
     Case("wrong certificate name", {"tls": True, "tls_name": "elsewhere"}, "stayed", None,
          "tls_name", before=with_tls),
     Case("time-out: abort, busy", SLOW | {"timeout_s": 3.0}, "stayed", None, "WaitTimeoutError",

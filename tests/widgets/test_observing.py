@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -334,3 +335,33 @@ def test_a_record_shows_its_migrations_again(tmp_path):
     for wrong in (path, tmp_path / "none.ipynb"):
         with pytest.raises(SpecError, match="draw migrations"):
             lv.ui.migration(wrong)
+
+
+@pytest.mark.slow(seconds=25)
+@pytest.mark.lab
+def test_a_real_guest_is_switched_over_before_its_memory_is_there():
+    """The switch to post-copy is on the observatory's time axis, and in its figure."""
+    if os.geteuid() != 0:
+        pytest.skip("post-copy needs userfaultfd, which this kernel gives to root only")
+    busy = "mkdir -p /tmp; mount -t tmpfs -o size=40m t /tmp; while :; do"
+    busy += " dd if=/dev/urandom of=/tmp/x bs=1M count=24 2>/dev/null; done"
+    name = f"watched-{os.getpid()}"
+    with lv.Lab.start(name, hosts=2, backend="system", ephemeral=True) as lab:
+        spec = lv.DomainSpec(
+            name="web1", memory="128 MiB", source=lv.TinyGuest(), interfaces=(), rng=False
+        )
+        guest = lab["alpha"].plan(spec).apply()
+        guest.wait_for("agent", timeout_s=90)
+        guest.agent("guest-exec", path="/bin/sh", arg=["-c", busy])
+        view = lv.ui.migration(guest)
+        try:
+            moved = guest.migrate(
+                lab["beta"], postcopy=True, postcopy_after_s=2.0, bandwidth_mib_s=16
+            )
+            figure = view.figure()
+        finally:
+            view.close()
+        assert moved.domain.state.text == "running"
+        assert "postcopy" in {note.text for note in figure.layout.annotations}
+        left = next(line for line in figure.data if line.name == "Left")
+        assert left.y[-1] < left.y[0]
