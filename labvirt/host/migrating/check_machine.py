@@ -12,8 +12,17 @@ if TYPE_CHECKING:
 
     from labvirt.host.migrating.sides import Look
 
-__all__ = ["check_cpu", "check_devices", "check_firmware", "check_kind", "check_tpm"]
+__all__ = [
+    "check_cpu",
+    "check_devices",
+    "check_emulation",
+    "check_firmware",
+    "check_kind",
+    "check_tpm",
+]
 
+#: QEMU's first version that marks every write of an emulated guest.
+_TRUE_SINCE: Final = 9
 #: Obstacles of `model.movable` about devices: id of the finding, what was asked, what to do.
 _DEVICES: Final = {
     "hostdev": ("Has it no device of the host?", "detach it before, attach it again after"),
@@ -64,6 +73,27 @@ def check_kind(look: Look) -> Iterator[Finding]:
         + (f"{near[-1]} and start it anew" if near else "another machine type"),
         "G12.1-02",
     )
+
+
+def check_emulation(look: Look) -> Iterator[Finding]:
+    """Judge whether every write is seen that an emulated guest makes while it is copied.
+
+    QEMU before 9.0 clears its marks of written pages without telling the emulated processor, which
+    goes on writing without setting them until it changes its address space (QEMU's commit "physmem:
+    Fix migration dirty bitmap coherency with TCG memory access"). Under KVM there is no such thing.
+    """
+    question = "Is every write seen that it makes while it is copied?"
+    version, spec = look.source.hypervisor, look.spec
+    kind, how = look.document.type, "live" if spec.live and not spec.offline else "it stands still"
+    said = f"{kind}, QEMU {version}, {how}"
+    still = spec.offline or not spec.live or look.record.id is None
+    true = not version or int(version.partition(".")[0] or 0) >= _TRUE_SINCE
+    if kind != "qemu" or still or true:
+        yield Finding("emulation", question, "ok", said)
+    else:
+        cause = "emulated by QEMU before 9.0, a guest that mostly idles may lose writes and crash"
+        remedy = "live=False (it stands still meanwhile), KVM, or QEMU 9.0 on the source"
+        yield Finding("emulation", question, "warning", said, cause, remedy)
 
 
 def check_cpu(look: Look) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from labvirt.host.migrating.check_hosts import (
 from labvirt.host.migrating.check_machine import (
     check_cpu,
     check_devices,
+    check_emulation,
     check_firmware,
     check_kind,
     check_tpm,
@@ -54,6 +55,7 @@ CHECKS: Final[tuple[Callable[[Look], Iterable[Finding]], ...]] = (
     check_domain,
     check_names,
     check_kind,
+    check_emulation,
     check_cpu,
     check_vcpus,
     check_memory,
