@@ -45,7 +45,15 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     "guest",
 )
 #: The modules that hold checks; importing one registers them.
-HOMES: Final[tuple[str, ...]] = ("labvirt.doctor.check_connection",)
+HOMES: Final[tuple[str, ...]] = (
+    "labvirt.doctor.check_connection",
+    "labvirt.doctor.check_network",
+    "labvirt.doctor.check_network_dhcp",
+    "labvirt.doctor.check_network_path",
+    "labvirt.doctor.check_interface",
+    "labvirt.doctor.check_interface_path",
+    "labvirt.doctor.check_guest_net",
+)
 
 _checks: dict[str, Check] = {}
 _F = TypeVar("_F", bound="Callable[[Case], Any]")
