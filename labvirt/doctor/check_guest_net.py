@@ -185,8 +185,6 @@ def reachable(case: Case) -> Seen:
     }
     if ran:
         return ok(f"{target}: {told.get(said, said)}")
-    if "REACHABLE" in said or "DELAY" in said:
-        return ok(f"{target}: neither ping nor port 22 is answered, ARP is ({said})")
     if young := _young(case):
         return not_here(f"{target} does not answer yet: {young}")
     if "FAILED" not in said and "INCOMPLETE" not in said:

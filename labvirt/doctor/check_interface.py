@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+_MACVTAP = frozenset({"private", "vepa", "passthrough", "bridge"})
 _EMULATED = frozenset({"rtl8139", "e1000", "e1000e", "ne2k_pci", "pcnet", "i82551", "i82557b"})
 
 
@@ -44,10 +45,10 @@ def source(case: Case) -> Iterator[Seen]:
 
 
 def _place(nic: InterfaceXml) -> tuple[str, str]:
-    kind = nic.type or ""
-    if kind == "network":
-        return kind, nic.source_network or ""
-    return kind, nic.source or ""
+    # Of a domain that runs libvirt tells what it made of the network: <source network= bridge=>.
+    if nic.source_network:
+        return "network", nic.source_network
+    return nic.type or "", nic.source or ""
 
 
 def _judge(case: Case, nic: InterfaceXml, about: str) -> Seen:
@@ -84,8 +85,8 @@ def _on_network(case: Case, nic: InterfaceXml, name: str, about: str) -> Seen:
     if group:
         document = patient.network_document(network)
         groups = [one.get("name", "") for one in document.root.findall("portgroup")]
-        if group not in known:
-            shown = f"network {name} has port groups {', '.join(known) or 'none'}"
+        if group not in groups:
+            shown = f"network {name} has port groups {', '.join(groups) or 'none'}"
             said = f"there is no port group {group}: the domain cannot start"
             return fail(shown, said, f"virsh edit {case.domain.name}", about=about)
     return ok(f"network {name} is active, bridge {record.bridge or 'none'}", about=about)
@@ -245,16 +246,14 @@ def model(case: Case) -> Seen:
 def direct(case: Case) -> Seen:
     """Macvtap keeps the guest and its own host apart, which surprises."""
     nic = interface(case)
-    kind, name = nic.type, nic.source or ""
+    kind, name = nic.type or "", nic.source_dev or nic.source or ""
     mode = nic.source_mode or "vepa"
     if kind == "network":
-        network = network_named(case.patient, name)
-        forward = case.patient.network_record(network).forward if network is not None else ""
-        if forward not in {"private", "vepa", "passthrough"}:
-            return not_here("it is on a bridge")
-        mode = forward
-    elif kind != "direct":
-        return not_here(f"{kind}")
+        network = network_named(case.patient, nic.source_network or "")
+        record = case.patient.network_record(network) if network is not None else None
+        mode = record.forward if record is not None and not record.bridge else ""
+    if mode not in _MACVTAP or kind not in {"network", "direct"}:
+        return not_here("it is no macvtap")
     if mode == "private":
         return ok("private: guests and host are kept apart on purpose")
     if mode == "vepa":

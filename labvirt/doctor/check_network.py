@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
 from labvirt.doctor.netfacts import net_facts
-from labvirt.doctor.netviews import is_session, network_named, network_xml, plugs, users
+from labvirt.doctor.netviews import is_session, network_named, network_xml, own_bridge, plugs, users
 from labvirt.errors import LabvirtError
 from labvirt.model.network import MAKES_BRIDGE
 
@@ -146,7 +146,7 @@ def subnet(case: Case) -> Iterator[Seen]:
                 clashes.append(
                     (f"network {other.name} has {one}", mine.is_active and theirs.is_active)
                 )
-    bridges = {patient.network_record(one).bridge for one in patient.networks}
+    bridges = {own_bridge(patient, one) for one in patient.networks}
     try:
         routes = net_facts(patient).routes
     except LabvirtError as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _TAPS = frozenset({"tun", "macvtap", "vhost"})
+#: What people put into libvirt's bridges on purpose: containers, and libvirt's own placeholder.
+_HARMLESS = frozenset({"veth", "dummy"})
 _PERSIST = "so that it stays: a file in /etc/sysctl.d with that line"
 
 
@@ -79,7 +81,7 @@ def ports(case: Case) -> Seen:
     cards = [one for one in plugged if one.kind not in _TAPS and not one.name.endswith("-nic")]
     shown = ", ".join(f"{one.name} ({one.kind or 'card'})" for one in plugged) or "no ports"
     if own_bridge(patient, network):
-        foreign = [one.name for one in cards if one.kind in {"", "bond", "vlan"}]
+        foreign = [one.name for one in cards if one.kind not in _HARMLESS]
         if foreign:
             said = "a card of the host in libvirt's own bridge brings its DHCP to the real network"
             return fail(shown, said, f"ip link set {foreign[0]} nomaster")

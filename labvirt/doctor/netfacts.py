@@ -179,7 +179,9 @@ def read_facts(machine: Machine) -> NetFacts:
             for words in map(str.split, parts.get("guests", "").splitlines())
             if len(words) == 2
         },
-        resolvers=tuple(re.findall(r"^nameserver\s+(\S+)", parts.get("resolvers", ""), re.MULTILINE)),
+        resolvers=tuple(
+            re.findall(r"^nameserver\s+(\S+)", parts.get("resolvers", ""), re.MULTILINE)
+        ),
         forwarding=dict(_forwarding(parts.get("forwarding", ""))),
         bridge_nf=parts.get("bridge-nf", "").strip() == "1",
         tables=tables,
