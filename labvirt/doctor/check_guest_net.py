@@ -39,7 +39,7 @@ def _ranges(case: Case, network: Network) -> bool:
 
 
 @check("interface.lease", "Has {name} got an address by DHCP?", guide="G8.1-07")
-def lease(case: Case) -> Seen:
+def lease(case: Case) -> Seen:  # noqa: PLR0911 - one for each answer
     """Look for a lease of the card; when there is none, for the likely cause."""
     nic = interface(case)
     mac = (nic.mac or "").lower()
@@ -94,7 +94,7 @@ def _likely(case: Case, network: Network) -> tuple[str, str]:
 
 @check("guest.address", "Has the guest {name} an address?", guide="G8.1-07", limit_s=4,
        needs="monitor")  # fmt: skip
-def address(case: Case) -> Seen:
+def address(case: Case) -> Seen:  # noqa: PLR0911 - one for each answer
     """Ask leases and the host's neighbours, and then the guest agent when it is connected."""
     nics = list(case.document.interfaces)
     if not nics:

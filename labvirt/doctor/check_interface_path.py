@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from labvirt.doctor.case import Case, Patient
     from labvirt.doctor.filtering import Filters
+    from labvirt.doctor.netfacts import Link, NetFacts
 
 __all__: list[str] = []
 
@@ -70,31 +71,31 @@ def mtu(case: Case) -> Seen:
     shown = f"guest {told}, {name} {link.mtu}, {bridge_name} {bridge.mtu}"
     shown += "".join(f", {one.name} {one.mtu}" for one in cards)
     if asked and nic.mtu and asked != nic.mtu:
-        said = (
-            f"its network has {asked}, the interface {nic.mtu}: longer packets are lost on the way"
-        )
+        said = f"its network has {asked}, the interface {nic.mtu}: longer packets are lost"
         return fail(f"{shown}, network {asked}", said, _mend(case), fix=_plan(case, mtu=None))
+    if nic.mtu and nic.mtu < bridge.mtu:
+        said = f"others on {bridge_name} send up to {bridge.mtu} bytes, this guest takes {nic.mtu}"
+        return fail(shown, said, _mend(case), fix=_plan(case, mtu=None))
+    return _narrowest(shown, told, link, bridge, facts) or ok(shown)
+
+
+def _narrowest(shown: str, told: int, link: Link, bridge: Link, facts: NetFacts) -> Seen | None:
+    """Return what is narrower than what the guest was told; None when nothing is."""
     if link.mtu != told:
-        said = (
-            f"the guest sends up to {told} bytes, its tap takes {link.mtu}: longer packets are lost"
-        )
-        return fail(
-            shown, said, f"ip link set {name} mtu {told} (and {bridge_name}, when it followed)"
-        )
-    odd = next((one for one in cards if one.mtu < told), None)
+        said = f"the guest sends up to {told} bytes, its tap takes {link.mtu}: the rest is lost"
+        remedy = f"ip link set {link.name} mtu {told} (and {bridge.name}, when it followed)"
+        return fail(shown, said, remedy)
+    ports = facts.ports(bridge.name)
+    odd = next((one for one in ports if one.kind != "tun" and one.mtu < told), None)
     if odd is not None:
         said = f"{odd.name} carries {odd.mtu} bytes only: longer packets are lost without a word"
         return fail(shown, said, f"ip link set {odd.name} mtu {told}, or <mtu size='{odd.mtu}'/>")
-    if bridge.mtu < told:
-        low = [one.name for one in facts.ports(bridge_name) if one.mtu == bridge.mtu]
-        said = f"{', '.join(low) or bridge_name} lowers the MTU of the whole bridge"
-        return (warning if low else fail)(
-            shown, said, f"ip link set {low[0] if low else bridge_name} mtu {told}"
-        )
-    if nic.mtu and nic.mtu != bridge.mtu:
-        said = f"others on {bridge_name} send up to {bridge.mtu} bytes, this guest takes {nic.mtu}"
-        return fail(shown, said, _mend(case), fix=_plan(case, mtu=None))
-    return ok(shown)
+    if bridge.mtu >= told:
+        return None
+    low = [one.name for one in ports if one.mtu == bridge.mtu]
+    said = f"{', '.join(low) or bridge.name} lowers the MTU of the whole bridge"
+    remedy = f"ip link set {low[0] if low else bridge.name} mtu {told}"
+    return warning(shown, said, remedy) if low else fail(shown, said, remedy)
 
 
 def _mend(case: Case) -> str:

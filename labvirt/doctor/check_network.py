@@ -100,7 +100,7 @@ def autostart(case: Case) -> Seen:
         f"autostart off, used by {', '.join(named[:8])}",
         "after the next start of the host these guests find no network",
         f"virsh net-autostart {network.name}",
-        fix=lambda: network.set_autostart.plan(True),
+        fix=lambda: network.set_autostart.plan(on=True),
     )
 
 
@@ -136,27 +136,11 @@ def subnet(case: Case) -> Iterator[Seen]:
     if not own:
         yield not_here("it has no addresses of its own")
         return
-    clashes = []
-    for other in patient.networks:
-        if other.uuid == network.uuid:
-            continue
-        mine, theirs = patient.network_record(network), patient.network_record(other)
-        for one in _subnets(patient, other):
-            if any(one.version == each.version and one.overlaps(each) for each in own):
-                clashes.append(
-                    (f"network {other.name} has {one}", mine.is_active and theirs.is_active)
-                )
-    bridges = {own_bridge(patient, one) for one in patient.networks}
+    clashes = list(_networks_beside(case, own))
     try:
-        routes = net_facts(patient).routes
+        clashes += _routes_beside(patient, own)
     except LabvirtError as error:
         yield unknown(f"the routes of the machine: {error}", "ip route", about="routes")
-        routes = ()
-    for route, device in routes:
-        if device in bridges or not route.prefixlen or route.is_link_local:
-            continue
-        if any(route.version == each.version and route.overlaps(each) for each in own):
-            clashes.append((f"the machine reaches {route} over {device}", True))
     shown = ", ".join(map(str, own))
     if not clashes:
         yield ok(f"{shown} is nobody else's")
@@ -169,6 +153,30 @@ def subnet(case: Case) -> Iterator[Seen]:
     answer = fail if any(hard for _, hard in clashes) else warning
     said = "packets to these addresses take one way only, and the other side is not reached"
     yield answer(f"{shown}; {told}", said, remedy)
+
+
+def _networks_beside(case: Case, own: list[Any]) -> Iterator[tuple[str, bool]]:
+    """Yield other networks with these addresses, and whether both run."""
+    patient, network = case.patient, case.network
+    mine = patient.network_record(network)
+    for other in patient.networks:
+        for one in _subnets(patient, other) if other.uuid != network.uuid else ():
+            if any(one.version == each.version and one.overlaps(each) for each in own):
+                both = mine.is_active and patient.network_record(other).is_active
+                yield f"network {other.name} has {one}", both
+
+
+def _routes_beside(patient: Patient, own: list[Any]) -> Iterator[tuple[str, bool]]:
+    """Yield routes of the machine into these addresses, and whether they win over the network."""
+    bridges = {own_bridge(patient, one) for one in patient.networks}
+    for route, device in net_facts(patient).routes:
+        if device in bridges or not route.prefixlen or route.is_link_local:
+            continue
+        for each in own:
+            if route.version == each.version and route.overlaps(each):
+                # Of two routes the longer one wins: a wider one takes nothing from the guests.
+                wins = route.prefixlen >= each.prefixlen
+                yield f"the machine reaches {route} over {device}", wins
 
 
 def _subnets(patient: Patient, network: Network) -> list[Any]:

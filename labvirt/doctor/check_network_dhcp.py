@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+_ANY = frozenset({"0.0.0.0", "*"})  # noqa: S104 - compared only
 _RESTART = (
     "systemctl restart virtnetworkd (or libvirtd), which starts it anew; "
     "its own words: journalctl -t dnsmasq"
@@ -51,7 +52,7 @@ def free_addresses(case: Case) -> Iterator[Seen]:
             yield _room(network, ip, pairs, leased, kept, waiting)
 
 
-def _room(
+def _room(  # noqa: PLR0917 - all of one range
     network: Network,
     ip: NetworkIpXml,
     pairs: Sequence[tuple[str, str]],
@@ -212,10 +213,7 @@ def dhcp_once(case: Case) -> Seen:
         for one in facts.listeners
         if one.protocol == "udp"
         and one.port == 67
-        and (
-            one.device == record.bridge
-            or (not one.device and one.address in own | {"0.0.0.0", "*"})
-        )
+        and (one.device == record.bridge or (not one.device and one.address in own | _ANY))
     ]
     guests = sorted({one.domain for one in users(patient, network) if one.is_active})
     shown = ", ".join(f"udp {one.address}%{one.device or 'any device'}:67" for one in heard)
@@ -246,9 +244,7 @@ def dns(case: Case) -> Seen:
         for one in facts.listeners
         if one.port == 53 and (one.address in own or one.device == bridge)
     }
-    everywhere = [
-        one for one in facts.listeners if one.port == 53 and one.address in {"0.0.0.0", "*"}
-    ]
+    everywhere = [one for one in facts.listeners if one.port == 53 and one.address in _ANY]
     if not heard and everywhere:
         return fail(
             "port 53 is held for all addresses by another server",

@@ -25,7 +25,7 @@ _PERSIST = "so that it stays: a file in /etc/sysctl.d with that line"
 
 
 @check("network.bridge", "Is the bridge of {name} there and up?", guide="G8.1-05", needs="machine")
-def bridge(case: Case) -> Seen:
+def bridge(case: Case) -> Seen:  # noqa: PLR0911 - one for each answer
     """Look at the device, its addresses, and what is plugged into it."""
     patient, network = case.patient, case.network
     record = patient.network_record(network)

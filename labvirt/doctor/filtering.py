@@ -78,7 +78,7 @@ def _of_chain(chain: str) -> tuple[Match, ...]:
     return () if protocol in {"root", "mac"} else (("l2", False, (protocol,)),)
 
 
-def _collect(
+def _collect(  # noqa: PLR0917 - it walks through all of them
     name: str,
     filters: Filters,
     values: Mapping[str, Sequence[str]],

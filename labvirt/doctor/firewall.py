@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "Packet", "Rule", "Stop", "Table", "stopped_by", "tables_of"]
 
 _DEPTH: Final = 20
+#: What becomes of a packet at rules that decide.
+_DECIDE: Final = {"accept": "accept", "return": "", "drop": "drop"}
 _SAVED: Final = {"iptables": "ip", "ip6tables": "ip6", "ebtables": "bridge"}
 
 
@@ -100,26 +102,20 @@ def _walk(table: Table, chain: Chain, packet: Packet, depth: int) -> tuple[str, 
         fits = _fits(rule, packet)
         if fits is False:
             continue
-        target = rule.target
-        if target == "?":
-            unsure = True
-        elif target in {"accept", "return"}:
-            if fits:
-                return ("accept" if target == "accept" else ""), None, unsure
-            unsure = True
-        elif target == "drop":
-            if fits:
-                return "drop", Stop(f"{table.title} {chain.name}", rule.text, rule.remedy), unsure
-        elif target in table.chains:
-            verdict, stop, doubt = _walk(table, table.chains[target], packet, depth + 1)
+        if rule.target in table.chains:
+            verdict, stop, doubt = _walk(table, table.chains[rule.target], packet, depth + 1)
             unsure = unsure or doubt
             if verdict and fits:
                 return verdict, stop, unsure
-            # Its drop might come, or might not; its acceptance would save the packet.
-            unsure = unsure or verdict == "accept"
             if rule.final and fits:
                 break
-            unsure = unsure or rule.final
+            # Its drop might come, or might not; its acceptance would save the packet.
+            unsure = unsure or verdict == "accept" or rule.final
+        elif rule.target in _DECIDE and fits:
+            found = Stop(f"{table.title} {chain.name}", rule.text, rule.remedy)
+            return _DECIDE[rule.target], found if rule.target == "drop" else None, unsure
+        elif rule.target in {"accept", "return", "?"}:
+            unsure = True
     if chain.policy == "drop":
         text = f"policy DROP of {chain.name}"
         return "drop", Stop(f"{table.title} {chain.name}", text, chain.remedy), unsure

@@ -76,8 +76,8 @@ def _plugs(patient: Patient) -> tuple[Plug, ...]:
     for domain in patient.domains:
         try:
             active = patient.record(domain).state.is_active
-            for nic in patient.document(domain).interfaces:
-                found.append(Plug(domain.name, domain.uuid, active, nic))
+            nics = patient.document(domain).interfaces
+            found += [Plug(domain.name, domain.uuid, active, nic) for nic in nics]
         except LabvirtError:
             continue  # it went away meanwhile
     return tuple(found)
