@@ -28,6 +28,7 @@ exec timeout -s KILL 2 "$1" -accel kvm -machine pc -m 1 -display none -nodefault
   -no-reboot -drive file=/proc/self/fd/3,format=raw,if=ide \
   -device isa-debug-exit,iobase=0xf4,iosize=1 </dev/null
 """
+_LACKING: Final = "without that right guests run under TCG, several times slower"
 _ELSEWHERE: Final = "use a machine on which KVM runs; labvirt runs guests as type qemu (TCG) here"
 
 
@@ -122,15 +123,17 @@ def acceleration(case: Case) -> Seen:
     if facts.virt == "kvm":
         return ok("a boot sector ran under kvm when the host was opened")
     if facts.virt == "qemu" and facts.virt_why and not case.patient.deep:
-        works, why = False, facts.virt_why
-    else:
-        if not case.machine.exists("/dev/kvm"):
-            return _slow("/dev/kvm is not there", "this kernel has no KVM", _flags_hint(case))
-        works, why = boot_sector(case)
-    if works:
-        return ok(why)
-    if "Permission denied" in why or "may not open" in why or "no right" in why:
-        if facts.virt is None and not reading.is_session(case):
+        return _without(case, facts.virt_why)
+    if not case.machine.exists("/dev/kvm"):
+        return _slow("/dev/kvm is not there", "this kernel has no KVM", _flags_hint(case))
+    works, why = boot_sector(case)
+    return ok(why) if works else _without(case, why)
+
+
+def _without(case: Case, why: str) -> Seen:
+    """Say what keeps guests from running under KVM."""
+    if any(one in why for one in ("Permission denied", "may not open", "no right")):
+        if case.host.facts.virt is None and not reading.is_session(case):
             return unknown(f"this user cannot try it: {why}", "run labvirt doctor as root there")
         return _slow(why, "QEMU may not open /dev/kvm", "see host.kvm-device")
     if "timed out" in why or "did not end" in why:
@@ -176,13 +179,18 @@ def virt_flags(case: Case) -> Seen:
     seen = f"{flag} on {having} of {cpus} CPUs" if flag else f"neither vmx nor svm on {cpus} CPUs"
     log = reading.ran(case, "dmesg")
     off = [line for line in (log.out if log else "").splitlines() if "disabled by bios" in line]
+    advice = bios_advice(vendor_of(cpuinfo))
     if off:
         said = "the firmware (BIOS) has switched it off"
-        return fail(f"{seen}; {off[-1].strip()}", said, bios_advice(vendor_of(cpuinfo)))
+        return fail(f"{seen}; {off[-1].strip()}", said, advice)
     if flag and having < cpus:
-        return warning(seen, "not every CPU has it", bios_advice(vendor_of(cpuinfo)))
+        return warning(seen, "not every CPU has it", advice)
     if flag:
         return ok(f"{seen} ({'Intel VT' if flag == 'vmx' else 'AMD-V'})")
+    return _no_flags(case, seen, advice, is_guest=is_guest)
+
+
+def _no_flags(case: Case, seen: str, advice: str, *, is_guest: bool) -> Seen:
     if case.host.facts.virt == "kvm":
         return ok(f"{seen}, yet guests run under KVM")
     if is_guest:
@@ -192,9 +200,7 @@ def virt_flags(case: Case) -> Seen:
             "on its host: modprobe kvm_amd nested=1 (kvm_intel nested=1), and the CPU mode "
             "host-passthrough for this machine",
         )
-    return warning(
-        seen, "the CPU has none, or the firmware hides it", bios_advice(vendor_of(cpuinfo))
-    )
+    return warning(seen, "the CPU has none, or the firmware hides it", advice)
 
 
 @check("host.kvm-module", "Is KVM loaded into the kernel?", guide="G17.6-01", needs="machine")
@@ -221,39 +227,42 @@ def kvm_device(case: Case) -> Seen:
         return not_here("/dev/kvm is not there: see host.kvm-module")
     mode, uid, gid, owner, group = seen.out.split()
     shown = f"/dev/kvm {mode} {owner}:{group}"
-    cause = "without that right guests run under TCG, several times slower"
+    bits = int(mode, 8)
+    open_to_group = group == "kvm" and bits & 0o060 == 0o060
+    first = "" if open_to_group else "chgrp kvm /dev/kvm; chmod 0660 /dev/kvm; "
     if reading.is_session(case):
-        done = reading.ran(case, "sh", "-c", "test -r /dev/kvm && test -w /dev/kvm")
-        who = reading.ran(case, "id", "-un")
-        user = who.out.strip() if who else "USER"
-        if done:
-            return ok(f"{shown}; {user} may use it")
-        remedy = f"usermod -aG kvm {user}, then log in again"
-        if group != "kvm":
-            remedy = f"chgrp kvm /dev/kvm; chmod 0660 /dev/kvm; {remedy}"
-        return warning(
-            f"{shown}; {user} may not use it", f"{user} lacks the right: {cause}", remedy
-        )
-    user = reading.qemu_conf(case).get("user") or _usual_user(case)
-    who = reading.ran(case, "id", user.lstrip("+"))
-    if user in {"root", "+0", "0"} or (int(mode, 8) & 0o006) == 0o006:
+        return _session_device(case, shown, first)
+    user = reading.qemu_user(case)
+    if user in {"root", "+0", "0"} or bits & 0o006 == 0o006:
         return ok(f"{shown}; QEMU runs as {user}")
+    who = reading.ran(case, "id", user.lstrip("+"))
     if not who:
         return unknown(f"{shown}; user {user} of QEMU is not known")
-    groups = {part.partition("(")[0] for part in who.out.partition("groups=")[2].split(",")}
-    mine = who.out.partition("uid=")[2].partition("(")[0]
-    if (mine == uid and int(mode, 8) & 0o600 == 0o600) or (
-        gid in {one.strip() for one in groups} and int(mode, 8) & 0o060 == 0o060
-    ):
+    mine, groups = _identity(who.out)
+    if (mine == uid and bits & 0o600 == 0o600) or (gid in groups and bits & 0o060 == 0o060):
         return ok(f"{shown}; {who.out.strip()}")
-    remedy = f"usermod -aG kvm {user}; systemctl restart libvirtd"
-    if group != "kvm" or int(mode, 8) & 0o060 != 0o060:
-        remedy = f"chgrp kvm /dev/kvm; chmod 0660 /dev/kvm; {remedy}"
-    return warning(f"{shown}; {who.out.strip()}", f"QEMU runs as {user}: {cause}", remedy)
+    remedy = f"{first}usermod -aG kvm {user}; systemctl restart libvirtd"
+    return warning(f"{shown}; {who.out.strip()}", f"QEMU runs as {user}: {_LACKING}", remedy)
 
 
-def _usual_user(case: Case) -> str:
-    return {"debian": "libvirt-qemu", "redhat": "qemu"}.get(reading.family(case), "qemu")
+def _session_device(case: Case, shown: str, first: str) -> Seen:
+    """Judge the device for a session daemon, whose guests run as its user."""
+    may = reading.ran(case, "sh", "-c", "test -r /dev/kvm && test -w /dev/kvm")
+    who = reading.ran(case, "id", "-un")
+    user = who.out.strip() if who else "USER"
+    if may:
+        return ok(f"{shown}; {user} may use it")
+    remedy = f"{first}usermod -aG kvm {user}, then log in again (a lab: start it again)"
+    return warning(shown, f"{user} may not use it: {_LACKING}", remedy)
+
+
+def _identity(said: str) -> tuple[str, set[str]]:
+    """Return user and groups, by number, of a line of ``id``."""
+    groups = said.partition("groups=")[2].split(",")
+    return (
+        said.partition("uid=")[2].partition("(")[0].split()[0],
+        {one.partition("(")[0].strip() for one in groups},
+    )
 
 
 @check(

@@ -276,11 +276,12 @@ def _there(case: Case, folders: Sequence[str]) -> Iterator[str]:
 
 
 def _row(out: str) -> tuple[str, int, int] | None:
-    """Return device and place, size and free bytes of df's last line."""
+    """Return the device (of a file system in memory its place too), size and free bytes of df's last line."""
     words = (out.strip().splitlines() or [""])[-1].split()
     if len(words) < 6 or not words[1].isdigit() or not words[3].isdigit() or words[1] == "0":
         return None
-    return f"{words[0]} {words[5]}", int(words[1]), int(words[3])
+    key = words[0] if words[0].startswith("/") else f"{words[0]} {words[5]}"
+    return key, int(words[1]), int(words[3])
 
 
 def _judged(case: Case, folder: str, row: tuple[str, int, int]) -> Seen:

@@ -47,9 +47,13 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
 #: The modules that hold checks; importing one registers them.
 HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_connection",
+    "labvirt.doctor.check_certificates",
     "labvirt.doctor.check_clock",
+    "labvirt.doctor.check_host",
+    "labvirt.doctor.check_host_network",
     "labvirt.doctor.check_host_virt",
     "labvirt.doctor.check_limits",
+    "labvirt.doctor.check_secure",
 )
 
 _checks: dict[str, Check] = {}

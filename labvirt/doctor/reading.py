@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -18,23 +19,29 @@ __all__ = [
     "config_folder",
     "daemon_conf",
     "daemon_file",
+    "daemon_home",
+    "daemon_link",
     "daemon_open_files",
     "daemon_pid",
+    "daemon_program",
     "family",
     "has_systemd",
     "install",
     "is_lab",
     "is_qemu",
     "is_session",
+    "listening",
     "meminfo",
     "names",
     "per_family",
     "qemu_conf",
+    "qemu_user",
     "ran",
     "settings",
     "state_folder",
     "text",
     "units",
+    "user_here",
 ]
 
 _DAEMONS: Final = ("virtqemud", "libvirtd")
@@ -200,6 +207,12 @@ def qemu_conf(case: Case) -> dict[str, str]:
     return settings(text(case, f"{config_folder(case)}/qemu.conf"))
 
 
+def qemu_user(case: Case) -> str:
+    """Return as whom QEMU runs on a system host: by qemu.conf, else as the distribution does."""
+    usual = {"debian": "libvirt-qemu", "redhat": "qemu"}.get(family(case), "qemu")
+    return qemu_conf(case).get("user") or usual
+
+
 def daemon_conf(case: Case) -> dict[str, str]:
     """Return what the daemon's own file says; of a modular one virtproxyd's beside."""
     words = command_line(case)
@@ -233,3 +246,43 @@ def state_folder(case: Case) -> str:
     raw = daemon_file(case, "environ")
     env = dict(one.partition("=")[::2] for one in raw.split("\0")) if raw else dict(os.environ)
     return f"{env.get('XDG_CONFIG_HOME') or env.get('HOME', '') + '/.config'}/libvirt"
+
+
+def user_here() -> str:
+    """Return the name of the user of this process."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def listening(case: Case) -> list[str]:
+    """Return the lines of ``ss`` of what is listened on, TCP and UDP; programs as far as visible."""
+    found = ran(case, "ss", "-H", "-lntup")
+    return [line.strip() for line in found.out.splitlines()] if found else []
+
+
+def daemon_link(case: Case, name: str) -> str:
+    """Return where a link in the daemon's folder below /proc leads; empty when it stays closed."""
+    pid = daemon_pid(case)
+    if not pid:
+        return ""
+    if pid != case.machine.daemon_pid:
+        found = ran(case, "readlink", f"/proc/{pid}/{name}")
+        return found.out.strip() if found else ""
+    try:
+        return str(Path(f"/proc/{pid}/{name}").readlink())
+    except OSError:
+        return ""
+
+
+def daemon_program(case: Case) -> str:
+    """Return the program the daemon runs; ``(deleted)`` behind it when that was replaced."""
+    return daemon_link(case, "exe")
+
+
+def daemon_home(case: Case) -> str:
+    """Return the home of the daemon's user, as the daemon was told."""
+    raw = daemon_file(case, "environ")
+    env = dict(one.partition("=")[::2] for one in raw.split("\0")) if raw else dict(os.environ)
+    return env.get("HOME", "")
