@@ -6,7 +6,6 @@ import pytest
 
 from labvirt.errors import SpecError
 from labvirt.model.capacity import ratio_by_guests, swap_today, swap_wanted
-from labvirt.model.units import Size
 
 GIB = 1 << 30
 
