@@ -53,6 +53,13 @@ HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_interface",
     "labvirt.doctor.check_interface_path",
     "labvirt.doctor.check_guest_net",
+    "labvirt.doctor.check_certificates",
+    "labvirt.doctor.check_clock",
+    "labvirt.doctor.check_host",
+    "labvirt.doctor.check_host_network",
+    "labvirt.doctor.check_host_virt",
+    "labvirt.doctor.check_limits",
+    "labvirt.doctor.check_secure",
 )
 
 _checks: dict[str, Check] = {}
