@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from labvirt.doctor.addresses import age_s, leased, neighbour
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
 from labvirt.doctor.netfacts import net_facts
-from labvirt.doctor.netviews import bridge_of, interface, network_named, network_xml
+from labvirt.doctor.netviews import bridge_of, interface, network_named, network_xml, plugs
 from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:
@@ -65,6 +65,31 @@ def lease(case: Case) -> Seen:  # noqa: PLR0911 - one for each answer
     shown += f" after {age} s" if age is not None else ""
     cause, remedy = _likely(case, network)
     return warning(shown, cause, remedy)
+
+
+@check("interface.address", "Is the address of {name} its own?", guide="G8.1-07",
+       needs="machine")  # fmt: skip
+def own_address(case: Case) -> Seen:
+    """Compare the leases of its card with whom the host sees under these addresses."""
+    nic = interface(case)
+    mac = (nic.mac or "").lower()
+    mine = leased(case.patient, nic.source_network or "", mac)
+    if case.record.state.text != "running" or not mine:
+        return not_here("it has no lease")
+    others = {
+        (ip, other)
+        for other, ip, state in net_facts(case.patient).neighbours
+        if ip in mine and other != mac and state not in {"FAILED", "INCOMPLETE"}
+    }
+    if not others:
+        return ok(f"{', '.join(mine)} is nobody else's")
+    names = {(one.nic.mac or "").lower(): one.domain for one in plugs(case.patient)}
+    told = ", ".join(
+        f"{ip} is {other} ({names.get(other, 'no domain here')})" for ip, other in others
+    )
+    said = "somebody took this address by hand: packets for the one reach the other"
+    remedy = "give that one an address outside of the DHCP range, or a reservation"
+    return fail(f"leased to {mac}, but the host sees: {told}", said, remedy)
 
 
 def _likely(case: Case, network: Network) -> tuple[str, str]:

@@ -216,6 +216,8 @@ def dhcp_once(case: Case) -> Seen:
         and (one.device == record.bridge or (not one.device and one.address in own | _ANY))
     ]
     guests = sorted({one.domain for one in users(patient, network) if one.is_active})
+    if not facts.listeners:
+        return unknown("ss told nothing", "install iproute2 there")
     shown = ", ".join(f"udp {one.address}%{one.device or 'any device'}:67" for one in heard)
     if len(heard) < 2:
         return ok(shown or f"none on this machine; guests on it: {', '.join(guests) or 'none'}")

@@ -49,6 +49,7 @@ HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_connection",
     "labvirt.doctor.check_network",
     "labvirt.doctor.check_network_dhcp",
+    "labvirt.doctor.check_network_kind",
     "labvirt.doctor.check_network_path",
     "labvirt.doctor.check_interface",
     "labvirt.doctor.check_interface_path",
