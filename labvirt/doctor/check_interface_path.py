@@ -83,13 +83,14 @@ def _narrowest(shown: str, told: int, link: Link, bridge: Link, facts: NetFacts)
     """Return what is narrower than what the guest was told; None when nothing is."""
     if link.mtu != told:
         said = f"the guest sends up to {told} bytes, its tap takes {link.mtu}: the rest is lost"
-        remedy = f"ip link set {link.name} mtu {told} (and {bridge.name}, when it followed)"
+        remedy = f"ip link set {link.name} mtu {told}"
+        remedy += f" && ip link set {bridge.name} mtu {told}" if bridge.mtu < told else ""
         return fail(shown, said, remedy)
     ports = facts.ports(bridge.name)
     odd = next((one for one in ports if one.kind != "tun" and one.mtu < told), None)
     if odd is not None:
         said = f"{odd.name} carries {odd.mtu} bytes only: longer packets are lost without a word"
-        return fail(shown, said, f"ip link set {odd.name} mtu {told}, or <mtu size='{odd.mtu}'/>")
+        return fail(shown, said, f"ip link set {odd.name} mtu {told}; or <mtu size='{odd.mtu}'/>")
     if bridge.mtu >= told:
         return None
     low = [one.name for one in ports if one.mtu == bridge.mtu]

@@ -39,7 +39,7 @@ m nft; nft -j list ruleset
 m qdiscs; tc qdisc show
 m end
 """
-_LIMIT_S: Final = 4.0
+_LIMIT_S: Final = 2.8
 
 
 @dataclass(frozen=True, slots=True)
