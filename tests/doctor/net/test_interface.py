@@ -10,7 +10,7 @@ import labvirt as lv
 from labvirt.doctor import check_guest_net
 from labvirt.model import FilterUse, NwFilterSpec, NwRule
 from labvirt.model.xml.domain import DomainXml
-from tests.doctor.net.breaking import CARD, defined, look, off_domain
+from tests.doctor.net.breaking import CARD, defined, look, off_domain, virsh
 
 pytestmark = pytest.mark.lab
 
@@ -144,3 +144,32 @@ def test_addresses_that_no_card_may_have(ask):
         (found,) = ask("interface.mac", owner=owner, thing=document.element.find("devices/interface"),
                        facts={("document", "u", False): document, "plugs": (), "networks": []})  # fmt: skip
         assert (found.verdict, word in found.cause) == ("fail", True)
+
+
+def test_a_bridge_that_only_the_next_start_will_miss(system, guest):
+    before = guest.xml(inactive=True)
+    wrong = before.replace("type='network'>", "type='bridge'>", 1).replace(
+        "<source network='small'/>", "<source bridge='br404'/>"
+    )
+    virsh(system, "define", "/dev/stdin", text=wrong)
+    try:
+        bad = lv.doctor.examine(system, checks=("interface.*",)).failures
+        assert [one.id for one in bad] == [f"interface.source:{NIC}:next start"]
+        assert "no bridge br404" in bad[0].cause
+    finally:
+        virsh(system, "define", "/dev/stdin", text=before)
+    assert look(system, "interface.source", NIC).verdict == "ok"
+
+
+def test_a_network_that_stops_under_a_running_guest(system, net, guest, shell):
+    virsh(system, "net-destroy", "small")
+    report = lv.doctor.examine(system, checks=("network.*", "interface.*", "guest.address"))
+    assert {one.id for one in report.failures} == {
+        "network.active:small",
+        f"interface.source:{NIC}",
+    }
+    report.fix("network.active:small").apply()
+    after = lv.doctor.examine(system, checks=("network.*", "interface.*"))
+    assert [one.id for one in after.failures] == [f"interface.tap:{NIC}"]
+    shell(after.failures[0].remedy)
+    assert lv.doctor.examine(system, checks=("network.*", "interface.*")).failures == ()
