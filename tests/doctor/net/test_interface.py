@@ -104,7 +104,7 @@ def test_a_filter_that_stops_everything_or_only_a_wrong_address(system, guest):
         only.undefine(confirm=True)
 
 
-def test_a_guest_without_a_lease(system, mute, monkeypatch):
+def test_a_guest_without_a_lease(system, mute, shell, monkeypatch):
     found = [one for one in lv.doctor.examine(system, checks=("interface.lease", "guest.address"))
              if "mute" in one.id]  # fmt: skip
     assert {one.verdict for one in found} == {"n/a"}
@@ -116,6 +116,15 @@ def test_a_guest_without_a_lease(system, mute, monkeypatch):
     assert {one.verdict for one in found.values()} == {"warning"}
     assert "does not ask" in found["interface.lease"].cause
     assert "not connected" in found["guest.address"].evidence
+    name = next(one.id for one in found.values() if one.kind == "interface.lease").partition(":")[2]
+    shell("iptables -I INPUT 1 -i lvsmall -p udp --dport 67 -j DROP")
+    try:
+        assert "-i lvsmall" in look(system, "interface.lease", name).cause
+    finally:
+        shell("iptables -D INPUT -i lvsmall -p udp --dport 67 -j DROP")
+    shell("kill -9 $(cat /run/libvirt/network/small.pid)")
+    assert "DHCP server" in look(system, "interface.lease", name).cause
+    system.networks["small"].restart(confirm=True)
 
 
 def test_cards_and_addresses_of_a_definition(system, guest):

@@ -65,7 +65,24 @@ def test_a_stopped_network_is_noticed_by_itself_and_by_its_interfaces(system):
 def test_one_that_nobody_needs_may_rest(system):
     text = "<network><name>idle</name><bridge name='lvidle'/></network>"
     with defined(system, text, "network"):
-        assert look(system, "network.active", "idle").verdict == "warning"
+        found = look(system, "network.active", "idle")
+        assert (found.verdict, found.fix is not None) == ("warning", True)
+
+
+def test_one_that_cannot_start_says_why(system):
+    text = (
+        "<network><name>second</name><bridge name='lvsec'/>"
+        "<ip address='192.168.122.1' netmask='255.255.255.0'/></network>"
+    )
+    nic = "<interface type='network'><source network='second'/></interface>"
+    with defined(system, text, "network"), defined(system, off_domain("needs", nic)):
+        found = look(system, "network.active", "second")
+        assert (found.verdict, found.fix) == ("fail", None)
+        assert "cannot start as it is" in found.cause
+        assert "default" in found.cause
+        with lv.Host.open(system.uri, readonly=True) as reader:
+            found = look(reader, "network.active", "second")
+            assert (found.verdict, "stopped it" in found.cause) == ("fail", True)
 
 
 def test_an_interface_of_a_network_that_is_not_there(system):
