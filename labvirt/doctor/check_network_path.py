@@ -253,4 +253,6 @@ def firewall(case: Case) -> Iterator[Seen]:
         )
     elif not stopped:
         count = sum(len(chain.rules) for table in facts.tables for chain in table.chains.values())
-        yield ok(f"{count} rules; these pass: {', '.join(wells) or 'nothing is asked'}")
+        yield ok(
+            f"{count} rules; these pass: {', '.join(dict.fromkeys(wells)) or 'no IPv4 is served, so none was asked'}"
+        )

@@ -121,6 +121,21 @@ def test_a_definition_that_differs_from_what_runs_is_shown(system, net):
     assert look(system, "network.pending", "small").verdict == "ok"
 
 
+def test_ports_that_libvirt_adds_are_no_difference(system):
+    text = (
+        "<network><name>six</name><forward mode='nat'><nat ipv6='yes'/></forward>"
+        "<bridge name='lvsix'/><ip family='ipv6' address='fd00:66::1' prefix='64'/></network>"
+    )
+    with defined(system, text, "network") as name:
+        virsh(system, "net-start", name)
+        try:
+            assert look(system, "network.pending", name).verdict == "ok"
+            report = lv.doctor.examine(system, checks=("network.*",))
+            assert [str(one) for one in report.failures] == []
+        finally:
+            virsh(system, "net-destroy", name)
+
+
 def test_a_route_into_the_same_addresses_is_a_clash(system, net, shell):
     shell("ip route add 192.168.177.128/25 dev brfab")
     try:
