@@ -26,6 +26,7 @@ def test_a_healthy_system_host_raises_no_alarm(system, guest):
     assert report.seconds < 3
 
 
+@pytest.mark.slow(seconds=6)
 def test_a_healthy_session_host_raises_no_alarm(alpha):
     domain = alpha.plan(
         lv.DomainSpec(name="quiet", memory="128 MiB", source=lv.TinyGuest())
