@@ -1,0 +1,204 @@
+"""Checks of disks: whether the file is there, whether QEMU may open it, whether a medium is missing."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+from typing import TYPE_CHECKING, Any, Final
+
+from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.disks import (
+    DiskLook,
+    chain_of,
+    disk_of,
+    file_facts,
+    folder_of,
+    line,
+    present,
+    uses,
+)
+from labvirt.errors import LabvirtError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from labvirt.doctor.case import Case
+
+__all__ = ["moved_to"]
+
+_ALIKE: Final = 0.6
+
+
+def moved_to(case: Case, path: str) -> str:
+    """Return the file that is probably the one that was here; empty when none is.
+
+    It lies in the same folder, no domain has it as a disk, its name is alike.
+    """
+    folder, name = posixpath.split(path)
+    used = {posixpath.basename(one.path) for one in uses(case.patient) if one.path != path}
+    free = [one for one in case.machine.listdir(folder) if one not in used and one != name]
+    near = [one for one in free if one.startswith(name) or name.startswith(one)]
+    near = near or difflib.get_close_matches(name, free, n=2, cutoff=_ALIKE)
+    if len(near) != 1:
+        return ""
+    found = posixpath.join(folder, near[0])
+    facts = file_facts(case.patient, found)
+    return found if facts is not None and facts.size else ""
+
+
+def _missing(case: Case, look: DiskLook) -> tuple[str, str, Callable[[], Any] | None]:
+    """Return what is told of a file that is gone: evidence, remedy, fix."""
+    folder = folder_of(look.path)
+    if file_facts(case.patient, folder) is None:
+        evidence = f"{look.path}: the folder {folder} is not there either"
+        return evidence, f"mount what belongs to {folder}, or make it again; findmnt {folder}", None
+    evidence = f"{look.path}: no such file or directory"
+    found = moved_to(case, look.path)
+    if not found:
+        remedy = (
+            f"put the image back to {look.path} (from a backup), or name the right one: "
+            f"domain.update({look.target!r}, source=PATH)"
+        )
+        return evidence, remedy, None
+    host = case.host
+    return (
+        f"{evidence}; {found} lies there and no domain uses it",
+        line("mv", "-n", found, look.path),
+        lambda: host.move_image.plan(found, look.path),
+    )
+
+
+@check(
+    "disk.there", "Is the image of disk {name} there?", guide="G17.12-05", needs="machine"
+)
+def there(case: Case) -> Seen | None:
+    """Look for the file or device of a disk."""
+    look = disk_of(case)
+    if look.is_drive:
+        return None
+    if look.stopped_pool:
+        return not_here(f"its pool {look.stopped_pool} is stopped or gone: see storage.active")
+    if not look.path:
+        return not_here("on a server" if look.view.source_protocol else "it has no file")
+    facts = file_facts(case.patient, look.path)
+    if facts is not None:
+        return ok(f"{look.path}, {facts.size} bytes, inode {facts.inode}")
+    evidence, remedy, fix = _missing(case, look)
+    if look.running:
+        cause = (
+            "the image was moved or deleted under the running domain; it writes on into the file "
+            "without that name, and cannot start again"
+        )
+    else:
+        cause = "the image was moved, renamed or deleted: the domain cannot start"
+    return fail(evidence, cause, remedy, fix=fix)
+
+
+@check(
+    "disk.media", "Is the medium in drive {name} there?", guide="G4.4-01", needs="machine"
+)
+def media(case: Case) -> Seen | None:
+    """Look for the ISO or floppy image of a drive."""
+    look = disk_of(case)
+    if not look.is_drive:
+        return None
+    if look.stopped_pool:
+        return not_here(f"its pool {look.stopped_pool} is stopped or gone: see storage.active")
+    if not look.path:
+        return ok("no medium")
+    facts = file_facts(case.patient, look.path)
+    if facts is not None:
+        return ok(f"{look.path}, {facts.size} bytes")
+    domain, target = case.domain, look.target
+    remedy = f"virsh change-media {domain.name} {target} --eject --config"
+    evidence = f"{look.path}: no such file or directory"
+    if look.view.startup_policy in ("optional", "requisite"):
+        cause = "the medium is gone; the domain starts without it (startupPolicy)"
+        return warning(evidence, cause, remedy, fix=lambda: domain.eject.plan(target))
+    cause = "the medium is gone, and libvirt starts no domain with a medium that is missing"
+    return fail(evidence, cause, remedy, fix=lambda: domain.eject.plan(target))
+
+
+@check(
+    "disk.readable",
+    "May QEMU open the files of disk {name}?",
+    guide="G7.1-01",
+    needs="machine",
+)
+def readable(case: Case) -> Seen | Iterable[Seen] | None:
+    """Walk the path of each file of the chain as QEMU's user."""
+    look = present(case)
+    if isinstance(look, Seen):
+        return look if look.evidence != "no medium" else None
+    if case.machine.is_far:
+        return _far(case, look)
+    seen = list(_walks(case, look))
+    bad = [one for one in seen if one.verdict != "ok"]
+    if bad:
+        # One chain, one answer: the first file in the way.
+        return bad[0]
+    return ok("; ".join(one.evidence for one in seen))
+
+
+def _paths(case: Case, look: DiskLook) -> Iterator[tuple[str, bool]]:
+    """Yield the files that are there, and whether each is written."""
+    yield look.path, look.writes
+    try:
+        below = chain_of(case, look)[1:]
+    except NotFoundError:
+        return  # no qemu-img there
+    for layer in below:
+        if layer.facts is not None:
+            yield layer.path, False
+
+
+def _walks(case: Case, look: DiskLook) -> Iterator[Seen]:
+    for path, write in _paths(case, look):
+        access = case.host.explain_access(path, write=write)
+        if access.allowed:
+            yield ok(f"{access.user} may {'write' if write else 'read'} {path}")
+            continue
+        first = access.blocked_by[0]
+        others = "".join(f"; {one.path}: {one.why}" for one in access.blocked_by[1:])
+        what = "the image itself" if first.path == access.real_path else f"the {first.what} above"
+        cause = f"QEMU runs as {access.user}, and {what} is closed to it"
+        if look.running:
+            cause += "; the domain runs on with the file that it opened, and cannot start again"
+        plans = not any(not one.rights for one in access.blocked_by)
+        yield fail(
+            f"{first.path}: {first.why}{others}",
+            cause,
+            " && ".join(access.commands),
+            fix=access.plan if plans else None,
+        )
+
+
+def _far(case: Case, look: DiskLook) -> Seen:
+    """Ask the far machine; only root may try it as somebody else."""
+    user = _qemu_user(case)
+    folder = folder_of(look.path)
+    flag = "-w" if look.writes else "-r"
+    if not user:
+        return unknown("QEMU's user is not known", line("namei", "-l", look.path))
+    ran = case.machine.run("runuser", "-u", user, "--", "test", flag, look.path)
+    if ran:
+        return ok(f"runuser -u {user} -- test {flag} {look.path}")
+    if "may not be used by non-root" in ran.err or ran.err:
+        return unknown(ran.err.strip(), f"as root there: namei -l {look.path}")
+    if case.machine.run("runuser", "-u", user, "--", "test", "-x", folder):
+        said = f"{user} may search {folder}, but not open the file"
+        return ok(f"{said}; libvirt gives the file to QEMU at the start")
+    ways = case.machine.run("namei", "-l", look.path).out.strip()
+    cause = f"QEMU runs as {user}, and a folder above the image is closed to it"
+    return fail(ways or f"test -x {folder}: no", cause, line("setfacl", "-m", f"u:{user}:x", folder))
+
+
+def _qemu_user(case: Case) -> str:
+    """Return the user of QEMU on a far machine: what its account is called there."""
+    for name in ("libvirt-qemu", "qemu"):
+        try:
+            if case.machine.run("id", "-u", name):
+                return name
+        except LabvirtError:
+            return ""
+    return ""
