@@ -68,9 +68,7 @@ def _missing(case: Case, look: DiskLook) -> tuple[str, str, Callable[[], Any] | 
     )
 
 
-@check(
-    "disk.there", "Is the image of disk {name} there?", guide="G17.12-05", needs="machine"
-)
+@check("disk.there", "Is the image of disk {name} there?", guide="G17.12-05", needs="machine")
 def there(case: Case) -> Seen | None:
     """Look for the file or device of a disk."""
     look = disk_of(case)
@@ -94,9 +92,7 @@ def there(case: Case) -> Seen | None:
     return fail(evidence, cause, remedy, fix=fix)
 
 
-@check(
-    "disk.media", "Is the medium in drive {name} there?", guide="G4.4-01", needs="machine"
-)
+@check("disk.media", "Is the medium in drive {name} there?", guide="G4.4-01", needs="machine")
 def media(case: Case) -> Seen | None:
     """Look for the ISO or floppy image of a drive."""
     look = disk_of(case)
@@ -190,7 +186,9 @@ def _far(case: Case, look: DiskLook) -> Seen:
         return ok(f"{said}; libvirt gives the file to QEMU at the start")
     ways = case.machine.run("namei", "-l", look.path).out.strip()
     cause = f"QEMU runs as {user}, and a folder above the image is closed to it"
-    return fail(ways or f"test -x {folder}: no", cause, line("setfacl", "-m", f"u:{user}:x", folder))
+    return fail(
+        ways or f"test -x {folder}: no", cause, line("setfacl", "-m", f"u:{user}:x", folder)
+    )
 
 
 def _qemu_user(case: Case) -> str:

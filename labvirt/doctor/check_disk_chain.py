@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import posixpath
 from typing import TYPE_CHECKING, Any, Final
@@ -38,9 +39,7 @@ def _data(case: Case) -> DiskLook | Seen | None:
 # -- backing ------------------------------------------------------------------------------------
 
 
-@check(
-    "disk.backing", "Is what disk {name} stands on there?", guide="G17.3-08", needs="machine"
-)
+@check("disk.backing", "Is what disk {name} stands on there?", guide="G17.3-08", needs="machine")
 def backing(case: Case) -> Seen | None:
     """Follow the chain of images below a disk."""
     look = _data(case)
@@ -49,21 +48,29 @@ def backing(case: Case) -> Seen | None:
     layers = chain_of(case, look)
     if len(layers) == 1:
         return ok(f"{look.path} stands alone")
-    told = " -> ".join(one.path for one in layers)
-    for upper, lower in zip(layers, layers[1:], strict=False):
-        if lower.facts is None:
-            return _gone(case, look, upper, lower)
-        if lower.trouble.startswith("the chain runs"):
-            cause = "an image stands, in the end, on itself: nobody can open it"
-            remedy = f"qemu-img rebase -u -b RIGHT-BASE -F qcow2 {upper.path}"
-            return fail(told, cause, remedy)
-        if not lower.declared and lower.info.get("format", "raw") != "raw":
-            return _unnamed(case, look, upper, lower)
+    for upper, lower in itertools.pairwise(layers):
+        broken = _broken(case, look, upper, lower)
+        if broken is not None:
+            return broken
+    told = f"{len(layers)} files: {' -> '.join(one.path for one in layers)}"
     if len(layers) > _LONG:
         cause = "each read of old data goes through the whole chain"
         remedy = f"virsh blockpull {case.domain.name} {look.target} --wait"
-        return warning(f"{len(layers)} files: {told}", cause, remedy)
-    return ok(f"{len(layers)} files: {told}")
+        return warning(told, cause, remedy)
+    return ok(told)
+
+
+def _broken(case: Case, look: DiskLook, upper: Layer, lower: Layer) -> Seen | None:
+    """Return what is wrong between two images of a chain."""
+    if lower.facts is None:
+        return _gone(case, look, upper, lower)
+    if lower.trouble.startswith("the chain runs"):
+        cause = "an image stands, in the end, on itself: nobody can open it"
+        remedy = f"qemu-img rebase -u -b RIGHT-BASE -F qcow2 {upper.path}"
+        return fail(f"{upper.path} stands on {lower.path}", cause, remedy)
+    if not lower.declared and lower.info.get("format", "raw") != "raw":
+        return _unnamed(case, look, upper, lower)
+    return None
 
 
 def _gone(case: Case, look: DiskLook, upper: Layer, lower: Layer) -> Seen:
@@ -120,9 +127,7 @@ def _unnamed(case: Case, look: DiskLook, upper: Layer, lower: Layer) -> Seen:
 # -- format -------------------------------------------------------------------------------------
 
 
-@check(
-    "disk.format", "Is disk {name} what it is said to be?", guide="G17.3-08", needs="machine"
-)
+@check("disk.format", "Is disk {name} what it is said to be?", guide="G17.3-08", needs="machine")
 def declared_format(case: Case) -> Seen | None:
     """Compare the format that is declared with that of the bytes, for each file of the chain."""
     look = _data(case)
@@ -255,9 +260,7 @@ def _ancestors(records: Any) -> set[str]:
 # -- faults inside ------------------------------------------------------------------------------
 
 
-@check(
-    "disk.marked", "Has QEMU found disk {name} damaged?", guide="G17.3-08", needs="machine"
-)
+@check("disk.marked", "Has QEMU found disk {name} damaged?", guide="G17.3-08", needs="machine")
 def marked(case: Case) -> Seen | None:
     """Look for the mark that QEMU sets in a qcow2 image when it meets damage."""
     look = _data(case)
@@ -324,7 +327,7 @@ def _checked(case: Case, look: DiskLook, layer: Layer) -> Seen:
     if leaks:
         cause = "clusters are taken and belong to nothing: harmless, space is lost"
         remedy = line("qemu-img", "check", "-r", "leaks", layer.path)
-        fix: Callable[[], Any] = lambda: case.host.repair_image.plan(layer.path, format=form)  # noqa: E731
+        fix: Callable[[], Any] = lambda: case.host.repair_image.plan(layer.path, image_format=form)  # noqa: E731
         return warning(evidence, cause, remedy, fix=fix)
     return ok(evidence)
 
@@ -345,7 +348,7 @@ def _damaged(case: Case, look: DiskLook, layer: Layer, evidence: str, cause: str
     copy = line("cp", "--sparse=always", path, f"{path}.before-repair")
     remedy = f"{stop}{copy} && {line('qemu-img', 'check', '-r', 'all', '-f', form, path)}"
     host = case.host
-    fix = None if look.running else lambda: host.repair_image.plan(path, "all", format=form)
+    fix = None if look.running else lambda: host.repair_image.plan(path, "all", image_format=form)
     try:
         if fix is not None and not host.is_local:
             fix = None

@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from labvirt.doctor.checks import Seen, check, fail, ok, warning
-from labvirt.doctor.disks import chain_of, file_facts, line, present, uses
+from labvirt.doctor.case import Case
+from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
+from labvirt.doctor.disks import chain_of, file_facts, line, looks_of, present, uses
 from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:
-    from labvirt.doctor.case import Case, Patient
+    from labvirt.doctor.case import Patient
     from labvirt.doctor.disks import DiskLook, FileFacts, Use
 
 __all__: list[str] = []
@@ -78,8 +79,12 @@ def _holders(case: Case, path: str) -> list[tuple[int, str]]:
     return [(pid, _who(case, pid)) for pid in pids]
 
 
+def _command(case: Case, pid: int) -> str:
+    return (case.machine.read(f"/proc/{pid}/cmdline") or "").replace("\0", " ")
+
+
 def _who(case: Case, pid: int) -> str:
-    words = (case.machine.read(f"/proc/{pid}/cmdline") or "").split("\0")
+    words = _command(case, pid).split(" ")
     guest = _GUEST.search(" ".join(words))
     program = words[0].rpartition("/")[2] or "a process"
     if guest and program.startswith("qemu"):
@@ -87,9 +92,7 @@ def _who(case: Case, pid: int) -> str:
     return " ".join([program, *words[1:5]]).strip()
 
 
-@check(
-    "disk.lock", "Is the image of disk {name} free for it?", guide="G17.12-05", needs="machine"
-)
+@check("disk.lock", "Is the image of disk {name} free for it?", guide="G17.12-05", needs="machine")
 def lock(case: Case) -> Seen | None:
     """Look who holds QEMU's lock on the image, and whether a loop device is on it."""
     look = present(case)
@@ -121,10 +124,14 @@ def _held(case: Case, look: DiskLook, facts: FileFacts) -> Seen:
     if not exact and not holders:
         # Some file systems show another device number; then only a holder proves it.
         return ok(f"no lock on inode {facts.inode}")
+    if any(f"-uuid {case.domain.uuid}" in _command(case, pid) for pid, _ in holders):
+        return not_here(f"the same domain runs on another host: process {holders[0][0]}")
     words = (exact or held)[0].words
     names = "; ".join(f"process {pid} ({who})" for pid, who in holders)
     evidence = f"{look.path}: {names or 'somebody'} {words}"
-    cause = 'another process has the image open: the domain fails to start with "Failed to get lock"'
+    cause = (
+        'another process has the image open: the domain fails to start with "Failed to get lock"'
+    )
     remedy = _free(case, look, holders)
     return fail(evidence, cause, remedy)
 
@@ -171,9 +178,7 @@ def _loops(case: Case) -> dict[str, str]:
     return found
 
 
-@check(
-    "disk.shared", "Is disk {name} this domain's alone?", guide="G17.12-05", needs="machine"
-)
+@check("disk.shared", "Is disk {name} this domain's alone?", guide="G17.12-05", needs="machine")
 def shared(case: Case) -> Seen | None:
     """Look for other domains that have the same file, or one that stands on it."""
     look = present(case)
@@ -228,14 +233,11 @@ def _above(case: Case, facts: FileFacts) -> list[str]:
 
 def _bases(case: Case) -> dict[tuple[int, int, int], set[str]]:
     """Return which domains stand on which files."""
-    from labvirt.doctor.case import Case as Other
-    from labvirt.doctor.disks import looks_of
-
     found: dict[tuple[int, int, int], set[str]] = {}
     for domain in case.patient.domains:
         try:
             for element, look in looks_of(case.patient, domain):
-                other = Other(case.patient, domain.name, element, domain)
+                other = Case(case.patient, domain.name, element, domain)
                 if not look.path or look.is_drive or look.stopped_pool:
                     continue
                 for layer in chain_of(other, look)[1:]:

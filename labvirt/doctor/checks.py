@@ -45,7 +45,15 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     "guest",
 )
 #: The modules that hold checks; importing one registers them.
-HOMES: Final[tuple[str, ...]] = ("labvirt.doctor.check_connection",)
+HOMES: Final[tuple[str, ...]] = (
+    "labvirt.doctor.check_connection",
+    "labvirt.doctor.check_disk",
+    "labvirt.doctor.check_disk_chain",
+    "labvirt.doctor.check_disk_sharing",
+    "labvirt.doctor.check_disk_work",
+    "labvirt.doctor.check_storage",
+    "labvirt.doctor.check_storage_space",
+)
 
 _checks: dict[str, Check] = {}
 _F = TypeVar("_F", bound="Callable[[Case], Any]")

@@ -328,9 +328,7 @@ def _uses(patient: Patient) -> Iterator[Use]:
         for _, look in looks:
             if look.path:
                 shareable = bool(look.view.shareable)
-                yield Use(
-                    domain.name, look.target, look.path, look.running, look.writes, shareable
-                )
+                yield Use(domain.name, look.target, look.path, look.running, look.writes, shareable)
 
 
 def folder_of(path: str) -> str:

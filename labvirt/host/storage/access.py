@@ -212,13 +212,13 @@ def _judge_end(
     return [*steps, end]
 
 
-def _taken_over(
-    files: HostFiles, end: AccessStep, info: os.stat_result, wanted: int
-) -> AccessStep:
+def _taken_over(files: HostFiles, end: AccessStep, info: os.stat_result, wanted: int) -> AccessStep:
     """Judge a file that libvirt gives to QEMU's user: then the owner's bits count, as they are."""
     has = Acl.read(files.here(end.path), info).owner_rights
     if not wanted & ~has:
-        return replace(end, allowed=True, rights=0, why=f"{end.why}; libvirt gives it to QEMU at the start")
+        return replace(
+            end, allowed=True, rights=0, why=f"{end.why}; libvirt gives it to QEMU at the start"
+        )
     why = f"{end.why}; libvirt gives it to QEMU at the start, but its owner may not either"
     return replace(end, why=why, rights=has | wanted, to_owner=True)
 

@@ -13,7 +13,8 @@ from labvirt.host.files import files_of
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.storage.access import explain_access
 from labvirt.host.storage.access_actions import GrantAccess
-from labvirt.host.storage.mending import MoveImage, plan_move, plan_rebase, plan_repair
+from labvirt.host.storage.mending import plan_move, plan_rebase, plan_repair
+from labvirt.host.storage.mending_actions import MoveImage
 from labvirt.host.storage.pool_actions import POOL_ACTIONS
 from labvirt.host.storage.pool_sources import discover_sources
 from labvirt.host.storage.pool_types import pool_types
@@ -131,7 +132,7 @@ class StorageHost:
     # -- mending ----------------------------------------------------------------------------
 
     @verb
-    def move_image(self: Host, source: str, target: str) -> Plan[None]:  # type: ignore[misc]
+    def move_image(self: Host, source: str, target: str) -> Plan[None]:
         """Give an image of this machine another name in its file system; nothing is overwritten.
 
         Raises:
@@ -142,15 +143,15 @@ class StorageHost:
         return plan_move(self, source, target)
 
     @verb
-    def repair_image(  # type: ignore[misc]  # a part of Host only
-        self: Host, path: str, what: str = "leaks", *, format: str = "", confirm: bool = False
+    def repair_image(
+        self: Host, path: str, what: str = "leaks", *, image_format: str = "", confirm: bool = False
     ) -> Plan[Image]:
         """Mend an image of this machine that no running domain has open (``qemu-img check -r``).
 
         Args:
             path: the image, as the host sees it.
             what: ``leaks`` is harmless; ``all`` mends faults and may lose what they held.
-            format: its format; left out, qemu-img looks at its first bytes.
+            image_format: its format; left out, qemu-img looks at its first bytes.
             confirm: agree to ``all``.
 
         Raises:
@@ -158,10 +159,10 @@ class StorageHost:
             ConflictError: a domain has it open.
             UnsupportedError: the host is another machine, or the format cannot be checked.
         """
-        return plan_repair(self, path, what, format, confirm=confirm)
+        return plan_repair(self, path, what, image_format, confirm=confirm)
 
     @verb
-    def rename_base(  # type: ignore[misc]  # a part of Host only
+    def rename_base(
         self: Host, path: str, base: str, base_format: str, *, confirm: bool = False
     ) -> Plan[Image]:
         """Write name and format of the image below into an image; no data are changed.
