@@ -7,22 +7,15 @@ import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
-from labvirt.doctor.disks import (
-    DiskLook,
-    chain_of,
-    disk_of,
-    file_facts,
-    folder_of,
-    line,
-    present,
-    uses,
-)
+from labvirt.doctor.disk_files import file_facts, folder_of, line
+from labvirt.doctor.disks import DiskLook, chain_of, disk_of, present, stands_on, uses
 from labvirt.errors import LabvirtError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from labvirt.doctor.case import Case
+    from labvirt.host.storage.access import Access
 
 __all__ = ["moved_to"]
 
@@ -155,6 +148,9 @@ def _walks(case: Case, look: DiskLook) -> Iterator[Seen]:
             yield ok(f"{access.user} may {'write' if write else 'read'} {path}")
             continue
         first = access.blocked_by[0]
+        if write and (kept := _kept(case, path, access)):
+            yield ok(kept)
+            continue
         others = "".join(f"; {one.path}: {one.why}" for one in access.blocked_by[1:])
         what = "the image itself" if first.path == access.real_path else f"the {first.what} above"
         cause = f"QEMU runs as {access.user}, and {what} is closed to it"
@@ -167,6 +163,19 @@ def _walks(case: Case, look: DiskLook) -> Iterator[Seen]:
             " && ".join(access.commands),
             fix=access.plan if plans else None,
         )
+
+
+def _kept(case: Case, path: str, access: Access) -> str:
+    """Return why an image is read-only on purpose; empty when it is not."""
+    if [one.path for one in access.blocked_by] != [access.real_path]:
+        return ""
+    if not case.host.explain_access(path, write=False).allowed:
+        return ""
+    facts = file_facts(case.patient, path)
+    above = stands_on(case, facts) if facts is not None else []
+    if not above:
+        return ""
+    return f"{path} is kept read-only, because {', '.join(above)} stand on it"
 
 
 def _far(case: Case, look: DiskLook) -> Seen:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.check_disk import moved_to
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
-from labvirt.doctor.disks import Layer, chain_of, file_facts, line, present
+from labvirt.doctor.disk_files import file_facts, line
+from labvirt.doctor.disks import Layer, chain_of, present
 from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:

@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from labvirt.doctor.case import Case
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
-from labvirt.doctor.disks import chain_of, file_facts, line, looks_of, present, uses
+from labvirt.doctor.disk_files import file_facts, line
+from labvirt.doctor.disks import present, stands_on, uses
 from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:
-    from labvirt.doctor.case import Patient
-    from labvirt.doctor.disks import DiskLook, FileFacts, Use
+    from labvirt.doctor.case import Case, Patient
+    from labvirt.doctor.disk_files import FileFacts
+    from labvirt.doctor.disks import DiskLook, Use
 
 __all__: list[str] = []
 
@@ -192,16 +193,25 @@ def shared(case: Case) -> Seen | None:
     plain = [one for one in writers if not (one.shareable and look.view.shareable)]
     if plain:
         return _twice(look, plain)
-    above = _above(case, facts) if look.writes else []
-    if above and look.running:
-        cause = "it changes what the others stand on: their disks will be damaged"
-        remedy = f"virsh shutdown {mine}; and never start it while they stand on its image"
-        return fail(f"{look.path} lies below {', '.join(above)}", cause, remedy)
+    above = stands_on(case, facts) if look.writes else []
     if above:
-        return ok(f"{look.path} lies below {', '.join(above)}; its own domain is off")
+        return _below(look, mine, above)
     if others:
         return ok(f"shared on purpose with {', '.join(one.domain for one in others)}")
     return ok("no other domain of this host has it")
+
+
+def _below(look: DiskLook, mine: str, above: list[str]) -> Seen:
+    """Judge an image that others stand on."""
+    evidence = f"{look.path} lies below {', '.join(above)}"
+    if not look.running:
+        return ok(f"{evidence}; its own domain is off")
+    if all(one.startswith("volume ") for one in above):
+        cause = "it changes what that image stands on: nobody can use it any more"
+        return warning(evidence, cause, "delete the image above, when nobody needs it")
+    cause = "it changes what the others stand on: their disks will be damaged"
+    remedy = f"virsh shutdown {mine}; and never start it while they stand on its image"
+    return fail(evidence, cause, remedy)
 
 
 def _is(case: Case, use: Use, facts: FileFacts) -> bool:
@@ -223,26 +233,3 @@ def _twice(look: DiskLook, others: list[Use]) -> Seen:
     if look.running and running:
         return fail(evidence, "two running domains write one image: it will be damaged", remedy)
     return warning(evidence, "only one of them can run at a time", remedy)
-
-
-def _above(case: Case, facts: FileFacts) -> list[str]:
-    """Return the domains whose disks stand on a file."""
-    bases = case.patient.once("bases", lambda: _bases(case))
-    return sorted(bases.get(facts.key, set()) - {case.domain.name})
-
-
-def _bases(case: Case) -> dict[tuple[int, int, int], set[str]]:
-    """Return which domains stand on which files."""
-    found: dict[tuple[int, int, int], set[str]] = {}
-    for domain in case.patient.domains:
-        try:
-            for element, look in looks_of(case.patient, domain):
-                other = Case(case.patient, domain.name, element, domain)
-                if not look.path or look.is_drive or look.stopped_pool:
-                    continue
-                for layer in chain_of(other, look)[1:]:
-                    if layer.facts is not None:
-                        found.setdefault(layer.facts.key, set()).add(domain.name)
-        except LabvirtError:
-            continue
-    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
-from labvirt.doctor.disks import chain_of, disk_of, file_facts, folder_of, line, present, room_at
+from labvirt.doctor.disk_files import file_facts, folder_of, line, room_at
+from labvirt.doctor.disks import chain_of, disk_of, present
 from labvirt.doctor.reaching import DEFAULT_PORTS, reach
 from labvirt.errors import LabvirtError
 from labvirt.model.virtio import candidates

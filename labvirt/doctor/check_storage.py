@@ -6,7 +6,8 @@ import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
-from labvirt.doctor.disks import file_facts, line, uses
+from labvirt.doctor.disk_files import file_facts, line
+from labvirt.doctor.disks import uses
 from labvirt.doctor.reaching import DEFAULT_PORTS, reach
 from labvirt.model.pool_types import FILE_POOLS, POOL_TYPES
 from labvirt.model.xml.pool import PoolXml

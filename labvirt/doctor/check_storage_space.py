@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
-from labvirt.doctor.disks import file_facts, line, room_at
+from labvirt.doctor.disk_files import file_facts, line, room_at
+from labvirt.doctor.disks import volumes_in
 from labvirt.errors import LabvirtError
-from labvirt.host.storage.inventory import inventory
 from labvirt.model.pool_types import FILE_POOLS
 from labvirt.status.finding import amount
 
 if TYPE_CHECKING:
     from labvirt.doctor.case import Case
-    from labvirt.doctor.disks import Room
-    from labvirt.status import VolumeRecord
+    from labvirt.doctor.disk_files import Room
 
 __all__: list[str] = []
 
@@ -33,14 +32,6 @@ def _room(case: Case) -> Room | None:
     if file_facts(case.patient, record.path) is None:
         return None
     return room_at(case.patient, record.path)
-
-
-def _volumes(case: Case) -> list[VolumeRecord]:
-    record = case.patient.pool_record(case.pool)
-    return case.patient.once(
-        ("volumes", record.uuid),
-        lambda: list(inventory(case.host, record.uuid, record.name, record.type)),
-    )
 
 
 @check("storage.space", "Has pool {name} free space?", guide="G17.3-02")
@@ -62,7 +53,7 @@ def _judged(case: Case, room: Room | None, size: int, free: int) -> Seen:
     told = f"{amount(free)} free of {amount(size)} ({share:.1%})"
     if record.type == "logical" and not free:
         return ok(f"{told}: a volume group may be given out whole")
-    if room is not None and abs(int(record.available) - free) > max(size // 20, _MIB):
+    if room is not None and abs(int(record.available) - room.left) > max(size // 20, _MIB):
         told += f"; at its last refresh libvirt saw {amount(record.available)}"
     place = record.path or case.pool.name
     remedy = (
@@ -95,7 +86,7 @@ def overcommit(case: Case) -> Seen | None:
     record = case.patient.pool_record(case.pool)
     if not record.is_active:
         return not_here("the pool is stopped: see storage.active")
-    volumes = _volumes(case)
+    volumes = volumes_in(case.patient, case.pool)
     room = _room_or_none(case)
     free = room.free if room else int(record.available)
     size = room.size if room else int(record.capacity)

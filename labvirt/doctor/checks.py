@@ -49,6 +49,7 @@ HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_connection",
     "labvirt.doctor.check_disk",
     "labvirt.doctor.check_disk_chain",
+    "labvirt.doctor.check_disk_label",
     "labvirt.doctor.check_disk_sharing",
     "labvirt.doctor.check_disk_work",
     "labvirt.doctor.check_storage",

@@ -2,84 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import os
-import posixpath
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from labvirt.doctor.case import Case
 from labvirt.doctor.checks import Seen, not_here
-from labvirt.errors import LabvirtError, NotFoundError, UnsupportedError
-from labvirt.host.hostfiles import HostFiles
+from labvirt.doctor.disk_files import FileFacts, file_facts, image_info
+from labvirt.errors import LabvirtError, NotFoundError
+from labvirt.host.storage.inventory import inventory
 from labvirt.model.xml.backing import backing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labvirt.doctor.case import Case, Patient
+    from labvirt.doctor.case import Patient
     from labvirt.host.domain import Domain
+    from labvirt.host.storage.pool import Pool
     from labvirt.model.xml.devices import DiskXml
+    from labvirt.status import VolumeRecord
 
 __all__ = [
     "DiskLook",
-    "FileFacts",
     "Layer",
-    "Room",
     "Use",
     "chain_of",
     "disk_of",
-    "file_facts",
-    "image_info",
     "looks_of",
     "present",
-    "room_at",
+    "stands_on",
     "uses",
+    "volumes_in",
 ]
 
 _LONGEST: Final = 60
 _DRIVES: Final = ("cdrom", "floppy")
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """A file at the end of a path, links followed.
-
-    Attributes:
-        device: major and minor number of what holds it.
-        inode: its number there.
-        size: bytes.
-        taken: bytes that it takes.
-        mode: type and rights, as ``st_mode``.
-    """
-
-    device: tuple[int, int]
-    inode: int
-    size: int
-    taken: int
-    mode: int
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """What all names of the file have in common."""
-        return (*self.device, self.inode)
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The room of a file system.
-
-    Attributes:
-        size: bytes in all.
-        free: bytes that an ordinary user may still take.
-        nodes: files that it can hold; 0 when it has no such limit.
-        free_nodes: files that can still be made.
-    """
-
-    size: int
-    free: int
-    nodes: int
-    free_nodes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,85 +99,6 @@ class Use:
     running: bool
     writes: bool
     shareable: bool
-
-
-# -- files --------------------------------------------------------------------------------------
-
-
-def file_facts(patient: Patient, path: str) -> FileFacts | None:
-    """Return what is at the end of a path of the host; None when nothing is there.
-
-    Raises:
-        LabvirtError: it cannot be looked at from here.
-    """
-    return patient.once(("file", path), lambda: _file(patient, path))
-
-
-def _file(patient: Patient, path: str) -> FileFacts | None:
-    files = _files(patient)
-    if files is not None:
-        info = files.stat(path)
-        if info is None:
-            return None
-        device = (os.major(info.st_dev), os.minor(info.st_dev))
-        return FileFacts(device, info.st_ino, info.st_size, info.st_blocks * 512, info.st_mode)
-    ran = patient.machine.run("stat", "-L", "-c", "%D %i %s %b %f", path)
-    if not ran:
-        if "No such file" in ran.err or "Not a directory" in ran.err:
-            return None
-        raise UnsupportedError(f"look at {path}", libvirt_text=ran.err.strip())
-    raw, inode, size, blocks, mode = ran.out.split()
-    number = int(raw, 16)
-    device = (os.major(number), os.minor(number))
-    return FileFacts(device, int(inode), int(size), int(blocks) * 512, int(mode, 16))
-
-
-def _files(patient: Patient) -> HostFiles | None:
-    return patient.once("host files", lambda: HostFiles.of(patient.host))
-
-
-def room_at(patient: Patient, folder: str) -> Room:
-    """Return the room of the file system that holds a folder.
-
-    Raises:
-        LabvirtError: it cannot be looked at.
-    """
-    return patient.once(("room", folder), lambda: _room(patient, folder))
-
-
-def _room(patient: Patient, folder: str) -> Room:
-    files = _files(patient)
-    if files is not None:
-        try:
-            told = os.statvfs(files.here(files.resolve(folder)) or "/")
-        except OSError as error:
-            raise UnsupportedError(f"look at {folder}", libvirt_text=str(error)) from None
-        unit = told.f_frsize
-        return Room(told.f_blocks * unit, told.f_bavail * unit, told.f_files, told.f_favail)
-    ran = patient.machine.run("stat", "-f", "-c", "%S %b %a %c %d", folder)
-    if not ran:
-        raise UnsupportedError(f"look at {folder}", libvirt_text=ran.err.strip())
-    unit, blocks, free, nodes, free_nodes = map(int, ran.out.split())
-    return Room(blocks * unit, free * unit, nodes, free_nodes)
-
-
-def image_info(patient: Patient, path: str) -> dict[str, Any]:
-    """Return what ``qemu-img info`` says of one image, without a lock on it.
-
-    Raises:
-        UnsupportedError: it cannot be read; in qemu-img's words.
-        NotFoundError: qemu-img is not installed there.
-    """
-    return patient.once(("image", path), lambda: _info(patient, path))
-
-
-def _info(patient: Patient, path: str) -> dict[str, Any]:
-    ran = patient.machine.run("qemu-img", "info", "-U", "--output=json", path)
-    if not ran:
-        said = ran.err.strip().removeprefix("qemu-img: ")
-        raise UnsupportedError(f"read {path}", libvirt_text=said or f"exit code {ran.code}")
-    told: dict[str, Any] = json.loads(ran.out)
-    return told
 
 
 # -- disks --------------------------------------------------------------------------------------
@@ -331,11 +208,58 @@ def _uses(patient: Patient) -> Iterator[Use]:
                 yield Use(domain.name, look.target, look.path, look.running, look.writes, shareable)
 
 
-def folder_of(path: str) -> str:
-    """Return the folder of a file."""
-    return posixpath.dirname(path) or "/"
+def volumes_in(patient: Patient, pool: Pool) -> list[VolumeRecord]:
+    """Return the volumes of a pool that is active.
+
+    Raises:
+        LabvirtError: libvirt does not tell.
+    """
+    record = patient.pool_record(pool)
+    return patient.once(
+        ("volumes", record.uuid),
+        lambda: list(inventory(patient.host, record.uuid, record.name, record.type)),
+    )
 
 
-def line(*words: str) -> str:
-    """Return words as a shell line."""
-    return shlex.join(words)
+def stands_on(case: Case, facts: FileFacts) -> list[str]:
+    """Return what stands on a file: other domains, else volumes of the host's pools."""
+    bases = case.patient.once("bases", lambda: _bases(case.patient))
+    found = sorted(bases.get(facts.key, set()) - {case.domain.name})
+    domains = [one for one in found if not one.startswith("volume ")]
+    mine = {f"volume {one.path}" for one in uses(case.patient) if one.domain == case.domain.name}
+    return domains or [one for one in found if one not in mine]
+
+
+def _bases(patient: Patient) -> dict[tuple[int, int, int], set[str]]:
+    """Return which domains and volumes stand on which files."""
+    found: dict[tuple[int, int, int], set[str]] = {}
+    pools = patient.pools if patient.host.is_local else []
+    for read in (
+        *(lambda domain=domain: _below_domain(patient, domain) for domain in patient.domains),
+        *(lambda pool=pool: _below_volumes(patient, pool) for pool in pools),
+    ):
+        try:
+            for key, name in read():
+                found.setdefault(key, set()).add(name)
+        except LabvirtError:
+            continue  # gone meanwhile, or closed to this process
+    return found
+
+
+def _below_domain(patient: Patient, domain: Domain) -> Iterator[tuple[tuple[int, int, int], str]]:
+    for element, look in looks_of(patient, domain):
+        if not look.path or look.is_drive or look.stopped_pool:
+            continue
+        for layer in chain_of(Case(patient, domain.name, element, domain), look)[1:]:
+            if layer.facts is not None:
+                yield layer.facts.key, domain.name
+
+
+def _below_volumes(patient: Patient, pool: Pool) -> Iterator[tuple[tuple[int, int, int], str]]:
+    if not patient.pool_record(pool).is_active:
+        return
+    for volume in volumes_in(patient, pool):
+        below = volume.backing_path
+        facts = file_facts(patient, below) if below.startswith("/") else None
+        if facts is not None:
+            yield facts.key, f"volume {volume.path}"
