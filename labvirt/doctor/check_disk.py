@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
-from typing import TYPE_CHECKING, Any, Final
+import re
+import stat
+from typing import TYPE_CHECKING, Any
 
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
-from labvirt.doctor.disk_files import file_facts, folder_of, line
-from labvirt.doctor.disks import DiskLook, chain_of, disk_of, present, stands_on, uses
+from labvirt.doctor.disk_files import file_facts, folder_of, image_info, line
+from labvirt.doctor.disks import DiskLook, chain_of, disk_of, is_base, present, stands_on, uses
 from labvirt.errors import LabvirtError, NotFoundError
 
 if TYPE_CHECKING:
@@ -19,24 +20,32 @@ if TYPE_CHECKING:
 
 __all__ = ["moved_to"]
 
-_ALIKE: Final = 0.6
-
 
 def moved_to(case: Case, path: str) -> str:
-    """Return the file that is probably the one that was here; empty when none is.
+    """Return the file that is surely the one that was here; empty when none, or more than one, is.
 
-    It lies in the same folder, no domain has it as a disk, its name is alike.
+    It lies in the same folder, its name holds the old one, and nobody uses it.
     """
     folder, name = posixpath.split(path)
-    used = {posixpath.basename(one.path) for one in uses(case.patient) if one.path != path}
-    free = [one for one in case.machine.listdir(folder) if one not in used and one != name]
-    near = [one for one in free if one.startswith(name) or name.startswith(one)]
-    near = near or difflib.get_close_matches(name, free, n=2, cutoff=_ALIKE)
-    if len(near) != 1:
-        return ""
-    found = posixpath.join(folder, near[0])
-    facts = file_facts(case.patient, found)
-    return found if facts is not None and facts.size else ""
+    stem = re.escape(posixpath.splitext(name)[0])
+    alike = re.compile(rf"(?<![A-Za-z0-9]){stem}(?![A-Za-z0-9])")
+    names = [one for one in case.machine.listdir(folder) if alike.search(one) and one != name]
+    free = [one for one in names if _unused(case, posixpath.join(folder, one), path)]
+    whole = [one for one in free if name in one] or free
+    return posixpath.join(folder, whole[0]) if len(whole) == 1 else ""
+
+
+def _unused(case: Case, found: str, path: str) -> bool:
+    """Whether a file could be the image that was at a path: nobody uses it, nor is it above it."""
+    try:
+        facts = file_facts(case.patient, found)
+        if facts is None or not facts.size or not stat.S_ISREG(facts.mode):
+            return False
+        if is_base(case, facts) or any(one.path == found for one in uses(case.patient)):
+            return False
+        return str(image_info(case.patient, found).get("full-backing-filename", "")) != path
+    except LabvirtError:
+        return False
 
 
 def _missing(case: Case, look: DiskLook) -> tuple[str, str, Callable[[], Any] | None]:

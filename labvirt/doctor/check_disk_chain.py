@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import posixpath
@@ -65,7 +66,7 @@ def _broken(case: Case, look: DiskLook, upper: Layer, lower: Layer) -> Seen | No
     """Return what is wrong between two images of a chain."""
     if lower.facts is None:
         return _gone(case, look, upper, lower)
-    if lower.trouble.startswith("the chain runs"):
+    if lower.again:
         cause = "an image stands, in the end, on itself: nobody can open it"
         remedy = f"qemu-img rebase -u -b RIGHT-BASE -F qcow2 {upper.path}"
         return fail(f"{upper.path} stands on {lower.path}", cause, remedy)
@@ -118,10 +119,13 @@ def _elsewhere(case: Case, name: str) -> str:
 def _unnamed(case: Case, look: DiskLook, upper: Layer, lower: Layer) -> Seen:
     form = str(lower.info["format"])
     evidence = f"{upper.path} names {lower.path} without its format; it is {form}"
-    cause = f"libvirt opens no image below whose format is not named, unless it is raw: {_BEYOND}"
     remedy = line("qemu-img", "rebase", "-u", "-b", lower.path, "-F", form, upper.path)
     host = case.host
     fix = None if look.running else lambda: host.rename_base.plan(upper.path, lower.path, form)
+    if not lower.info.get("backing-filename"):
+        cause = "the format is guessed at each start; a guest could write another one into its disk"
+        return warning(evidence, cause, remedy, fix=fix)
+    cause = f"libvirt does not go on below an image whose format is not named: {_BEYOND}"
     return fail(evidence, cause, remedy, fix=fix)
 
 
@@ -136,10 +140,10 @@ def declared_format(case: Case) -> Seen | None:
         return look
     told = []
     for place, layer in enumerate(chain_of(case, look)):
-        if layer.facts is None:
+        if layer.facts is None or layer.again:
             break
         if layer.trouble:
-            return _unreadable(layer)
+            return _unreadable(case, layer)
         real = str(layer.info["format"])
         seen = _mismatch(case, look, layer, real, top=place == 0)
         if seen is not None:
@@ -148,10 +152,18 @@ def declared_format(case: Case) -> Seen | None:
     return ok("; ".join(told))
 
 
-def _unreadable(layer: Layer) -> Seen:
+def _closed(case: Case, layer: Layer, evidence: str) -> Seen:
+    """Answer of an image that the doctor itself may not read."""
+    with contextlib.suppress(LabvirtError):
+        if not case.host.explain_access(layer.path, write=False).allowed:
+            return not_here(f"{layer.path} is closed to QEMU too: see disk.readable")
+    return unknown(evidence, "run the doctor as root, or as the user who owns the image")
+
+
+def _unreadable(case: Case, layer: Layer) -> Seen:
     evidence = f"qemu-img info {layer.path}: {layer.trouble}"
     if any(word in layer.trouble for word in _CLOSED):
-        return unknown(evidence, "ask as root, or see disk.readable")
+        return _closed(case, layer, evidence)
     cause = "the head of the image is damaged, or of a kind that this QEMU does not know"
     return fail(evidence, cause, "restore it from a backup; the image is not to be started as raw")
 
@@ -201,7 +213,7 @@ def snapshots(case: Case) -> Iterable[Seen] | Seen | None:
     inside = {
         str(one["name"]) for layer in layers for one in layer.info.get("snapshots", ()) if one
     }
-    if any(layer.trouble for layer in layers):
+    if any(layer.trouble or layer.again for layer in layers):
         return not_here("the chain cannot be read whole: see disk.backing and disk.readable")
     bad = list(_lost(case, look, records, layers, inside))
     if bad:
@@ -290,7 +302,7 @@ def damaged(case: Case) -> Iterable[Seen] | Seen | None:
     look = _data(case)
     if look is None or isinstance(look, Seen):
         return look
-    layers = [one for one in chain_of(case, look) if one.facts is not None]
+    layers = [one for one in chain_of(case, look) if one.facts is not None and not one.again]
     if look.running and look.writes:
         layers = layers[1:]
     if not layers:
@@ -316,7 +328,7 @@ def _checked(case: Case, look: DiskLook, layer: Layer) -> Seen:
     if told is None:
         said = ran.err.strip().removeprefix("qemu-img: ")
         if any(word in said for word in _CLOSED):
-            return unknown(f"{line(*words)}: {said}", "ask as root")
+            return _closed(case, layer, f"{line(*words)}: {said}")
         cause = "the image cannot be opened at all: its head or its first tables are damaged"
         return _damaged(case, look, layer, f"{line(*words)}: {said}", cause)
     broken, leaks = int(told.get("corruptions", 0)), int(told.get("leaks", 0))

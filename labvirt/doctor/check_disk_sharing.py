@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
 from labvirt.doctor.disk_files import file_facts, line
 from labvirt.doctor.disks import present, stands_on, uses
+from labvirt.doctor.machine import Machine
 from labvirt.errors import LabvirtError
+from labvirt.host.hostfiles import HostFiles
 
 if TYPE_CHECKING:
     from labvirt.doctor.case import Case, Patient
@@ -74,19 +76,26 @@ def _parsed(text: str) -> list[_Lock]:
 
 def _holders(case: Case, path: str) -> list[tuple[int, str]]:
     """Return the processes that have a file open: number and what they are."""
+    found = _open_in(case.machine, path)
+    if not found and case.host.is_local:
+        # A lab's machine may run its commands as a user who sees less than this process.
+        files = HostFiles.of(case.host)
+        here = files.here(files.resolve(path)) if files is not None else path
+        found = _open_in(Machine("this machine"), here)
+    return found
+
+
+def _open_in(machine: Machine, path: str) -> list[tuple[int, str]]:
     script = 'find -L /proc/[0-9]*/fd -maxdepth 1 -samefile "$0" 2>/dev/null'
-    ran = case.machine.run("sh", "-c", script, path)
+    ran = machine.run("sh", "-c", script, path)
     pids = dict.fromkeys(int(one.split("/")[2]) for one in ran.out.split() if one.count("/") > 3)
-    return [(pid, _who(case, pid)) for pid in pids]
+    commands = {pid: (machine.read(f"/proc/{pid}/cmdline") or "") for pid in pids}
+    return [(pid, text.replace("\0", " ")) for pid, text in commands.items()]
 
 
-def _command(case: Case, pid: int) -> str:
-    return (case.machine.read(f"/proc/{pid}/cmdline") or "").replace("\0", " ")
-
-
-def _who(case: Case, pid: int) -> str:
-    words = _command(case, pid).split(" ")
-    guest = _GUEST.search(" ".join(words))
+def _who(command: str) -> str:
+    words = command.split(" ")
+    guest = _GUEST.search(command)
     program = words[0].rpartition("/")[2] or "a process"
     if guest and program.startswith("qemu"):
         return f"domain {guest.group(1)}"
@@ -125,10 +134,10 @@ def _held(case: Case, look: DiskLook, facts: FileFacts) -> Seen:
     if not exact and not holders:
         # Some file systems show another device number; then only a holder proves it.
         return ok(f"no lock on inode {facts.inode}")
-    if any(f"-uuid {case.domain.uuid}" in _command(case, pid) for pid, _ in holders):
+    if any(f"-uuid {case.domain.uuid}" in command for _, command in holders):
         return not_here(f"the same domain runs on another host: process {holders[0][0]}")
     words = (exact or held)[0].words
-    names = "; ".join(f"process {pid} ({who})" for pid, who in holders)
+    names = "; ".join(f"process {pid} ({_who(command)})" for pid, command in holders)
     evidence = f"{look.path}: {names or 'somebody'} {words}"
     cause = (
         'another process has the image open: the domain fails to start with "Failed to get lock"'
@@ -146,7 +155,8 @@ def _stops(lock: _Lock, asks: list[int]) -> bool:
 
 def _free(case: Case, look: DiskLook, holders: list[tuple[int, str]]) -> str:
     known = {one.name for one in case.patient.domains}
-    for pid, who in holders:
+    for pid, command in holders:
+        who = _who(command)
         name = who.removeprefix("domain ")
         if who.startswith("domain ") and name in known:
             return line("virsh", "shutdown", name)
@@ -170,7 +180,7 @@ def _loop(case: Case, facts: FileFacts) -> str:
 
 
 def _loops(case: Case) -> dict[str, str]:
-    ran = case.machine.run("sh", "-c", "grep -s . /sys/block/loop*/loop/backing_file")
+    ran = case.machine.run("sh", "-c", "grep -sH . /sys/block/loop*/loop/backing_file")
     found = {}
     for row in ran.out.splitlines():
         place, _, path = row.partition(":")

@@ -172,10 +172,6 @@ def cache(case: Case) -> Seen | None:
         )
         remedy = f"virsh edit {domain.name}: cache='none' of {target}"
         return warning(told, cause, remedy, fix=lambda: domain.update.plan(target, cache="none"))
-    if io == "native" and mode not in ("none", "directsync"):
-        cause = "io='native' works only without the host's cache: the domain cannot start so"
-        remedy = f"virsh edit {domain.name}: cache='none' of {target}"
-        return fail(told, cause, remedy, fix=lambda: domain.update.plan(target, cache="none"))
     if mode not in ("none", "directsync") and view.shareable:
         cause = "several domains share the disk, and each sees what the host has cached of it"
         remedy = f"virsh edit {domain.name}: cache='none' of {target}"

@@ -27,6 +27,7 @@ __all__ = [
     "Use",
     "chain_of",
     "disk_of",
+    "is_base",
     "looks_of",
     "present",
     "stands_on",
@@ -80,6 +81,7 @@ class Layer:
         facts: the file; None when it is not there.
         info: what ``qemu-img info`` says; empty when it could not be read.
         trouble: why it could not be read.
+        again: it is in the chain already: the chain runs in a circle.
     """
 
     path: str
@@ -87,6 +89,7 @@ class Layer:
     facts: FileFacts | None
     info: dict[str, Any]
     trouble: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ def _chain(patient: Patient, look: DiskLook) -> Iterator[Layer]:
     for depth in range(_LONGEST):
         facts = file_facts(patient, path)
         if facts is not None and facts.key in seen:
-            yield Layer(path, declared, facts, {}, "the chain runs in a circle")
+            yield Layer(path, declared, facts, {}, again=True)
             return
         layer = _layer(patient, path, declared, facts)
         yield layer
@@ -230,16 +233,22 @@ def stands_on(case: Case, facts: FileFacts) -> list[str]:
     return domains or [one for one in found if one not in mine]
 
 
+def is_base(case: Case, facts: FileFacts) -> bool:
+    """Whether a disk or volume stands on a file."""
+    return facts.key in case.patient.once("bases", lambda: _bases(case.patient))
+
+
 def _bases(patient: Patient) -> dict[tuple[int, int, int], set[str]]:
     """Return which domains and volumes stand on which files."""
     found: dict[tuple[int, int, int], set[str]] = {}
     pools = patient.pools if patient.host.is_local else []
-    for read in (
-        *(lambda domain=domain: _below_domain(patient, domain) for domain in patient.domains),
-        *(lambda pool=pool: _below_volumes(patient, pool) for pool in pools),
-    ):
+    readers = [
+        *(_below_domain(patient, domain) for domain in patient.domains),
+        *(_below_volumes(patient, pool) for pool in pools),
+    ]
+    for reader in readers:
         try:
-            for key, name in read():
+            for key, name in reader:
                 found.setdefault(key, set()).add(name)
         except LabvirtError:
             continue  # gone meanwhile, or closed to this process
