@@ -29,7 +29,8 @@ MIB = 1 << 20
 def folder(alpha):
     """A folder for a pool, which QEMU may search."""
     path = Path(alpha.pools["shared"].info().path).parent / "extra"
-    path.mkdir(mode=0o755)
+    path.mkdir()
+    path.chmod(0o777)
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -40,10 +41,12 @@ def pool(alpha, folder):
     pool = alpha.plan(PoolSpec(name="extra", kind="dir", path=str(folder))).apply()
     if not pool.info().is_active:
         pool.start()
-    for name in ("one", "two"):
-        pool.plan(VolumeSpec(name=name, size="1 MiB", format="qcow2")).apply()
-    yield pool
-    pool.undefine(stop=True)
+    try:
+        for name in ("one", "two"):
+            pool.plan(VolumeSpec(name=name, capacity="1 MiB", format="qcow2")).apply()
+        yield pool
+    finally:
+        pool.undefine(stop=True)
 
 
 @pytest.fixture
@@ -166,12 +169,14 @@ def small(alpha, folder):
     )
     if done.returncode:
         pytest.skip(f"cannot mount: {done.stderr.strip()}")
-    pool = alpha.plan(PoolSpec(name="extra", kind="dir", path=str(folder))).apply()
-    if not pool.info().is_active:
-        pool.start()
-    yield pool
-    pool.undefine(stop=True)
-    subprocess.run(["umount", folder], check=True)
+    try:
+        pool = alpha.plan(PoolSpec(name="extra", kind="dir", path=str(folder))).apply()
+        if not pool.info().is_active:
+            pool.start()
+        yield pool
+        pool.undefine(stop=True)
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def test_a_full_pool_and_one_that_is_nearly_full(alpha, small, folder):
@@ -190,9 +195,9 @@ def test_a_full_pool_and_one_that_is_nearly_full(alpha, small, folder):
 
 
 def test_more_is_promised_than_is_there(alpha, small):
-    small.plan(VolumeSpec(name="thin", size="10 MiB", format="qcow2")).apply()
+    small.plan(VolumeSpec(name="thin", capacity="10 MiB", format="qcow2")).apply()
     assert ill(alpha) == {}
-    small.plan(VolumeSpec(name="thick", size="12 MiB", format="qcow2")).apply()
+    small.plan(VolumeSpec(name="thick", capacity="12 MiB", format="qcow2")).apply()
     found = only(alpha, "storage.overcommit", "warning")
     assert "22 MiB promised on 16 MiB" in found.evidence
     assert "thick (12" in found.remedy
@@ -207,7 +212,7 @@ def test_a_file_system_without_inodes_is_full_too(ask):
         ("file", "/x"): FileFacts((1, 1), 5, 0, 0, 0o40755),
         ("room", "/x"): Room(10 * MIB, 9 * MIB, 9 * MIB, 1000, 0),
     }
-    thing = SimpleNamespace(uuid="u", name="p")
+    thing = SimpleNamespace(uuid="u", name="p", info=None)
     (seen,) = ask("storage.space", facts=facts, thing=thing)
     assert seen.verdict == "fail"
     assert "no free inodes of 1000" in seen.evidence
@@ -242,7 +247,7 @@ def test_devices_and_mounts_of_a_pool_that_are_gone(ask, machine, tmp_path):
         "<target><path>/mnt/p</path></target></pool>"
     )
     record = SimpleNamespace(is_active=True, type="fs", path="/mnt/p", state=PoolState.RUNNING)
-    thing = SimpleNamespace(uuid="u", name="p", xml=lambda: xml)
+    thing = SimpleNamespace(uuid="u", name="p", info=None, xml=lambda: xml)
     folder = FileFacts((1, 1), 5, 0, 0, 0o40755)
     facts = {("pool", "u"): record, ("file", "/dev/absent1"): None, ("file", "/mnt/p"): folder}
     (seen,) = ask("storage.source", machine(), facts=facts, thing=thing)
@@ -261,14 +266,15 @@ def test_a_guest_on_a_full_file_system_is_stopped_and_goes_on(alpha, small, fold
         name="user",
         memory="128 MiB",
         source=lv.TinyGuest(),
-        disks=(DiskSpec(size="64 MiB", pool="extra"),),
+        disks=(DiskSpec(size="12 MiB", pool="extra"),),
     )
+    (folder / "filler").write_bytes(bytes(10 * MIB))
     domain = alpha.plan(spec).apply()
     try:
         domain.wait_for("agent", timeout_s=90)
         before = ill(alpha, checks=("disk.*",))
         assert {kind: one.verdict for kind, one in before.items()} == {"disk.space": "warning"}
-        write = "dd if=/dev/urandom of=/dev/vda bs=1M count=20 conv=fsync"
+        write = "dd if=/dev/urandom of=/dev/vda bs=1M count=12 conv=fsync"
         domain.agent("guest-exec", path="/bin/sh", arg=["-c", write])
         until = time.monotonic() + 40
         while domain.reason != "I/O error" and time.monotonic() < until:
@@ -301,7 +307,7 @@ def disk(path="/srv/images/web1.qcow2", uuid="11"):
         f"<disk type='file' device='disk'><source file='{path}'/><target dev='vda' bus='virtio'/>"
         "</disk></devices></domain>"
     )
-    owner = SimpleNamespace(uuid=uuid, name="web1")
+    owner = SimpleNamespace(uuid=uuid, name="web1", info=None)
     facts = {
         ("record", uuid): SimpleNamespace(is_active=False),
         ("document", uuid, False): document,
@@ -388,7 +394,7 @@ def test_a_far_machine_is_asked_by_commands(machine):
 
     words = {
         "stat -L -c '%D %i %s %b %f' /srv/images/web1.qcow2": "fe00 77 4096 8 81a4\n",
-        "stat -f -c '%S %b %a %f %c %d' /srv/images": "4096 1000 500 600 100 50\n",
+        "stat -f -c '%S %b %a %f %c %d' /srv/images": "4096 9000 5000 6000 100 50\n",
         "qemu-img info": '{"format": "qcow2", "virtual-size": 1048576}',
         "id -u libvirt-qemu": "64055\n",
         "runuser -u libvirt-qemu -- test -w": (1, "", ""),
