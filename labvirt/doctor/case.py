@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labvirt.host.domain import Domain
     from labvirt.host.networks.network import Network
     from labvirt.host.storage.pool import Pool
+    from labvirt.model.xml.capabilities import Capabilities, DomainCapabilities
     from labvirt.status import DomainRecord, LeaseRecord, NetworkRecord, NodeRecord, PoolRecord
 
 __all__ = ["AGENT", "Case", "Patient"]
@@ -156,6 +157,28 @@ class Patient:
     def pool_record(self, pool: Pool) -> PoolRecord:
         """Return the record of a pool."""
         return self.once(("pool", pool.uuid), pool.info)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the host can run."""
+        return self.once("capabilities", self.host.capabilities)
+
+    def capabilities_for(self, document: DomainXml) -> DomainCapabilities:
+        """Return what domains of the kind of one can have.
+
+        Raises:
+            UnsupportedError: the host runs no such kind.
+        """
+        kind = {
+            "arch": document.arch,
+            "machine": document.machine,
+            "virt": document.type,
+            "emulator": document.emulator,
+        }
+        return self.once(
+            ("domain capabilities", *kind.values()),
+            lambda: examined.domain_capabilities(self.host, **kind),
+        )
 
     # -- what hangs -------------------------------------------------------------------------
 

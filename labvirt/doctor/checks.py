@@ -45,7 +45,18 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     "guest",
 )
 #: The modules that hold checks; importing one registers them.
-HOMES: Final[tuple[str, ...]] = ("labvirt.doctor.check_connection",)
+HOMES: Final[tuple[str, ...]] = (
+    "labvirt.doctor.check_connection",
+    "labvirt.doctor.check_domain",
+    "labvirt.doctor.check_domain_boot",
+    "labvirt.doctor.check_domain_devices",
+    "labvirt.doctor.check_domain_log",
+    "labvirt.doctor.check_domain_machine",
+    "labvirt.doctor.check_domain_size",
+    "labvirt.doctor.check_guest",
+    "labvirt.doctor.check_guest_boot",
+    "labvirt.doctor.check_migration",
+)
 
 _checks: dict[str, Check] = {}
 _F = TypeVar("_F", bound="Callable[[Case], Any]")

@@ -147,7 +147,6 @@ class _Entry:
     answer: list[Finding] | None = None
     left: bool = False
 
-    @property
     def counts(self) -> bool:
         """Whether somebody still waits for it; asked anew each time."""
         return not self.left
@@ -237,12 +236,12 @@ class _Run:
                     entry = waiting.get_nowait()
                 except Empty:
                     return
-                if not entry.counts:
+                if not entry.counts():
                     continue
                 entry.began = time.monotonic()
                 found = _look(entry.task)
                 with self._news:
-                    if not entry.counts:
+                    if not entry.counts():
                         return  # it was left behind, and another thread goes on
                     entry.answer = found
                     self._news.notify()

@@ -81,14 +81,21 @@ def parse_processes(text: str) -> dict[str, Process]:
     return {uuid.lower(): known[int(pid)] for pid, uuid in _UUID.findall(text) if int(pid) in known}
 
 
-def tail(machine: Machine, path: str, size: int = 65536) -> str | None:
-    """Return the end of a file of the machine; None when it is not there or may not be read."""
+def tail(machine: Machine, path: str, size: int = 65536, *, since: int = 0) -> str | None:
+    """Return the end of a file of the machine; None when it is not there or may not be read.
+
+    Args:
+        machine: whose file.
+        path: which.
+        size: at most so many bytes.
+        since: nothing before this byte, where the file can be seen from here.
+    """
     if machine.root is None:
         ran = machine.run("tail", "-c", str(size), path)
         return ran.out if ran else None
     try:
         with machine.path(path).open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            file.seek(max(since, os.fstat(file.fileno()).st_size - size))
             return file.read().decode(errors="replace")
     except OSError:
         return None

@@ -10,14 +10,23 @@ from labvirt.connection.domain_reading import saved_xml
 from labvirt.connection.node_cpu import baseline_cpu
 from labvirt.connection.stats_link import Line
 from labvirt.errors import LabvirtError, WaitTimeoutError
+from labvirt.host.migrating.check_network import DATA_PORTS, finding_of_way
+from labvirt.host.migrating.dialling import dial_ways
 from labvirt.host.migrating.looking import as_cpu
+from labvirt.host.migrating.preflight import examine
+from labvirt.host.migrating.storage_prep import Prepared
+from labvirt.model.migration import MigrationSpec
 from labvirt.model.xml.capabilities import DomainCapabilities
 from labvirt.model.xml.text import XmlDoc
+from labvirt.status.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from labvirt.host.handle import DomainHandle
     from labvirt.host.host import Host
+    from labvirt.host.migrating.preflight import Preflight
+    from labvirt.model.xml.domain import DomainXml
     from labvirt.status import ControlRecord, DomainRecord, JobRecord
 
 __all__ = [
@@ -27,8 +36,10 @@ __all__ = [
     "domains",
     "has_monitor",
     "job",
+    "preflight",
     "saved",
     "silent",
+    "ways",
 ]
 
 _QUICK_S: Final = 2.0
@@ -136,3 +147,36 @@ def common_cpu(hosts: Sequence[Host], virt: str) -> tuple[str, dict[str, str]]:
         return "", models
     common = baseline_cpu(hosts[0].connection, texts, virt=virt)
     return (XmlDoc.parse(common).root.findtext("model") or "").strip(), models
+
+
+def preflight(
+    domain: DomainHandle, document: DomainXml, destination: Host, *, deep: bool = False
+) -> Preflight:
+    """Look at both hosts as before a migration: offline when the domain is off.
+
+    Args:
+        domain: what would move.
+        document: its XML.
+        destination: where to.
+        deep: look at files, clocks and ports too.
+
+    Raises:
+        LabvirtError: the domain itself cannot be read.
+    """
+    spec = MigrationSpec() if domain.is_active else MigrationSpec(offline=True)
+    known = destination.facts.migrate_uri
+    data_uri = None if known is None else known.format(id=domain.uuid.replace("-", ""))
+    return examine(domain, document, destination, spec, Prepared(), data_uri=data_uri, deep=deep)
+
+
+def ways(source: Host, destination: Host) -> tuple[Finding, ...]:
+    """Dial the ports of a migration between two hosts, both ways, within a second."""
+    question = f"Does data get from {source.name} to {destination.name}?"
+    known = destination.facts.migrate_uri or ""
+    if known.startswith("unix:"):
+        return (Finding("way:data", question, "ok", "through a socket file on this machine"),)
+    found = dial_ways(source, destination, MigrationSpec(), known or None)
+    if found is None:
+        remedy = f"on {source.name}: nc -vz {destination.name} {DATA_PORTS[0]}"
+        return (Finding("way:data", question, "unknown", "not tried from there", "", remedy),)
+    return tuple(map(finding_of_way, found))
