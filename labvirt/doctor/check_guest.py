@@ -28,6 +28,14 @@ _NO_ROOM: Final = 0.99
 _PACKED: Final = frozenset({"iso9660", "squashfs", "udf", "erofs", "cramfs"})
 
 
+def _unasked(case: Case) -> Seen | None:
+    """Return the answer when nobody inside can be asked; None when the agent answers."""
+    if not any(one.target_name == AGENT for one in case.document.channels):
+        return not_here("there is no channel for an agent to ask; see domain.agent")
+    why = case.patient.agent(case.domain)
+    return unknown(f"nobody inside can be asked: {why}") if why else None
+
+
 def _ask(case: Case, command: str) -> Any:
     return case.domain.agent(command, timeout_s=_AGENT_S)
 
@@ -66,8 +74,8 @@ def _is_young(case: Case) -> bool:
 )
 def clock(case: Case) -> Seen:
     """Compare the guest's clock with that of the host's machine."""
-    if why := case.patient.agent(case.domain):
-        return unknown(f"nobody inside can be asked: {why}")
+    if not_asked := _unasked(case):
+        return not_asked
     machine = case.machine
     before = time.time()
     told = _ask(case, "guest-get-time") / 1e9
@@ -99,8 +107,8 @@ def clock(case: Case) -> Seen:
 )
 def space(case: Case) -> Iterator[Seen]:
     """Ask the agent for file systems, and how full they are."""
-    if why := case.patient.agent(case.domain):
-        yield unknown(f"nobody inside can be asked: {why}")
+    if not_asked := _unasked(case):
+        yield not_asked
         return
     try:
         found = _ask(case, "guest-get-fsinfo")
