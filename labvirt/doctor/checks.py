@@ -56,6 +56,13 @@ HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_guest",
     "labvirt.doctor.check_guest_boot",
     "labvirt.doctor.check_migration",
+    "labvirt.doctor.check_certificates",
+    "labvirt.doctor.check_clock",
+    "labvirt.doctor.check_host",
+    "labvirt.doctor.check_host_network",
+    "labvirt.doctor.check_host_virt",
+    "labvirt.doctor.check_limits",
+    "labvirt.doctor.check_secure",
 )
 
 _checks: dict[str, Check] = {}
