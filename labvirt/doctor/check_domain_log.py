@@ -17,6 +17,7 @@ __all__ = ["Folders", "complaints", "folders"]
 
 #: What a line of QEMU's log says, and what it means; the first that fits.
 _MEANINGS: Final[tuple[tuple[str, str], ...]] = (
+    (r"[Cc]ould not access KVM|failed to initialize kvm|/dev/kvm", "KVM cannot be used; see host.kvm-device"),
     (r"[Ff]ailed to get .*lock|Is another process using", "another process has the image open; see disk.lock"),
     (r"Permission denied", "QEMU's user may not open a file; see disk.readable"),
     (r"Cannot allocate memory|cannot set up guest memory", "the host has not that much memory free; see domain.memory"),
@@ -25,7 +26,6 @@ _MEANINGS: Final[tuple[tuple[str, str], ...]] = (
     (r"Image is corrupt|Marking image as corrupt", "a qcow2 image is damaged; see disk.damaged"),
     (r"Image is not in (\w+) format|Unknown driver", "an image has another format than declared; see disk.format"),
     (r"Address already in use", "another process listens on the port; let libvirt choose: autoport='yes'"),
-    (r"[Cc]ould not access KVM|failed to initialize kvm|/dev/kvm", "KVM cannot be used; see host.kvm-device"),
     (r"KVM: entry failed|KVM internal error", "the guest met an error of KVM: often nested virtualisation or firmware"),
     (r"unsupported machine type|Use -machine help", "QEMU does not know the machine type; see domain.machine"),
     (r"host doesn't support requested feature", "the processor lacks a feature that was asked for; see domain.cpu"),

@@ -128,7 +128,7 @@ def _model(case: Case, document: DomainXml, known: CpuMode) -> tuple[Verdict, st
     seen = f"model {model}; usable are {', '.join(known.usable_models[:6])} ..."
     if model not in known.models:
         return "fail", seen, "libvirt does not know the model"
-    if document.cpu_fallback == "allow" or document.cpu_check == "none":
+    if document.cpu_check == "none":
         return "warning", seen, "the host lacks features of the model: the guest will miss them"
     cause = "the host's processor lacks features of the model: the domain cannot start"
     return "fail", seen, cause
