@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor import reading
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
 from labvirt.errors import SpecError
 from labvirt.hostprep.certificates import read_certificate
+from labvirt.hostprep.pki import Authority
 from labvirt.hostprep.pki_places import PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from labvirt.doctor.case import Case
     from labvirt.hostprep.certificates import Certificate
@@ -73,7 +74,7 @@ def tls_expiry(case: Case) -> Iterator[Seen]:
                 error.what, "it is no certificate", f"certtool -i --infile {path}", about=path
             )
             continue
-        seen = _judged(path, found)
+        seen = _judged(path, found, _renewal(case, path))
         if seen.verdict == "ok":
             good.append(found)
         else:
@@ -85,7 +86,22 @@ def tls_expiry(case: Case) -> Iterator[Seen]:
         yield not_here("there are none: nothing is reached by TLS")
 
 
-def _judged(path: str, found: Certificate) -> Seen:
+def _renewal(case: Case, path: str) -> Callable[[], Any] | None:
+    """Return what makes the plan that signs it anew; None where its authority is not beside it."""
+    if case.machine.is_far:
+        return None
+    seen = case.machine.path(path).resolve()
+    authority = Authority(seen.parent.parent)
+    try:
+        bundle = next((one for one in authority.bundles if one.cert.resolve() == seen), None)
+    except OSError:
+        return None
+    if bundle is None:
+        return None
+    return lambda: authority.renew.plan(bundle)
+
+
+def _judged(path: str, found: Certificate, renewal: Callable[[], Any] | None) -> Seen:
     role = "ca" if "ca" in found.uses else (found.uses or ("server",))[0]
     problems = found.problems(role, warn_days=_SOON_DAYS)  # type: ignore[arg-type]  # one of its own uses
     told = f"{path}: {found.subject}, {found.begins:%Y-%m-%d} to {found.ends:%Y-%m-%d %H:%M} UTC"
@@ -103,5 +119,5 @@ def _judged(path: str, found: Certificate) -> Seen:
         cause = (
             f"it ended {-found.days_left:.0f} days ago: whoever checks it refuses the connection"
         )
-        return fail(told, cause, remedy, about=path)
-    return warning(told, f"it {whys[0]}", remedy, about=path)
+        return fail(told, cause, remedy, fix=renewal, about=path)
+    return warning(told, f"it {whys[0]}", remedy, fix=renewal, about=path)

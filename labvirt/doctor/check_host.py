@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labvirt.doctor import daemon_log, reading
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.status.finding import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,22 +166,22 @@ def load(case: Case) -> Seen:
     if not found or not average:
         return unknown("neither ps nor /proc/loadavg can be read")
     cpus = max(1, (reading.text(case, "/proc/cpuinfo") or "").count("processor\t:"))
-    guests, others, most = [0.0, 0], [0.0, 0], (0.0, "")
+    cpu, memory, most = {True: 0.0, False: 0.0}, {True: 0, False: 0}, (0.0, "")
     for line in found.out.splitlines():
         words = line.split(None, 2)
         if len(words) < 3:
             continue
-        part = guests if words[2].startswith(("qemu", "kvm")) else others
-        part[0] += float(words[0])
-        part[1] += int(words[1])
-        if part is others:
+        guest = words[2].startswith(("qemu", "kvm"))
+        cpu[guest] += float(words[0])
+        memory[guest] += int(words[1]) * 1024
+        if not guest:
             most = max(most, (float(words[0]), words[2]))
-    share = others[0] / cpus
+    share = cpu[False] / cpus
     seen = (
-        f"load {average[0]} on {cpus} CPUs; QEMU {guests[0] / cpus:.0f} % and {guests[1] >> 10} MiB, "
-        f"others {share:.0f} % and {others[1] >> 10} MiB, most {most[1]}"
+        f"load {average[0]} on {cpus} CPUs; QEMU {cpu[True] / cpus:.0f} % and {amount(memory[True])}, "
+        f"others {share:.0f} % and {amount(memory[False])}, most {most[1]}"
     )
-    if share > _FOREIGN and guests[0] and not reading.is_lab(case):
+    if share > _FOREIGN and cpu[True] and not reading.is_lab(case):
         cause = "programs beside the guests take most of the host"
         return warning(seen, cause, "ps -eo pid,pcpu,rss,comm --sort -pcpu | head; move them away")
     return ok(seen)

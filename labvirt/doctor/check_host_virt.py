@@ -230,8 +230,8 @@ def kvm_device(case: Case) -> Seen:
     bits = int(mode, 8)
     open_to_group = group == "kvm" and bits & 0o060 == 0o060
     first = "" if open_to_group else "chgrp kvm /dev/kvm; chmod 0660 /dev/kvm; "
-    if reading.is_session(case):
-        return _session_device(case, shown, first)
+    if reading.is_session(case) or reading.is_lab(case):
+        return _own_device(case, shown, first)
     user = reading.qemu_user(case)
     if user in {"root", "+0", "0"} or bits & 0o006 == 0o006:
         return ok(f"{shown}; QEMU runs as {user}")
@@ -245,11 +245,13 @@ def kvm_device(case: Case) -> Seen:
     return warning(f"{shown}; {who.out.strip()}", f"QEMU runs as {user}: {_LACKING}", remedy)
 
 
-def _session_device(case: Case, shown: str, first: str) -> Seen:
-    """Judge the device for a session daemon, whose guests run as its user."""
+def _own_device(case: Case, shown: str, first: str) -> Seen:
+    """Judge the device for a daemon whose guests run as its own user: a session, a lab."""
     may = reading.ran(case, "sh", "-c", "test -r /dev/kvm && test -w /dev/kvm")
     who = reading.ran(case, "id", "-un")
     user = who.out.strip() if who else "USER"
+    if user == "root":  # perhaps only in the lab's own user namespace
+        user = reading.user_here()
     if may:
         return ok(f"{shown}; {user} may use it")
     remedy = f"{first}usermod -aG kvm {user}, then log in again (a lab: start it again)"

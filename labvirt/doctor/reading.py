@@ -219,7 +219,8 @@ def daemon_conf(case: Case) -> dict[str, str]:
     for flag in ("-f", "--config"):
         if flag in words[:-1]:
             return settings(text(case, words[words.index(flag) + 1]))
-    folder, found = config_folder(case), {}
+    folder = config_folder(case)
+    found: dict[str, str] = {}
     modular = any(word.endswith("virtqemud") for word in words[:1])
     for name in ("virtproxyd", "virtqemud") if modular else ("libvirtd",):
         found |= settings(text(case, f"{folder}/{name}.conf"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,19 @@ from labvirt.doctor.case import Case, Patient
 from labvirt.doctor.checks import Seen, all_checks
 from labvirt.doctor.machine import Machine
 from labvirt.errors import LabError, NotFoundError
+from labvirt.host import HostFacts
+from labvirt.model.units import Size
+from labvirt.model.uri import Uri
+from labvirt.model.xml.capabilities import Capabilities, GuestCapability
+from labvirt.status import (
+    DomainRecord,
+    DomainState,
+    NetworkRecord,
+    NodeRecord,
+    PoolRecord,
+    VersionRecord,
+)
+from labvirt.status.pool import PoolState
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +121,94 @@ def _builtin(root, commands, words):
     raise NotFoundError(f"run {words[0]} on fake", hint=f"install {words[0]}")
 
 
+def domain_of(name, *, memory="1 GiB", maximum=None, vcpus=1, on=True, autostart=False, inside=""):
+    """A domain of a stand-in; ``inside`` is XML of its document."""
+    record = DomainRecord(
+        uuid=f"uuid-{name}",
+        name=name,
+        id=7 if on else None,
+        state=DomainState.RUNNING if on else DomainState.SHUTOFF,
+        reason="",
+        persistent=True,
+        autostart=autostart,
+        has_managed_save=False,
+        os_type="hvm",
+        max_memory=Size.parse(maximum or memory),
+        memory=Size.parse(memory),
+        vcpus=vcpus,
+        cpu_time_ns=0,
+        title="",
+        tags=(),
+        read_at=datetime.now(UTC),
+    )
+    xml = f"<domain type='qemu'><name>{name}</name>{inside}</domain>"
+    return SimpleNamespace(
+        name=name, uuid=record.uuid, info=lambda: record, xml=lambda inactive=False: xml
+    )
+
+
+def network_of(name, forward="nat", *, on=True):
+    """A network of a stand-in."""
+    record = NetworkRecord(
+        f"uuid-{name}", name, on, True, True, "virbr0", forward, datetime.now(UTC)
+    )
+    return SimpleNamespace(name=name, uuid=record.uuid, info=lambda: record)
+
+
+def pool_of(name, path, kind="dir"):
+    """A pool of a stand-in."""
+    size = Size.parse("10 GiB")
+    record = PoolRecord(
+        f"uuid-{name}", name, kind, PoolState.RUNNING, True, True, size, Size(0), size, path,
+        datetime.now(UTC),
+    )  # fmt: skip
+    return SimpleNamespace(name=name, uuid=record.uuid, info=lambda: record)
+
+
+def host_of(
+    uri="qemu:///system",
+    *,
+    domains=(),
+    networks=(),
+    pools=(),
+    memory="24 GiB",
+    cpus=2,
+    threads=1,
+    daemon="9.0.0",
+    models=("apparmor", "dac"),
+    emulator="/usr/bin/qemu-system-x86_64",
+    readonly=False,
+    **facts,
+):
+    """A stand-in for a host: what checks ask of it, without a daemon."""
+    guests = (GuestCapability("hvm", "x86_64", 64, emulator, ("qemu", "kvm"), ("pc",)),)
+    seen = Capabilities(
+        "", "x86_64", "", "", 1, 1, cpus // threads, threads, (), tuple(models), (),
+        guests if emulator else (),
+    )  # fmt: skip
+    node = NodeRecord("x86_64", Size.parse(memory), cpus, 0, 1, 1, max(1, cpus // threads), threads)
+    return SimpleNamespace(
+        name="fake",
+        state="connected",
+        readonly=readonly,
+        is_local=True,
+        facts=HostFacts(**facts),
+        connection=SimpleNamespace(uri=Uri.parse(uri)),
+        domains=list(domains),
+        networks=list(networks),
+        pools=list(pools),
+        info=lambda: node,
+        version=lambda: VersionRecord("9.0.0", "9.0.0", daemon, "QEMU", "7.2.22"),
+        capabilities=lambda: seen,
+    )
+
+
+@pytest.fixture
+def stand_in():
+    """Make hosts without a daemon, and what is on them: ``stand_in.host(domains=[...])``."""
+    return SimpleNamespace(host=host_of, domain=domain_of, network=network_of, pool=pool_of)
+
+
 @pytest.fixture
 def ask():
     """Ask one check of a host, or of a machine alone: ``ask("host.swap", machine(...))``.
@@ -118,7 +220,7 @@ def ask():
 
     def look(key, machine=None, *, host=None, facts=None, others=(), deep=False, **case):
         found = next(one for one in all_checks() if one.id == key)
-        patient = Patient(host or SimpleNamespace(name="fake"), others=tuple(others), deep=deep)
+        patient = Patient(host or host_of(), others=tuple(others), deep=deep)
         if machine is not None:
             patient.once("machine", lambda: machine)
         for name, value in (facts or {}).items():
