@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.hypervisor import is_there
 from labvirt.doctor.sector import boots
 from labvirt.errors import LabvirtError
 
@@ -170,7 +171,7 @@ def kernel(case: Case) -> Seen | list[Seen]:
 def _files(case: Case, document: DomainXml) -> Iterator[Seen]:
     pairs = (("kernel", document.kernel), ("initrd", document.initrd))
     for what, path in pairs:
-        if path and not case.machine.exists(path):
+        if path and is_there(case.machine, path) is False:
             cause = f"the {what} is not there: the domain cannot start"
             edit = f"{virsh(case, 'edit', case.name)}: <{what}> in <os>"
             yield fail(path, cause, f"ls -l {path}; {edit}", about=what)
@@ -239,11 +240,11 @@ def nvram(case: Case) -> Seen:
     document = case.document
     if not document.nvram:
         return not_here("the machine's own BIOS" if not document.loader else "no settings are kept")
-    if case.machine.exists(document.nvram):
+    if is_there(case.machine, document.nvram) is not False:
         return ok(document.nvram)
     template = document.nvram_template
     lost = "boot entries and Secure Boot keys of the guest are lost"
-    if template and not case.machine.exists(template):
+    if template and is_there(case.machine, template) is False:
         cause = f"neither the file nor its template {template} is there: it cannot start"
         return fail(document.nvram, cause, _install_firmware())
     if case.record.is_active or not template:
@@ -259,7 +260,7 @@ def firmware(case: Case) -> Seen:
     """Look at the firmware's image, or whether libvirt finds one of the kind."""
     document = _stored(case)
     if document.loader:
-        if not case.machine.exists(document.loader):
+        if is_there(case.machine, document.loader) is False:
             cause = "the firmware's image is not there: the domain cannot start"
             return fail(document.loader, cause, _install_firmware())
         if document.loader_secure and not document.smm:

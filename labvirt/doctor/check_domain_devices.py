@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.check_domain_log import folders
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.hypervisor import is_there
 from labvirt.errors import AccessDeniedError, LabvirtError
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ def _locked(xml: str) -> list[bool | None]:
 
 def _settings(case: Case) -> dict[str, str]:
     """Return what qemu.conf says of passwords and TLS; only that a password is there."""
-    text = case.machine.read(f"{folders(case).config}/qemu.conf") or ""
+    try:
+        text = case.machine.read(f"{folders(case).config}/qemu.conf") or ""
+    except LabvirtError:
+        return {}  # without a shell there libvirt's own defaults count
     found = re.findall(r'(?m)^\s*((?:vnc|spice)_(?:password|tls))\s*=\s*"?([^"\n]*)', text)
     return {name: "set" if "password" in name else value.strip() for name, value in found}
 
@@ -105,7 +109,7 @@ def devices(case: Case) -> Seen | list[Seen]:
     found = [_hostdev(case, each) for each in document.hostdevs]
     for each in document.filesystems:
         path = each.source_dir
-        if path and not case.machine.exists(path):
+        if path and is_there(case.machine, path) is False:
             cause = "the folder that the guest mounts is not there: the domain cannot start"
             found.append(fail(path, cause, f"mkdir -p {path}", about=each.target_dir or path))
         elif path:

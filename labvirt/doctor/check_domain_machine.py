@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.hypervisor import is_there
 
 if TYPE_CHECKING:
     from labvirt.doctor.case import Case
@@ -213,7 +214,7 @@ def tpm(case: Case) -> Seen:
     device = devices[0]
     if device.backend_type == "passthrough":
         path = device.backend_device or "/dev/tpm0"
-        if case.machine.exists(path):
+        if is_there(case.machine, path) is not False:
             return ok(f"{path} of the host")
         return fail(path, "the host has no such TPM", "an emulated TPM: <backend type='emulator'/>")
     if device.backend_type == "external":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from labvirt.doctor.case import AGENT
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
+from labvirt.errors import LabvirtError
 from labvirt.model.channel import ChannelSpec
 from labvirt.status.finding import amount
 
@@ -54,7 +55,10 @@ def memory(case: Case) -> Seen:
 
 def _available(case: Case) -> int:
     """Return what the kernel could give, caches included, in bytes."""
-    text = case.patient.once("meminfo", lambda: case.machine.read("/proc/meminfo")) or ""
+    try:
+        text = case.patient.once("meminfo", lambda: case.machine.read("/proc/meminfo")) or ""
+    except LabvirtError:
+        return 0
     found = re.search(r"MemAvailable:\s+(\d+) kB", text)
     return int(found[1]) << 10 if found else 0
 
@@ -82,7 +86,11 @@ def vcpus(case: Case) -> Seen:
 
 
 def _most(case: Case, document: DomainXml) -> int:
-    return case.patient.capabilities_for(document).max_vcpus if document.type else 0
+    """Return the most that its machine type takes; 0 when libvirt does not tell."""
+    try:
+        return case.patient.capabilities_for(document).max_vcpus
+    except LabvirtError:
+        return 0
 
 
 def _pinned(document: DomainXml) -> set[int]:

@@ -10,7 +10,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.doctor.check_domain_log import complaints
-from labvirt.doctor.hypervisor import parse_processes, tail
+from labvirt.doctor.hypervisor import is_there, parse_processes, tail
 from labvirt.doctor.machine import Machine
 from labvirt.doctor.sector import boots
 from labvirt.model.xml.domain import DomainXml
@@ -316,6 +316,17 @@ def test_processes_are_told_apart_by_the_uuid_that_libvirt_gave_them():
     assert found[1].is_stopped
     assert str(found[1]) == "qemu-system-x86 (pid 77)"
     assert "stopped by a signal" in found[1].words
+
+
+def test_a_file_behind_a_closed_folder_is_not_said_to_be_gone(machine):
+    there = machine({"/srv/vmlinuz": "x"})
+    assert is_there(there, "/srv/vmlinuz") is True
+    assert is_there(there, "/srv/initrd") is False
+    answers = {"/closed/x": 1, "/closed": 1, "/open/x": 1, "/open": 0, "/open/y": 0}
+    far = Machine("far", root=None, runner=lambda words, _: (answers[words[-1]], "", ""))
+    assert is_there(far, "/open/y") is True
+    assert is_there(far, "/open/x") is False
+    assert is_there(far, "/closed/x") is None
 
 
 def test_the_end_of_a_file_is_read_from_a_mark_on(tmp_path):

@@ -13,7 +13,8 @@ import pytest
 import labvirt as lv
 from labvirt.doctor.case import Patient
 from labvirt.doctor.check_guest_boot import boots_of
-from labvirt.errors import LabvirtError
+from labvirt.doctor.machine import Machine
+from labvirt.errors import LabvirtError, UnsupportedError
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
 
@@ -72,6 +73,42 @@ def test_a_healthy_guest_raises_no_alarm(alpha, beta, tiny):
     assert report["host.cpu-common"].verdict == "ok"
     assert report["host.migration-ports:beta"].verdict == "ok"
     assert report["domain.movable:tiny:beta"].verdict == "ok"
+
+
+#: What is not to be known of a healthy guest without a shell on its host.
+NEEDS_SHELL = {"domain.kernel", "domain.log", "guest.boot"}
+
+
+def test_without_a_shell_there_only_what_needs_one_is_unknown(alpha, tiny, monkeypatch):
+    def none(_):
+        raise UnsupportedError("look at the machine")
+
+    monkeypatch.setattr(Machine, "of", none)
+    bad, report = only(alpha, "domain.*", "guest.agent", "guest.clock", "guest.boot")
+    assert {one.kind for one in bad} == NEEDS_SHELL
+    assert {one.verdict for one in bad} == {"unknown"}
+    assert report["domain.hung:tiny"].evidence == "QEMU answered"
+    assert "this machine's clock" in report["guest.clock:tiny"].evidence
+
+
+def test_a_connection_that_may_only_look_raises_no_alarm(alpha, tiny):
+    with lv.connect(alpha.uri, readonly=True) as host:
+        bad, report = only(host, "domain.*", "guest.agent", "guest.clock", "guest.boot")
+    assert {one.verdict for one in bad} == {"unknown"}
+    assert {one.kind for one in bad} == {"guest.clock", "domain.cpu", "domain.pending"}
+    assert report["guest.agent:tiny"].verdict == "ok"
+
+
+def test_a_transient_domain_is_judged_by_what_runs(alpha):
+    spec = lv.DomainSpec(name="passing", memory="16 MiB", interfaces=(), rng=False)
+    domain = alpha.plan(spec, transient=True).apply()
+    try:
+        report = lv.doctor.examine(domain, checks=("domain.*",))
+    finally:
+        domain.destroy(confirm=True)
+    bad = [one for one in report if one.verdict not in {"ok", "n/a"}]
+    assert [one.id for one in bad] == ["domain.boot:passing"]
+    assert report["domain.transient:passing"].verdict == "n/a"
 
 
 def test_a_guest_whose_qemu_is_stopped_is_told_at_once_and_asked_nothing(alpha, tiny):
