@@ -15,6 +15,7 @@ from labvirt.doctor.case import Patient
 from labvirt.doctor.check_guest_boot import boots_of
 from labvirt.doctor.machine import Machine
 from labvirt.errors import LabvirtError, UnsupportedError
+from labvirt.host.migrating import looking
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
 
@@ -303,6 +304,16 @@ def test_what_keeps_a_domain_from_another_host_is_told(ask, alpha, beta, blank):
     assert asked(lambda document: None)[0].verdict == "ok"
 
 
+def test_a_processor_that_the_other_host_cannot_give_is_told(alpha, beta, blank, monkeypatch):
+    # Both hosts of a lab are one machine: what libvirt says of another processor is put in.
+    monkeypatch.setattr(looking, "compare_cpu", lambda *_, **__: "incompatible")
+    bad, _ = only(alpha, "domain.movable", others=(beta,))
+    (found,) = [one for one in bad if one.id == "domain.movable:blank:beta"]
+    assert found.verdict == "fail"
+    assert "the processor of beta cannot be" in found.cause
+    assert "runs on both" in found.remedy
+
+
 PANIC = b"""labvirt: boot 1.7\r
 [    1.9] VFS: Cannot open root device "vdz" or unknown-block(0,0)\r
 [    2.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r
@@ -335,6 +346,7 @@ def test_a_start_that_got_through_counts_whatever_was_before():
     assert boots_of(PANIC * 4).starts == 4
 
 
+@pytest.mark.slow(seconds=6)
 def test_a_guest_whose_kernel_panics_is_told_from_its_serial_line(ask, alpha, eventually):
     spec = lv.DomainSpec(name="panics", memory="128 MiB", source=lv.TinyGuest(), interfaces=())
     domain = alpha.plan(spec, start=False).apply()
