@@ -13,6 +13,8 @@ from labvirt.host import examined
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labvirt.doctor.case import Case
     from labvirt.host.domain import Domain
     from labvirt.plan import Plan
@@ -31,6 +33,19 @@ _LONG_S: Final = 600
 def virsh(case: Case, *words: str) -> str:
     """Return a command of virsh for the host of a case."""
     return shlex.join(["virsh", "-c", case.host.label, *words])
+
+
+def redefined(case: Case, edit: Callable[[DomainXml], object]) -> Callable[[], Plan[Any]] | None:
+    """Return what plans a change of the stored definition; None when there is none to change."""
+    if not case.record.persistent:
+        return None
+
+    def plan() -> Plan[Any]:
+        document = DomainXml.parse(case.domain.xml(inactive=True))
+        edit(document)
+        return case.domain.redefine.plan(document.text())
+
+    return plan
 
 
 def _anew(domain: Domain) -> Plan[Any]:

@@ -164,7 +164,7 @@ def kernel(case: Case) -> Seen | list[Seen]:
     if not document.kernel:
         return not_here("the firmware boots it")
     found = list(_files(case, document))
-    found += _cmdline(document)
+    found += _cmdline(case, document)
     return found or ok(f"{document.kernel}; {document.cmdline or 'no command line'}")
 
 
@@ -177,17 +177,12 @@ def _files(case: Case, document: DomainXml) -> Iterator[Seen]:
             yield fail(path, cause, f"ls -l {path}; {edit}", about=what)
 
 
-def _cmdline(document: DomainXml) -> Iterator[Seen]:
+def _cmdline(case: Case, document: DomainXml) -> Iterator[Seen]:
     line = document.cmdline or ""
     words = dict(word.partition("=")[::2] for word in line.split())
-    disks = {each.target for each in document.disks}
-    edit = "domain.change(cmdline=...)"
     root = words.get("root", "")
-    if disk := re.fullmatch(r"/dev/((?:[vsh]|xv)d[a-z]+)\d*", root):
-        if disk[1] not in disks and not _renamed(disk[1], document):
-            have = ", ".join(sorted(filter(None, disks))) or "none"
-            cause = f"the kernel is told to mount {root}, and its disks are: {have}"
-            yield fail(line, cause, f"{edit} with another root=", about="root")
+    if disk := re.fullmatch(r"/dev/((?:[vsh]|xv)d[a-z]+)(\d*)", root):
+        yield from _root(case, document, root, disk)
     elif root and not document.initrd and root.startswith(("UUID=", "LABEL=", "/dev/mapper/")):
         cause = f"without an initrd the kernel does not find {root}"
         yield fail(line, cause, "give the initrd that belongs to the kernel", about="root")
@@ -195,15 +190,41 @@ def _cmdline(document: DomainXml) -> Iterator[Seen]:
         value = words.get(name)
         if value is not None and value not in {"/sbin/init", "/init", "/lib/systemd/systemd"}:
             cause = f"{name}={value} replaces the first program of the guest"
-            yield warning(line, cause, f"{edit} without {name}=", about=name)
+            yield _without(case, line, name, cause)
     for word in ("single", "emergency", "rescue", "break", "systemd.unit"):
-        if word in words and "." not in words[word].replace(".target", ""):
-            target = words[word]
-            if word == "systemd.unit" and target not in {"rescue.target", "emergency.target"}:
-                continue
-            cause = f"{word} keeps the guest from starting its services"
-            yield warning(line, cause, f"{edit} without it", about=word)
-    yield from _console(document, line, edit)
+        target = words.get(word)
+        is_unit = word == "systemd.unit"
+        if target is None or (is_unit and target not in {"rescue.target", "emergency.target"}):
+            continue
+        yield _without(case, line, word, f"{word} keeps the guest from starting its services")
+    yield from _console(case, document, line)
+
+
+def _root(case: Case, document: DomainXml, root: str, disk: re.Match[str]) -> Iterator[Seen]:
+    disks = [each.target for each in document.disks if each.target and each.device != "cdrom"]
+    if disk[1] in disks or _renamed(disk[1], document):
+        return
+    line = document.cmdline or ""
+    cause = f"the kernel is told to mount {root}, and its disks are: {', '.join(disks) or 'none'}"
+    other = f"root=/dev/{disks[0]}{disk[2]}" if disks else ""
+    after = " ".join(other if word == f"root={root}" else word for word in line.split())
+    yield fail(line, cause, *_change(after), fix=_changing(case, after), about="root")
+
+
+def _without(case: Case, line: str, name: str, cause: str) -> Seen:
+    """Tell of a word that should not be on the command line."""
+    after = " ".join(word for word in line.split() if word.partition("=")[0] != name)
+    return warning(line, cause, *_change(after), fix=_changing(case, after), about=name)
+
+
+def _change(line: str) -> tuple[str]:
+    return (f"domain.change(cmdline={' '.join(line.split())!r})",)
+
+
+def _changing(case: Case, line: str) -> Any:
+    if not case.record.persistent:
+        return None
+    return partial(case.domain.change.plan, cmdline=" ".join(line.split()) or None)
 
 
 def _renamed(name: str, document: DomainXml) -> bool:
@@ -213,7 +234,7 @@ def _renamed(name: str, document: DomainXml) -> bool:
     return name.startswith(("sd", "hd")) and number < len(others)
 
 
-def _console(document: DomainXml, line: str, edit: str) -> Iterator[Seen]:
+def _console(case: Case, document: DomainXml, line: str) -> Iterator[Seen]:
     """Look whether the kernel writes to a serial port that the domain has."""
     if not document.serials and not document.consoles:
         return
@@ -224,14 +245,15 @@ def _console(document: DomainXml, line: str, edit: str) -> Iterator[Seen]:
     if document.arch in {"aarch64", "riscv64", "s390x", "ppc64le"}:
         return
     serial = [each for each in consoles if each.startswith(("ttyS", "hvc"))]
-    if not serial:
-        cause = "the kernel does not write to the serial line: its console stays empty"
-        yield warning(
-            line or "no command line", cause, f"{edit} with console=ttyS0", about="console"
-        )
-    elif not set(serial) & set(ports):
+    if set(serial) & set(ports) or not ports:
+        return
+    kept = [word for word in line.split() if word.removeprefix("console=") not in serial]
+    after = " ".join([*kept, f"console={ports[0]}"])
+    cause = "the kernel does not write to the serial line: its console stays empty"
+    if serial:
         cause = f"the kernel writes to {', '.join(serial)}; the domain has {', '.join(ports)}"
-        yield warning(line, cause, f"{edit} with console={ports[0]}", about="console")
+    fix = _changing(case, after)
+    yield warning(line or "no command line", cause, *_change(after), fix=fix, about="console")
 
 
 @check("domain.nvram", "Are the settings of the firmware of {name} there?", guide="G12.1-02")

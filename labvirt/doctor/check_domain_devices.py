@@ -136,7 +136,9 @@ def _hostdev(case: Case, view: HostdevXml) -> Seen:
     if fits:
         return ok(f"{fits[0].what}, driver {fits[0].driver or 'none'}", about=name)
     remedy = f"plug it in, or {virsh(case, 'edit', case.name)} without that <hostdev>"
-    return fail("not among the host's devices", "the domain cannot start", remedy, about=name)
+    fix = partial(case.domain.detach.plan, view.text(), config=True)
+    seen = "not among the host's devices"
+    return fail(seen, "the domain cannot start", remedy, fix=fix, about=name)
 
 
 @check("domain.secrets", "Are the secrets that {name} needs known to libvirt?", guide="G7-03")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from labvirt.doctor.case import AGENT
-from labvirt.doctor.check_domain import virsh
+from labvirt.doctor.check_domain import redefined, virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
 from labvirt.errors import LabvirtError
 from labvirt.model.channel import ChannelSpec
@@ -136,7 +136,14 @@ def balloon(case: Case) -> Seen:
         return ok(f"balloon of model {devices[0].model}")
     cause = "without a balloon its memory cannot be changed, and libvirt does not see what it uses"
     remedy = f"{virsh(case, 'edit', case.name)}: <memballoon model='virtio'/>, then start it anew"
-    return warning("no balloon device", cause, remedy)
+    return warning("no balloon device", cause, remedy, fix=redefined(case, _with_balloon))
+
+
+def _with_balloon(document: DomainXml) -> None:
+    for each in document.memballoons:
+        each.model = "virtio"
+    if not document.memballoons:
+        document.add_device("<memballoon model='virtio'/>")
 
 
 @check("domain.agent", "Has {name} a channel for the guest agent?", guide="G15-24")

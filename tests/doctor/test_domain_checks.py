@@ -240,6 +240,44 @@ def test_the_plans_mend_machine_processor_and_ends(of, alpha):
         domain.undefine(confirm=True)
 
 
+#: Check, the definition that is stored, and what the plan makes of it.
+MENDED = [
+    ("domain.kernel", put(cmdline="quiet"), "console=ttyS0"),
+    ("domain.kernel", put(cmdline="console=ttyS3 quiet"), "quiet console=ttyS0"),
+    ("domain.kernel", put(cmdline="console=ttyS0 rdinit=/no"), "<cmdline>console=ttyS0</cmdline>"),
+    ("domain.kernel", put(cmdline="console=ttyS0 root=/dev/vdz2"), "console=ttyS0</cmdline>"),
+    ("domain.clock", timer, "offset='utc'"),
+    ("domain.machine", put(machine="pc-i440fx-7.2"), "pc-i440fx-7.2"),
+    ("domain.cpu", put(cpu_mode="custom", cpu_model="EPYC", cpu_check="partial"), "host-model"),
+    (
+        "domain.balloon",
+        lambda document: setattr(document.memballoons[0], "model", "none"),
+        "virtio",
+    ),
+    ("domain.on-crash", put(on_poweroff="restart"), "<on_poweroff>destroy"),
+    ("domain.devices", next(one[1] for one in ILL if one[0] == "domain.devices"), "<devices>"),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "edit", "words"), MENDED, ids=[f"{one[0]}-{place}" for place, one in enumerate(MENDED)]
+)
+def test_the_plan_mends_what_is_stored(of, off, key, edit, words):
+    before = off.xml(inactive=True)
+    document = DomainXml.parse(before)
+    edit(document)
+    off.redefine(document.text())
+    try:
+        for seen in of(key, off):
+            if seen.verdict in {"fail", "warning"}:
+                seen.fix().apply()
+        after = of(key, off)
+        assert {one.verdict for one in after} <= {"ok", "n/a"}, after
+        assert words in off.xml(inactive=True)
+    finally:
+        off.redefine(before)
+
+
 def test_a_disk_without_a_system_before_one_with_it_is_told_and_mended(of, alpha, lab):
     pool = alpha.pools["shared"]
     first = lv.DiskSpec(size="1 MiB", boot_order=1)
