@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import subprocess
 from types import SimpleNamespace
@@ -10,10 +11,13 @@ import pytest
 
 import labvirt as lv
 from labvirt.doctor.check_domain_log import complaints
-from labvirt.doctor.hypervisor import is_there, parse_processes, tail
+from labvirt.doctor.hypervisor import Process, is_there, parse_processes, tail
 from labvirt.doctor.machine import Machine
 from labvirt.doctor.sector import boots
+from labvirt.errors import HostError
+from labvirt.host import examined
 from labvirt.model.xml.domain import DomainXml
+from labvirt.status import DomainState, JobRecord
 
 #: Checks that a domain which can start passes, and what they say of it.
 WELL = {
@@ -200,6 +204,108 @@ def test_a_broken_definition_is_told_with_its_cause(of, off, key, edit, verdict,
     assert [one.verdict for one in seen] == [verdict], seen
     assert words in f"{seen[0].cause} {seen[0].evidence}"
     assert seen[0].remedy
+
+
+#: State, reason, verdict, words of the cause (or evidence).
+STATES = [
+    ("PAUSED", "I/O error", "fail", "could not be read or written"),
+    ("PAUSED", "watchdog", "fail", "watchdog was not served"),
+    ("PAUSED", "crashed", "fail", "panicked"),
+    ("PAUSED", "post-copy failed", "fail", "a part of its memory"),
+    ("PAUSED", "api error", "warning", "left paused"),
+    ("PAUSED", "migrating", "ok", "passes by itself"),
+    ("CRASHED", "panicked", "fail", "kernel panicked"),
+    ("SHUTOFF", "crashed", "fail", "process died"),
+    ("SHUTOFF", "failed", "warning", "last start did not succeed"),
+    ("SHUTOFF", "destroyed", "ok", "shut off (destroyed)"),
+    ("RUNNING", "post-copy failed", "fail", "crashed"),
+    ("RUNNING", "unpaused", "ok", "running"),
+]
+
+
+@pytest.mark.parametrize(("state", "reason", "verdict", "words"), STATES)
+def test_each_state_is_judged_by_its_reason(of, off, state, reason, verdict, words):
+    record = dataclasses.replace(off.info(), state=DomainState[state], reason=reason)
+    (seen,) = of("domain.state", off, facts={("record", off.uuid): record})
+    assert seen.verdict == verdict
+    assert words in f"{seen.cause} {seen.evidence}"
+    by_hand = (state, reason) == ("PAUSED", "post-copy failed")
+    assert (seen.fix is not None) == (verdict != "ok" and not by_hand)
+
+
+def test_the_plan_for_a_crashed_guest_forces_it_off_and_starts_it(of, off):
+    record = dataclasses.replace(off.info(), state=DomainState.CRASHED, reason="panicked")
+    (seen,) = of("domain.state", off, facts={("record", off.uuid): record})
+    plan = seen.fix()
+    assert [type(one).__name__ for one in plan.actions] == ["Call", "Call"]
+    assert plan.virsh.splitlines()[-1].endswith("start off")
+    assert plan.destroys
+
+
+def running(domain):
+    """The record of a domain as if it ran."""
+    return {("record", domain.uuid): dataclasses.replace(domain.info(), id=7)}
+
+
+def job(**facts):
+    base = JobRecord("bounded", "migration_out", 1000, 10, 5, 5 << 20, {})
+    return lambda *_: dataclasses.replace(base, **facts)
+
+
+def test_a_job_that_does_not_end_is_told(of, off, monkeypatch):
+    monkeypatch.setattr(examined, "job", job(elapsed_ms=3_600_000))
+    (seen,) = of("domain.job", off, facts=running(off))
+    assert seen.verdict == "warning"
+    assert "5 MiB left" in seen.evidence
+    assert seen.fix is not None
+    monkeypatch.setattr(examined, "job", job(elapsed_ms=5000))
+    assert of("domain.job", off, facts=running(off))[0].verdict == "ok"
+
+
+def test_the_half_of_a_broken_migration_is_told(of, off, monkeypatch):
+    monkeypatch.setattr(examined, "job", job(kind="none"))
+    record = dataclasses.replace(off.info(), state=DomainState.PAUSED, reason="migrating", id=7)
+    seen = of("domain.leftover", off, facts={("record", off.uuid): record})
+    assert [one.verdict for one in seen] == ["fail", "n/a"]
+    assert "waits for nobody" in seen[0].cause
+
+
+@pytest.mark.parametrize(
+    ("letter", "words"), [("D", "waits for a disk"), ("t", "debugger"), ("T", "SIGSTOP"), ("S", "QEMU hangs")]
+)  # fmt: skip
+def test_why_a_process_hangs_is_told_from_its_state(of, off, letter, words):
+    process = Process(77, "qemu-system-x86", letter)
+    facts = {**running(off), "processes": {off.uuid: process}}
+    if not process.is_stopped:
+        facts["silence", off.uuid] = "it has owed libvirt an answer for 9 s"
+    (seen,) = of("domain.hung", off, facts=facts)
+    assert seen.verdict == "fail"
+    assert words in seen.cause
+
+
+def test_firmware_is_judged_by_what_libvirt_finds(of, off, monkeypatch):
+    for firmwares, verdict in ((("bios",), "fail"), (("bios", "efi"), "ok")):
+        found = SimpleNamespace(firmwares=firmwares, loaders=())
+        monkeypatch.setattr(examined, "domain_capabilities", lambda *_, found=found, **__: found)
+        (seen,) = of("domain.firmware", off, put(firmware="efi"))
+        assert seen.verdict == verdict
+    edit = put(loader="/bin/sh", loader_type="pflash", loader_secure=True)
+    (seen,) = of("domain.firmware", off, edit)
+    assert "Secure Boot" in seen.cause
+
+
+def test_hosts_with_different_processors_are_told_what_they_share(ask, alpha, beta, monkeypatch):
+    found = ("EPYC", {"alpha": "EPYC-Rome", "beta": "EPYC"})
+    monkeypatch.setattr(examined, "common_cpu", lambda *_: found)
+    (seen,) = ask("host.cpu-common", host=alpha, others=(beta,))
+    assert seen.verdict == "warning"
+    assert "<model>EPYC</model>" in seen.remedy
+
+    def nothing(*_):
+        raise HostError("find a CPU")
+
+    monkeypatch.setattr(examined, "common_cpu", nothing)
+    assert ask("host.cpu-common", host=alpha, others=(beta,))[0].verdict == "fail"
 
 
 def test_a_screen_on_this_machine_or_with_tls_is_well(of, off):
