@@ -98,7 +98,7 @@ def _paused(case: Case, reason: str, seen: str) -> Seen:
     return warning(seen, said, resume, fix=domain.resume.plan)
 
 
-@check("domain.hung", "Does the hypervisor process of {name} answer?", guide="G19-01", limit_s=4.0)
+@check("domain.hung", "Does the hypervisor process of {name} answer?", guide="G3.3-08", limit_s=4.0)
 def hung(case: Case) -> Seen | None:
     """Look at the state of the process, and at whether it owes libvirt an answer."""
     if not case.record.is_active:
@@ -138,7 +138,7 @@ def _silent(case: Case, said: str) -> Seen:
     return fail(said, cause, f"{look}; when all is lost {kill}")
 
 
-@check("domain.job", "Is {name} busy with nothing for too long?", guide="G12.1-01", needs="monitor")
+@check("domain.job", "Is {name} busy with nothing for too long?", guide="G12.3-01", needs="monitor")
 def busy(case: Case) -> Seen | None:
     """Look at the job that runs."""
     if not case.record.is_active:
@@ -214,7 +214,7 @@ def pending(case: Case) -> Seen | None:
     return warning(seen, cause, remedy)
 
 
-@check("domain.on-crash", "Is it settled what becomes of {name} when it ends?", guide="G15-09")
+@check("domain.on-crash", "Is it settled what becomes of {name} when it ends?", guide="G10-05")
 def ends(case: Case) -> Seen:
     """Look at what a reboot and a crash of the guest do."""
     document = case.patient.document(case.domain, stored=case.record.persistent)

@@ -48,7 +48,7 @@ def _stored(case: Case) -> DomainXml:
     return case.patient.document(case.domain, stored=case.record.persistent)
 
 
-@check("domain.boot", "Does {name} find something to boot?", guide="G3.2-11")
+@check("domain.boot", "Does {name} find something to boot?", guide="G3.1-12")
 def boot(case: Case) -> Seen:
     """Follow the boot order, and look whether the devices in it have something to boot."""
     document = _stored(case)

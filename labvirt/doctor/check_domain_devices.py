@@ -28,7 +28,7 @@ def _stored(case: Case) -> DomainXml:
     return case.patient.document(case.domain, stored=case.record.persistent)
 
 
-@check("domain.display", "Is the screen of {name} kept from strangers?", guide="G7-04")
+@check("domain.display", "Is the screen of {name} kept from strangers?", guide="G13.1-01")
 def display(case: Case) -> Iterator[Seen]:
     """Look where graphics listen, and whether a password or TLS stands before them."""
     graphics = [each for each in case.document.graphics if each.type in {"vnc", "spice"}]
@@ -141,7 +141,7 @@ def _hostdev(case: Case, view: HostdevXml) -> Seen:
     return fail(seen, "the domain cannot start", remedy, fix=fix, about=name)
 
 
-@check("domain.secrets", "Are the secrets that {name} needs known to libvirt?", guide="G7-03")
+@check("domain.secrets", "Are the secrets that {name} needs known to libvirt?", guide="G5.1-01")
 def secrets(case: Case) -> Seen | list[Seen]:
     """Look each secret up by its UUID or usage; its value is never read."""
     wanted = [

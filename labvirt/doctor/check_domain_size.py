@@ -146,7 +146,7 @@ def _with_balloon(document: DomainXml) -> None:
         document.add_device("<memballoon model='virtio'/>")
 
 
-@check("domain.agent", "Has {name} a channel for the guest agent?", guide="G15-24")
+@check("domain.agent", "Has {name} a channel for the guest agent?", guide="G19-01")
 def agent(case: Case) -> Seen:
     """Look for the channel; whether an agent answers on it is guest.agent."""
     channels = [each for each in _stored(case).channels if each.target_name == AGENT]

@@ -41,7 +41,7 @@ def _ask(case: Case, command: str) -> Any:
 
 
 @check(
-    "guest.agent", "Does the agent in {name} answer?", guide="G15-24", needs="monitor", limit_s=6.0
+    "guest.agent", "Does the agent in {name} answer?", guide="G19-01", needs="monitor", limit_s=6.0
 )
 def agent(case: Case) -> Seen:
     """Look at the state of its channel, then ping it."""
