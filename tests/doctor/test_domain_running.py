@@ -156,10 +156,11 @@ def test_a_paused_guest_is_let_go_on_by_the_plan(alpha, tiny):
 def test_an_agent_that_is_stopped_in_the_guest_is_missed(alpha, tiny, eventually):
     kill = "sleep 0.2; for p in /proc/[0-9]*; do grep -q '^qemu-ga$' $p/comm && kill -STOP ${p##*/}; done"
     tiny.agent(
-        "guest-exec", path="/bin/sh", arg=["-c", f"({kill}) & sleep 3; killall -CONT qemu-ga"]
+        "guest-exec", path="/bin/sh", arg=["-c", f"({kill}) & sleep 4; killall -CONT qemu-ga"]
     )
-    time.sleep(0.6)
-    bad, _ = only(alpha, "guest.agent", "domain.hung")
+    bad = eventually(
+        lambda: only(alpha, "guest.agent", "domain.hung")[0], "the agent to stand still"
+    )
     assert [(one.id, one.verdict) for one in bad] == [("guest.agent:tiny", "fail")]
     assert "does not answer" in bad[0].cause
     eventually(tiny.agent_answers, "the agent")
