@@ -153,6 +153,7 @@ def test_a_paused_guest_is_let_go_on_by_the_plan(alpha, tiny):
     assert only(alpha, "domain.state")[0] == []
 
 
+@pytest.mark.slow(seconds=6)
 def test_an_agent_that_is_stopped_in_the_guest_is_missed(alpha, tiny, eventually):
     kill = "sleep 0.2; for p in /proc/[0-9]*; do grep -q '^qemu-ga$' $p/comm && kill -STOP ${p##*/}; done"
     tiny.agent(
