@@ -30,6 +30,26 @@ _ORDER: Final = (
     "7tools",
 )
 _HOLE: Final = re.compile(r"\{(\w+)\}")
+_PHRASE: Final = re.compile(r":? ?\(?(\{(\w+)\})\)?")
+#: ``p2`` catches the path too, in another branch of a pattern, where a name may stand but once.
+_SAME: Final = {
+    "b": "bridge",
+    "c": "cpu",
+    "d": "domain",
+    "e": "element",
+    "f": "filter",
+    "g": "features",
+    "k": "network",
+    "l": "label",
+    "m": "machine",
+    "n": "name",
+    "o": "pool",
+    "p": "path",
+    "s": "snapshot",
+    "t": "target",
+    "v": "device",
+    "w": "what",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,9 @@ def entries() -> tuple[ErrorEntry, ...]:
     return tuple(made)
 
 
-def find(text: str, names: frozenset[str] = frozenset()) -> tuple[ErrorEntry, dict[str, str]] | None:
+def find(
+    text: str, names: frozenset[str] = frozenset()
+) -> tuple[ErrorEntry, dict[str, str]] | None:
     """Return the entry that a text belongs to, and what its groups caught; None: it is unknown.
 
     Args:
@@ -84,7 +106,11 @@ def find(text: str, names: frozenset[str] = frozenset()) -> tuple[ErrorEntry, di
             continue
         match = entry.pattern.search(text)
         if match is not None:
-            return entry, {name: value for name, value in match.groupdict().items() if value}
+            return entry, {
+                _SAME.get(name[0], name) if name[1:].isdigit() else name: value
+                for name, value in match.groupdict().items()
+                if value
+            }
     return None
 
 
@@ -93,21 +119,12 @@ def filled(template: str, caught: Mapping[str, str], *, command: bool = False) -
 
     Args:
         template: with holes: ``{path}``.
-        caught: by the names of groups; ``p2`` stands for ``path`` as well, in another branch.
+        caught: what goes into them.
         command: an unknown word becomes ``PATH`` there; a sentence does without it.
     """
-
-    def value(name: str) -> str:
-        if name in caught:
-            return caught[name]
-        other = (word for key, word in caught.items() if re.fullmatch(rf"{name[0]}\d", key))
-        return next(other, "")
-
     if command:
-        return _HOLE.sub(lambda hole: value(hole[1]) or hole[1].upper(), template)
-    found = re.sub(
-        r"(:? |: ?)?\(?\{(\w+)\}\)?",
-        lambda hole: _HOLE.sub(lambda inner: value(inner[1]), hole[0]) if value(hole[2]) else "",
+        return _HOLE.sub(lambda hole: caught.get(hole[1], hole[1].upper()), template)
+    return _PHRASE.sub(
+        lambda hole: hole[0].replace(hole[1], caught[hole[2]]) if hole[2] in caught else "",
         template,
-    )
-    return found.strip()
+    ).strip()

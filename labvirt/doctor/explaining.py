@@ -111,7 +111,9 @@ class Explanation:
         """Return the cause, with all else folded; needs no kernel and no JavaScript."""
         rest = "".join(f"<li>{escape(line)}</li>" for line in self.lines()[1:])
         head = escape(self.cause or "nothing is known of this error")
-        fold = f"<details><summary>Evidence, next</summary><ul>{rest}</ul></details>" if rest else ""
+        fold = (
+            f"<details><summary>Evidence, next</summary><ul>{rest}</ul></details>" if rest else ""
+        )
         return f"<p><b>{head}</b></p><pre>{escape(self.text)}</pre>{fold}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -218,24 +220,23 @@ def _words(error: BaseException) -> Iterator[_Words]:
             yield _Words(error.what)
     elif hasattr(error, "get_error_code"):
         said: Any = error
-        code, part = said.get_error_code() or 0, said.get_error_domain() or 0
-        yield _Words(str(said.get_error_message() or said), code_name(code), part_name(part))
+        yield _Words(
+            str(said.get_error_message() or said),
+            code_name(said.get_error_code() or 0),
+            part_name(said.get_error_domain() or 0),
+        )
     else:
         yield _Words(error.what if isinstance(error, LabvirtError) else str(error))
 
 
-def _unknown(
-    problem: BaseException | str, text: str, told: Sequence[_Words]
-) -> Explanation:
+def _unknown(problem: BaseException | str, text: str, told: Sequence[_Words]) -> Explanation:
     """Return what can be said of an error that is not in the catalogue."""
     hint = getattr(problem, "hint", "")
     if isinstance(problem, WaitTimeoutError) and problem.likely_cause:
         return Explanation(text, problem.likely_cause, next=hint)
     words = next((each for each in told if each.code), _Words(""))
     cause = _GENERAL.get(words.code, "")
-    return Explanation(
-        text, cause, next=hint, template=cause, code=words.code, part=words.part
-    )
+    return Explanation(text, cause, next=hint, template=cause, code=words.code, part=words.part)
 
 
 def _domain_in(text: str) -> str:
@@ -264,7 +265,7 @@ def _looked(
     except LabvirtError:
         # The host that is in trouble need not answer; what was seen until then counts.
         pass
-    named = {caught[each] for each in ("network", "pool", "n2", "p2") if each in caught}
+    named = {caught[each] for each in ("network", "pool") if each in caught}
     kept = [
         one
         for one in found
