@@ -41,6 +41,7 @@ ALL = {
     "cli_stats",
     "cli_record",
     "cli_top",
+    "cli_doctor",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -56,7 +57,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "plan": ({"errors", "model", "places"}, set()),
     "images": ({"errors", "model", "places", "plan"}, set()),
     "hostprep": ({"errors", "model", "places", "plan"}, {"cryptography"}),
-    "doctor": ({"errors", "lazy", "model", "status", "hostprep", "host"}, set()),
+    "doctor": (
+        {"errors", "lazy", "model", "status", "hostprep", "host", "places", "plan", "preferences"},
+        {"pandas"},
+    ),
     "history": (
         {"errors", "lazy", "places", "status"},
         {"duckdb", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},
@@ -85,7 +89,16 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "widgets": (
         ALL
         - {"connection", "widgets", "server", "front", "cli", "top"}
-        - {"cli_notebook", "cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top", "shelf"},
+        - {
+            "cli_notebook",
+            "cli_run",
+            "cli_runs",
+            "cli_stats",
+            "cli_record",
+            "cli_top",
+            "cli_doctor",
+            "shelf",
+        },
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"pydantic", "traitlets"},
     ),
@@ -100,6 +113,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
     "shelf": ({"errors", "places"}, set()),
     "cli_notebook": ({"errors", "shelf"}, {"typer"}),
+    "cli_doctor": ({"doctor", "errors", "front", "host", "model"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

@@ -43,7 +43,8 @@ _PATTERNS: Final = tuple(
     )
 )
 _PAIR: Final = re.compile(
-    rf"[\w.:/-]*(?:{_NAME})[\w.-]*\s*[=:]\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)", re.IGNORECASE
+    rf"[\w.:/-]*(?:{_NAME})[\w.-]*\s*[=:]\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)",
+    re.IGNORECASE,
 )
 _XML_VALUE: Final = re.compile(r"\b(?:passwd|password|secret|token)\s*=\s*(['\"])(?P<value>.*?)\1")
 _COMMON: Final = frozenset({"secret", "password", "passwd", "masterkey0", "passphrase", "system"})

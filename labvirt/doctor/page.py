@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page"]
 
-_MARKS: Final = {"fail": "✗", "warning": "!", "unknown": "?", "ok": "✓", "n/a": "–"}
+_MARKS: Final = {"fail": "✗", "warning": "!", "unknown": "?", "ok": "✓", "n/a": "-"}
 _TITLES: Final = {
     "connection": "Connection",
     "host": "Host",

@@ -35,7 +35,7 @@ _VARIABLES: Final = {
     "LABVIRT_HOME": "folder for labs, journal, runs and settings",
     "LABVIRT_CACHE": "folder for what can be made again: kernels, images",
     "LABVIRT_LANG": "language of the views: en, ru",
-    "LABVIRT_STATIC": "folder of the views' JavaScript, or 1: show still pictures only",
+    "LABVIRT_STATIC": "1 or 0: still pictures, or live views, whatever runs the book",
     "LABVIRT_LAB": "lab that runbooks and tests take",
     "LABVIRT_MODE": "how a runbook is run (set by the run)",
     "LABVIRT_RUN_ID": "id of the run (set by the run)",
