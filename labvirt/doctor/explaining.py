@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from labvirt.status.finding import Finding
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["CAUSES", "Explanation", "explain"]
 
 _DOMAIN: Final = re.compile(r"\bdomain ['\"]?(?P<domain>[\w.+:@-]+)")
 _OF_HOST: Final = frozenset({"connection", "host", "network", "storage"})
 _LOOK_S: Final = 4.0
 #: By the name of a code: what it means where the words are not in the catalogue.
-_GENERAL: Final = {
+CAUSES: Final = {
     "NO_MEMORY": "the host is out of memory",
     "NO_SUPPORT": "this driver does not offer the call",
     "RPC": "the talk between this side and the daemon failed",
@@ -235,7 +235,7 @@ def _unknown(problem: BaseException | str, text: str, told: Sequence[_Words]) ->
     if isinstance(problem, WaitTimeoutError) and problem.likely_cause:
         return Explanation(text, problem.likely_cause, next=hint)
     words = next((each for each in told if each.code), _Words(""))
-    cause = _GENERAL.get(words.code, "")
+    cause = CAUSES.get(words.code, "")
     return Explanation(text, cause, next=hint, template=cause, code=words.code, part=words.part)
 
 
