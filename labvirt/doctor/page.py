@@ -1,4 +1,7 @@
-"""The report as one HTML page: no kernel, no network, no JavaScript; light and dark."""
+"""The report as one HTML page: no kernel, no network, no JavaScript; light and dark.
+
+`Findings._repr_html_` is the short form, for a notebook.
+"""
 
 from __future__ import annotations
 
