@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from labvirt.cli_doctor import doctor_command, say_why
 from labvirt.cli_notebook import notebook_command
 from labvirt.cli_run import run_command
 from labvirt.cli_runs import runs_app
@@ -151,6 +152,7 @@ def books() -> None:
 
 app.command("run", add_help_option=False)(run_command)
 app.command("notebook")(notebook_command)
+app.command("doctor")(doctor_command)
 stats_commands(app)
 
 
@@ -230,4 +232,5 @@ def main() -> None:
         app()
     except LabvirtError as error:
         typer.echo(f"labvirt: {error}", err=True)
+        say_why(error)
         sys.exit(error.exit_code)

@@ -41,6 +41,7 @@ ALL = {
     "cli_stats",
     "cli_record",
     "cli_top",
+    "cli_doctor",
 }
 
 #: Room: which rooms it may import, and which packages from outside the standard library.
@@ -58,6 +59,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "hostprep": ({"errors", "model", "places", "plan"}, {"cryptography"}),
     "doctor": (
         {"errors", "lazy", "model", "status", "hostprep", "host", "plan"},
+        {"errors", "lazy", "model", "status", "hostprep", "host", "places", "plan", "preferences"},
         {"pandas"},
     ),
     "history": (
@@ -88,7 +90,16 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "widgets": (
         ALL
         - {"connection", "widgets", "server", "front", "cli", "top"}
-        - {"cli_notebook", "cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top", "shelf"},
+        - {
+            "cli_notebook",
+            "cli_run",
+            "cli_runs",
+            "cli_stats",
+            "cli_record",
+            "cli_top",
+            "cli_doctor",
+            "shelf",
+        },
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"pydantic", "traitlets"},
     ),
@@ -103,6 +114,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
     "shelf": ({"errors", "places"}, set()),
     "cli_notebook": ({"errors", "shelf"}, {"typer"}),
+    "cli_doctor": ({"doctor", "errors", "front", "host", "model"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
 }

@@ -94,7 +94,7 @@ def examine_host(
     order = {one.id: place for place, one in enumerate(chosen)}
     answers.sort(key=lambda one: order.get(one.kind, len(order)))
     title = f"{host.name}" + (f": {', '.join(domains)}" if domains else "")
-    return Report(title, tuple(answers), time.monotonic() - began)
+    return Report(title, tuple(answers), time.monotonic() - began, host)
 
 
 def select(patterns: Sequence[str], *, deep: bool) -> tuple[Check, ...]:

@@ -6,12 +6,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labvirt.doctor.bundle import write_bundle
+from labvirt.doctor.page import page
 from labvirt.errors import NotFoundError, UnsupportedError
 from labvirt.status.finding import VERDICTS, Findings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
+    from labvirt.host import Host
     from labvirt.plan import Plan
     from labvirt.status.finding import Finding, Verdict
 
@@ -26,9 +31,11 @@ class Report(Findings):
         title: what was looked at.
         findings: the answers, in the order of a report.
         seconds: how long looking took.
+        host: the host that was looked at; None when it could not be opened.
     """
 
     seconds: float = field(default=0.0, compare=False)
+    host: Host | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -104,3 +111,20 @@ class Report(Findings):
     def json(self) -> str:
         """Return everything as JSON text."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+    def html(self) -> str:
+        """Return everything as one HTML page that needs no network, kernel or JavaScript."""
+        return page(self)
+
+    def bundle(self, path: str | Path) -> Path:
+        """Write everything that somebody who helps needs into a ZIP file, without secrets (G0-05).
+
+        Report, versions, settings, XML of domains, networks and pools, ends of logs, journal.
+
+        Returns:
+            The file.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        return write_bundle(self, path, self.host)

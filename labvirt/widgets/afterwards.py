@@ -9,7 +9,8 @@ import ipywidgets as w
 import labvirt.widgets as views
 from labvirt.errors import LabvirtError
 from labvirt.widgets.i18n import _
-from labvirt.widgets.managing.parts import alert, button, close_tree, put, told, unbind_tree
+from labvirt.widgets.managing.faults import fault
+from labvirt.widgets.managing.parts import button, close_tree, put, unbind_tree
 
 __all__ = ["Afterwards"]
 
@@ -37,7 +38,7 @@ class Afterwards:
             self.view = _view(domain, started=started)
             shown = self.view.widget
         except LabvirtError as error:
-            shown = w.HTML(alert(told(error)))
+            shown = w.HTML(fault(error))
         expect = getattr(getattr(self.view, "feed", None), "expect", None)
         if expect is not None:
             expect()

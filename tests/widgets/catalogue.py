@@ -12,6 +12,8 @@ from babel.messages import mofile, pofile
 from babel.messages.catalog import Catalog
 
 import labvirt
+from labvirt.doctor.catalogue import entries
+from labvirt.doctor.explaining import CAUSES
 from labvirt.model.domain import DomainSpec
 from labvirt.model.editing import edit_specs
 from labvirt.model.network import NetworkSpec
@@ -83,6 +85,8 @@ def texts():
         found |= dict.fromkeys(of_fields(fields_of(spec)))
     found |= dict.fromkeys(each.text for each in PARAMETERS.values())
     found |= dict.fromkeys(state.text for state in DomainState)
+    found |= dict.fromkeys(each.cause for each in entries())
+    found |= dict.fromkeys(CAUSES.values())
     found.pop("", None)
     return list(found)
 

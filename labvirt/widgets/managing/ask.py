@@ -9,15 +9,14 @@ import ipywidgets as w
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deleting import files_of
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.parts import (
-    alert,
     button,
     close_tree,
     heading,
     put,
     show,
     status,
-    told,
     unbind,
     unbind_tree,
 )
@@ -158,7 +157,7 @@ class Ask:
             put(self.next, disabled=not options)
 
         def failed(error: BaseException) -> None:
-            put(words, value=alert(told(error)))
+            put(words, value=fault(error))
 
         put(self.next, disabled=True)
         self._aside.run("snapshots", lambda: domain.snapshots.records, found, failed, latest=True)
@@ -189,7 +188,7 @@ class Ask:
             unbind_tree(place)
 
         def failed(error: BaseException) -> None:
-            put(place, children=(w.HTML(alert(told(error))),))
+            put(place, children=(w.HTML(fault(error)),))
 
         self._aside.run(
             "files",

@@ -13,7 +13,8 @@ from labvirt.install import build_media, probe
 from labvirt.model.uri import Uri
 from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.managing.connection_more import MoreFields
-from labvirt.widgets.managing.parts import alert, button, put, status, told
+from labvirt.widgets.managing.faults import fault
+from labvirt.widgets.managing.parts import alert, button, put, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -221,14 +222,14 @@ class ConnectionForm:
             if before is not None:
                 before()
         except LabvirtError as error:
-            put(self.words, value=alert(told(error)))
+            put(self.words, value=fault(error))
             return
         put(self.found, value=status(_("Looking at {uri} …").format(uri=uri.redacted())))
         self._aside.run(
             f"look at {uri.redacted()}",
             lambda: doctor.connection(uri),
             lambda found: put(self.found, value=found._repr_html_()),
-            lambda error: put(self.found, value=alert(told(error))),
+            lambda error: put(self.found, value=fault(error)),
         )
 
     def go(self) -> None:
@@ -238,7 +239,7 @@ class ConnectionForm:
             if before is not None:
                 before()
         except LabvirtError as error:
-            put(self.words, value=alert(told(error)))
+            put(self.words, value=fault(error))
             return
         put(self.words, value=status(_("Connecting to {uri} …").format(uri=uri.redacted())))
         self._opening(uri, self.readonly.value)
@@ -354,7 +355,7 @@ class HostList:
                 f"reconnect {host.label}",
                 lambda: host.connection.wait_link(_RECONNECT_S),
                 lambda _none: self.show(self.hosts),
-                lambda error: put(self.words, value=alert(told(error))),
+                lambda error: put(self.words, value=fault(error)),
             )
 
     def _bring(self) -> None:

@@ -11,10 +11,10 @@ import ipywidgets as w
 from labvirt.errors import CancelledError, ConnectionLostError, LabvirtError
 from labvirt.widgets.i18n import _, language
 from labvirt.widgets.managing.fates import fates_text, left_out
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.marks import marks_of, require_same
 from labvirt.widgets.managing.parts import (
     Aside,
-    alert,
     button,
     heading,
     pre,
@@ -166,7 +166,7 @@ class Deed:
 
     def _unplanned(self, number: int, error: BaseException) -> None:
         if number == self._number:
-            self._end("failed", alert(told(error)))
+            self._end("failed", fault(error))
 
     def _planned(
         self, number: int, marks: dict[str, str], plans: tuple[Plan[Any], ...], *, ask: bool
@@ -278,13 +278,13 @@ class Deed:
         if isinstance(error, CancelledError):
             self._end("cancelled", status(_("Cancelled.") + " " + told(error)))
             return
-        words = told(error)
+        more = ""
         if isinstance(error, ConnectionLostError):
-            words += "\n" + _(
+            more = _(
                 "The link broke before the host had answered: it may have been done or not. "
                 "The table says how the VM is as soon as the host is back."
             )
-        self._end("failed", alert(words))
+        self._end("failed", fault(error, more=more))
 
     def _report(self, progress: Progress, number: int) -> None:
         """Say how far it is, not more often than one can read."""

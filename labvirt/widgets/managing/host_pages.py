@@ -12,6 +12,7 @@ from labvirt.host.devices.passing import passing_of, tree_of
 from labvirt.host.networks.links import links_of
 from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.list_cells import bytes_text
 from labvirt.widgets.managing.parts import button, facts, grid, pre, put
 from labvirt.widgets.managing.table import Cell, Column, Row, Table
@@ -55,7 +56,7 @@ class TextPage:
             self._key,
             self._read,
             lambda text: put(self.text, value=text),
-            lambda error: put(self.text, value=parts.alert(parts.told(error))),
+            lambda error: put(self.text, value=fault(error)),
             latest=True,
         )
 
@@ -98,7 +99,7 @@ class RecordsPage:
         self._look()
 
     def _failed(self, error: BaseException) -> None:
-        put(self.words, value=parts.alert(parts.told(error)))
+        put(self.words, value=fault(error))
 
     def _look(self) -> None:
         key = self.choice.selected
@@ -110,7 +111,7 @@ class RecordsPage:
             f"{self._key} detail",
             lambda: (key, self._detail(record)),
             self._told,
-            lambda error: put(self.detail, value=parts.alert(parts.told(error))),
+            lambda error: put(self.detail, value=fault(error)),
             latest=True,
         )
 

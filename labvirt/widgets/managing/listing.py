@@ -11,6 +11,7 @@ import ipywidgets as w
 from labvirt.preferences import Preferences
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.list_ask import ListAsk
 from labvirt.widgets.managing.listed import list_why_not
 from labvirt.widgets.managing.parts import button, put
@@ -161,7 +162,7 @@ class Listing:
             f"detail {self._name}",
             lambda: (item, self._detail(item)),
             self._told,
-            lambda error: put(self.detail, value=parts.alert(parts.told(error))),
+            lambda error: put(self.detail, value=fault(error)),
             latest=True,
         )
 

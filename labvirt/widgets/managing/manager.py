@@ -19,6 +19,7 @@ from labvirt.widgets.managing.ask import Ask
 from labvirt.widgets.managing.connections import ConnectionForm, HostList
 from labvirt.widgets.managing.deed import Deed
 from labvirt.widgets.managing.doing import Doing
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.hosts import Hosts, targets_of
 from labvirt.widgets.managing.joining import Menu, join_forms
 from labvirt.widgets.managing.news import EventTab, JournalTab
@@ -160,8 +161,8 @@ class Manager(Shown):
         put(self.selection, value=words)
 
         def failed(error: BaseException) -> None:
-            put(self.form.words, value=parts.alert(parts.told(error)))
-            put(self.selection, value=parts.alert(parts.told(error)))
+            put(self.form.words, value=fault(error))
+            put(self.selection, value=fault(error))
             self.host_list.failed(parsed, readonly, parts.told(error))
 
         self._hosts.open(parsed, readonly=readonly, wait=wait, failed=failed)

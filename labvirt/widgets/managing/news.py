@@ -13,6 +13,7 @@ import ipywidgets as w
 
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.parts import button, put
 from labvirt.widgets.spoken import spoken
 
@@ -212,4 +213,4 @@ class JournalTab:
         put(self.shown, value=parts.grid(_("Journal, the newest first"), heads, rows, empty))
 
     def _failed(self, error: BaseException) -> None:
-        put(self.shown, value=parts.alert(parts.told(error)))
+        put(self.shown, value=fault(error))

@@ -9,7 +9,8 @@ import ipywidgets as w
 import labvirt.widgets as views
 from labvirt.errors import LabvirtError
 from labvirt.widgets.i18n import _
-from labvirt.widgets.managing.parts import alert, button, close_tree, put, told, unbind_tree
+from labvirt.widgets.managing.faults import fault
+from labvirt.widgets.managing.parts import button, close_tree, put, unbind_tree
 from labvirt.widgets.managing.restoring import restore_form
 
 if TYPE_CHECKING:
@@ -69,14 +70,14 @@ class Opened:
             f"open {title}",
             make,
             lambda made: self._add(title, made),
-            lambda error: self._add(title, w.HTML(alert(told(error)))),
+            lambda error: self._add(title, w.HTML(fault(error))),
         )
 
     def _add(self, title: str, made: Any) -> None:
         try:
             shown = getattr(made, "widget", made)
         except LabvirtError as error:
-            shown = w.HTML(alert(told(error)))
+            shown = w.HTML(fault(error))
         # A view that listens for its page must be told that one is coming.
         expect = getattr(getattr(made, "feed", None), "expect", None)
         if expect is not None:

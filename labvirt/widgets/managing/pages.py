@@ -12,6 +12,7 @@ from labvirt.model.xml.domain import DomainXml
 from labvirt.widgets.forms.labels import label_of
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.parts import button, facts, put, status
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Page:
         self.enable()
 
     def _failed(self, error: BaseException) -> None:
-        put(self.words, value=parts.alert(parts.told(error)))
+        put(self.words, value=fault(error))
 
     def enable(self) -> None:
         """Let nothing be changed on a host that is open read-only, or of what is gone; say why."""

@@ -15,6 +15,7 @@ from labvirt.host.storage.pool import Pool
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import list_cells as cells
 from labvirt.widgets.managing import parts
+from labvirt.widgets.managing.faults import fault
 from labvirt.widgets.managing.listed import NETWORK, POOL, VOLUME
 from labvirt.widgets.managing.listing import Item, Listing
 from labvirt.widgets.managing.parts import button, put
@@ -80,7 +81,7 @@ class NetworkTab:
         self.list.set(items, began=began)
 
     def _failed(self, error: BaseException) -> None:
-        put(self.words, value=parts.alert(parts.told(error)))
+        put(self.words, value=fault(error))
 
 
 class StorageTab:
@@ -192,7 +193,7 @@ class StorageTab:
             self.list.choice.spent(time.monotonic() - began)
 
     def _failed(self, error: BaseException) -> None:
-        put(self.words, value=parts.alert(parts.told(error)))
+        put(self.words, value=fault(error))
 
 
 def _enable_new(knob: Any, tip: str, item: Item | None, hosts: Sequence[Host]) -> None:
