@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Exercise"]
 
 _STEP_S: Final = 0.5
+#: A daemon that was just started again answers within this time.
+_LINK_S: Final = 5.0
 
 
 class Exercise:
@@ -160,6 +162,7 @@ class Exercise:
             ConflictError: the exercise has not begun.
         """
         state = self._require_begun("check")
+        making.wake(self.lab, _LINK_S)
         scene = Scene(self.lab, self.language, state.memory)
         items = tuple(self._item(scene, each) for each in self.spec.checks)
         result = Result(
@@ -283,6 +286,7 @@ class Exercise:
     def _take_away(self, state: State) -> None:
         if state.planted:
             making.mend(self.lab, state.planted)
+        making.wake(self.lab, 4 * _LINK_S)
         making.take_away(self.lab, self.spec, state)
 
     def _require_begun(self, asked: str) -> State:

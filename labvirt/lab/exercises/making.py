@@ -17,9 +17,28 @@ if TYPE_CHECKING:
     from labvirt.lab.exercises.spec import ExerciseSpec, InsideSetup
     from labvirt.lab.lab import Lab
 
-__all__ = ["boots_of", "break_it", "make", "mend", "require_free", "take_away", "volumes_of"]
+__all__ = [
+    "boots_of",
+    "break_it",
+    "make",
+    "mend",
+    "require_free",
+    "take_away",
+    "volumes_of",
+    "wake",
+]
 
 _GUEST_S = 90.0
+
+
+def wake(lab: Lab, timeout_s: float) -> None:
+    """Bring back links that were lost, where the daemon runs again; none is waited for in vain."""
+    for status in lab.status().hosts:
+        if status.state == "running":
+            with contextlib.suppress(LabvirtError):
+                host = lab[status.name]
+                if host.state != "connected":
+                    host.connection.wait_link(timeout_s)
 
 
 def require_free(lab: Lab, spec: ExerciseSpec, asked: str) -> None:

@@ -111,7 +111,9 @@ def _start(name: str, spec: ExerciseSpec) -> str:
     names = [f"{key} = exercise.spec.vary[{key!r}]" for key in spec.vary]
     return "\n".join(
         [
-            "lab = lv.Lab.start(lab_name, hosts=2, backend=backend)",
+            "running = lab_name in {each.name for each in lv.Lab.list()}",
+            "lab = lv.Lab.attach(lab_name) if running else"
+            " lv.Lab.start(lab_name, hosts=2, backend=backend)",
             "alpha, beta = lab.hosts[:2]",
             f"exercise = lab.exercise({name!r}, student=student, language=language).start()",
             *names,
