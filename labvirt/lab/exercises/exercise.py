@@ -164,12 +164,16 @@ class Exercise:
         state = self._require_begun("check")
         making.wake(self.lab, _LINK_S)
         scene = Scene(self.lab, self.language, state.memory)
-        items = tuple(self._item(scene, each) for each in self.spec.checks)
+        items: list[Item] = []
+        for each in self.spec.checks:
+            # Where something before it is wrong there is nothing to wait for.
+            patient = all(item.passed for item in items)
+            items.append(self._item(scene, each, each.wait_s if patient else 0.0))
         result = Result(
             self.name,
             self.title,
             self.language,
-            items,
+            tuple(items),
             self.penalty,
             self.seconds,
             self.minutes,
@@ -183,8 +187,8 @@ class Exercise:
         )
         return result
 
-    def _item(self, scene: Scene, check: CheckSetup) -> Item:
-        deadline = time.monotonic() + check.wait_s
+    def _item(self, scene: Scene, check: CheckSetup, wait_s: float) -> Item:
+        deadline = time.monotonic() + wait_s
         while True:
             try:
                 seen = check.that.look(scene)
@@ -275,6 +279,7 @@ class Exercise:
         try:
             making.make(self.lab, self.spec, progress)
             state.memory["boots"] = making.boots_of(self.lab, self.spec)
+            making.put_to_sleep(self.lab, self.spec)
             making.break_it(self.lab, self.spec, noted)
         except BaseException:
             self._take_away(state)

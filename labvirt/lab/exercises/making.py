@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from labvirt.host import Domain, Host
     from labvirt.lab.exercises.notes import State
-    from labvirt.lab.exercises.spec import ExerciseSpec, InsideSetup
+    from labvirt.lab.exercises.spec import ExerciseSpec, GuestSetup, InsideSetup, Topology
     from labvirt.lab.lab import Lab
 
 __all__ = [
@@ -58,8 +58,11 @@ def require_free(lab: Lab, spec: ExerciseSpec, asked: str) -> None:
 
 
 def _present(host: Host, spec: ExerciseSpec) -> Iterator[tuple[str, str]]:
-    for what, names in (("domain", spec.domains), ("network", spec.networks), ("pool", spec.pools)):
-        there = set(getattr(host, f"{what}s").names)
+    known = {"domain": spec.domains, "network": spec.networks, "pool": spec.pools}
+    if spec.nwfilters:
+        known["nwfilter"] = spec.nwfilters
+    for what, names in known.items():
+        there = set(getattr(host, f"{what}s").names) if names else set()
         yield from ((what, name) for name in names if name in there)
     for key in volumes_of(host):
         name = key.rpartition("/")[2]
@@ -85,6 +88,8 @@ def _is_of(volume: str, domains: tuple[str, ...]) -> bool:
 def make(lab: Lab, spec: ExerciseSpec, progress: Callable[[str], None]) -> None:
     """Make networks, pools, volumes and guests, and bring the guests into their state."""
     topology = spec.topology
+    for rules in topology.nwfilters:
+        lab[rules.host].define_nwfilter(rules.spec)
     for network in topology.networks:
         progress(f"network {network.spec.name}")
         lab[network.host].plan(network.spec).apply()
@@ -93,15 +98,24 @@ def make(lab: Lab, spec: ExerciseSpec, progress: Callable[[str], None]) -> None:
         lab[pool.host].plan(pool.spec, build=True).apply()
     for volume in topology.volumes:
         lab[volume.host].pools[volume.pool].plan(volume.spec).apply()
-    for guest in topology.guests:
+    _make_guests(lab, topology.guests, progress)
+    _make_guests(lab, topology.later, progress)
+    _make_inside(lab, topology, progress)
+
+
+def _make_guests(lab: Lab, guests: tuple[GuestSetup, ...], progress: Callable[[str], None]) -> None:
+    for guest in guests:
         progress(f"guest {guest.spec.name}")
         lab[guest.host].plan(guest.spec, start=guest.start).apply()
     # They boot side by side.
-    for guest in topology.guests:
+    for guest in guests:
         if guest.start and guest.wait != "none":
             progress(f"guest {guest.spec.name} boots")
             domain = lab[guest.host].domains[guest.spec.name]
             domain.wait_for(guest.wait, timeout_s=_GUEST_S)
+
+
+def _make_inside(lab: Lab, topology: Topology, progress: Callable[[str], None]) -> None:
     for line in topology.inside:
         _run_inside(lab, line)
     for shot in topology.snapshots:
@@ -109,6 +123,20 @@ def make(lab: Lab, spec: ExerciseSpec, progress: Callable[[str], None]) -> None:
         lab[shot.host].domains[shot.domain].snapshot(shot.name)
     for line in topology.spoiled:
         _run_inside(lab, line)
+
+
+def put_to_sleep(lab: Lab, spec: ExerciseSpec) -> None:
+    """Stop and pause what is not to run when the exercise begins."""
+    time.sleep(spec.topology.settle_s)
+    for network in spec.topology.networks:
+        if not network.active:
+            lab[network.host].networks[network.spec.name].stop(confirm=True)
+    for pool in spec.topology.pools:
+        if not pool.active:
+            lab[pool.host].pools[pool.spec.name].stop()
+    for guest in spec.topology.machines:
+        if guest.paused:
+            lab[guest.host].domains[guest.spec.name].suspend()
 
 
 def _run_inside(lab: Lab, line: InsideSetup) -> None:
@@ -123,7 +151,7 @@ def boots_of(lab: Lab, spec: ExerciseSpec) -> dict[str, str]:
     """Return which boot of each guest this is; of those whose agent was waited for."""
     return {
         guest.spec.name: boot_of(lab[guest.host].domains[guest.spec.name])
-        for guest in spec.topology.guests
+        for guest in spec.topology.machines
         if guest.start and guest.wait == "agent"
     }
 
@@ -178,6 +206,9 @@ def take_away(lab: Lab, spec: ExerciseSpec, state: State) -> None:
         for name in spec.pools:
             if name in host.pools:
                 _remove_pool(host, name)
+        for name in spec.nwfilters:
+            if name in host.nwfilters:
+                host.nwfilters[name].undefine(confirm=True)
 
 
 def _remove_volumes(host: Host, spec: ExerciseSpec, state: State) -> None:
@@ -231,4 +262,5 @@ def _remove_pool(host: Host, name: str) -> None:
     if pool.info().persistent:
         with contextlib.suppress(LabvirtError):
             pool.delete(confirm=True)
+    with contextlib.suppress(NotFoundError):
         pool.undefine()

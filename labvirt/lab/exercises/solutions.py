@@ -112,8 +112,8 @@ def _start(name: str, spec: ExerciseSpec) -> str:
     return "\n".join(
         [
             "running = lab_name in {each.name for each in lv.Lab.list()}",
-            "lab = lv.Lab.attach(lab_name) if running else"
-            " lv.Lab.start(lab_name, hosts=2, backend=backend)",
+            "start = {'hosts': 2, 'backend': backend}",
+            "lab = lv.Lab.attach(lab_name) if running else lv.Lab.start(lab_name, **start)",
             "alpha, beta = lab.hosts[:2]",
             f"exercise = lab.exercise({name!r}, student=student, language=language).start()",
             *names,

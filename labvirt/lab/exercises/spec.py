@@ -10,6 +10,7 @@ from labvirt.lab.exercises.conditions import Condition
 from labvirt.model.domain import DomainSpec
 from labvirt.model.fields import Line, Prose
 from labvirt.model.network import NetworkSpec
+from labvirt.model.nwfilter import NwFilterSpec
 from labvirt.model.pool import PoolSpec
 from labvirt.model.spec import Spec
 from labvirt.model.volume import VolumeSpec
@@ -48,6 +49,14 @@ class NetworkSetup(Spec):
 
     host: HostKey = Field("alpha", description="host of the lab")
     spec: NetworkSpec = Field(description="the network")
+    active: bool = Field(default=True, description="it runs when the exercise begins")
+
+
+class NwFilterSetup(Spec):
+    """A network filter that is there when the exercise begins."""
+
+    host: HostKey = Field("alpha", description="host of the lab")
+    spec: NwFilterSpec = Field(description="the filter")
 
 
 class PoolSetup(Spec):
@@ -55,6 +64,7 @@ class PoolSetup(Spec):
 
     host: HostKey = Field("alpha", description="host of the lab")
     spec: PoolSpec = Field(description="the pool")
+    active: bool = Field(default=True, description="it runs when the exercise begins")
 
 
 class VolumeSetup(Spec):
@@ -71,9 +81,10 @@ class GuestSetup(Spec):
     host: HostKey = Field("alpha", description="host of the lab")
     spec: DomainSpec = Field(description="the domain")
     start: bool = Field(default=True, description="it runs when the exercise begins")
-    wait: Literal["agent", "ready", "none"] = Field(
+    wait: Literal["agent", "ready", "network", "none"] = Field(
         "agent", description="what is waited for before the exercise begins"
     )
+    paused: bool = Field(default=False, description="it stands still when the exercise begins")
 
 
 class SnapshotSetup(Spec):
@@ -93,15 +104,26 @@ class InsideSetup(Spec):
 
 
 class Topology(Spec):
-    """What is there when an exercise begins, in the order in which it is made."""
+    """What is there when an exercise begins, in the order in which it is made.
 
+    Guests boot one beside the other. What is not active, or paused, becomes so at the end.
+    """
+
+    nwfilters: tuple[NwFilterSetup, ...] = Field((), description="network filters")
     networks: tuple[NetworkSetup, ...] = Field((), description="networks")
     pools: tuple[PoolSetup, ...] = Field((), description="pools")
     volumes: tuple[VolumeSetup, ...] = Field((), description="volumes")
     guests: tuple[GuestSetup, ...] = Field((), description="guests")
+    later: tuple[GuestSetup, ...] = Field((), description="guests that come when those are there")
     inside: tuple[InsideSetup, ...] = Field((), description="what runs in guests")
     snapshots: tuple[SnapshotSetup, ...] = Field((), description="snapshots")
     spoiled: tuple[InsideSetup, ...] = Field((), description="what runs after the snapshots")
+    settle_s: float = Field(0, ge=0, le=30, description="seconds that this takes to show")
+
+    @property
+    def machines(self) -> tuple[GuestSetup, ...]:
+        """All guests, in the order in which they are made."""
+        return (*self.guests, *self.later)
 
 
 class Asked(Spec):
@@ -134,7 +156,9 @@ class CheckSetup(Spec):
     that: Condition = Field(description="how it is looked at")
     points: int = Field(1, ge=0, le=100, description="what it is worth")
     hint: Words = Field(description="told when it does not hold")
-    wait_s: float = Field(0, ge=0, le=60, description="seconds it may take to become true")
+    wait_s: float = Field(
+        0, ge=0, le=60, description="seconds it may take to become true, when all before it holds"
+    )
 
 
 class HintSetup(Spec):
@@ -193,7 +217,7 @@ class ExerciseSpec(Spec):
     @property
     def domains(self) -> tuple[str, ...]:
         """Names of the guests that belong to the exercise, made for it or by the student."""
-        made = (one.spec.name for one in self.topology.guests)
+        made = (one.spec.name for one in self.topology.machines)
         return tuple(dict.fromkeys((*made, *self.asked.domains)))
 
     @property
@@ -201,6 +225,11 @@ class ExerciseSpec(Spec):
         """Names of the networks that belong to the exercise."""
         made = (one.spec.name for one in self.topology.networks)
         return tuple(dict.fromkeys((*made, *self.asked.networks)))
+
+    @property
+    def nwfilters(self) -> tuple[str, ...]:
+        """Names of the network filters that belong to the exercise."""
+        return tuple(one.spec.name for one in self.topology.nwfilters)
 
     @property
     def pools(self) -> tuple[str, ...]:
