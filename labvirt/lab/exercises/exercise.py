@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from labvirt.errors import ConflictError, LabError, LabvirtError, SpecError
-from labvirt.lab.exercises import making
+from labvirt.lab.exercises import breaking, making
 from labvirt.lab.exercises.display import as_html, as_text
 from labvirt.lab.exercises.library import read
 from labvirt.lab.exercises.notes import Notes, State
@@ -268,19 +268,18 @@ class Exercise:
 
     def _make(self, progress: Callable[[str], None], *, hints: int = 0) -> None:
         making.require_free(self.lab, self.spec, f"start exercise {self.name}")
-        before = [key for host in self.lab for key in making.volumes_of(host)]
-        state = State(stage="making", hints=hints, volumes=before)
+        state = State(
+            stage="making",
+            hints=hints,
+            volumes=[key for host in self.lab for key in making.volumes_of(host)],
+            planted_before=breaking.planted_in(self.lab, self.spec),
+        )
         self._notes.write(state)
-
-        def noted(file: str) -> None:
-            state.planted.append(file)
-            self._notes.write(state)
-
         try:
             making.make(self.lab, self.spec, progress)
             state.memory["boots"] = making.boots_of(self.lab, self.spec)
             making.put_to_sleep(self.lab, self.spec)
-            making.break_it(self.lab, self.spec, noted)
+            breaking.break_it(self.lab, self.spec)
         except BaseException:
             self._take_away(state)
             self._notes.clear()
@@ -289,10 +288,10 @@ class Exercise:
         self._notes.write(state)
 
     def _take_away(self, state: State) -> None:
-        if state.planted:
-            making.mend(self.lab, state.planted)
+        left = breaking.mend(self.lab, self.spec, state)
         making.wake(self.lab, 4 * _LINK_S)
         making.take_away(self.lab, self.spec, state)
+        breaking.forget_gone(self.lab, self.spec, state, left)
 
     def _require_begun(self, asked: str) -> State:
         state = self._notes.read()

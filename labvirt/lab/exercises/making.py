@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "boots_of",
-    "break_it",
     "make",
-    "mend",
     "require_free",
     "take_away",
     "volumes_of",
@@ -154,37 +152,6 @@ def boots_of(lab: Lab, spec: ExerciseSpec) -> dict[str, str]:
         for guest in spec.topology.machines
         if guest.start and guest.wait == "agent"
     }
-
-
-def break_it(lab: Lab, spec: ExerciseSpec, noted: Callable[[str], None]) -> None:
-    """Plant the faults; `noted` hears the file of each at once."""
-    for fault in spec.faults:
-        wanted = {
-            "host": fault.host,
-            "domain": fault.domain,
-            "network": fault.network,
-            "pool": fault.pool,
-            "disk": fault.disk,
-            "interface": fault.interface,
-        }
-        given = {key: value for key, value in wanted.items() if value is not None}
-        planted = lab.inject(fault.id, **given, **fault.options)
-        noted(planted.path.name)
-
-
-def mend(lab: Lab, files: list[str]) -> list[str]:
-    """Undo the faults that were planted; return what could not be undone."""
-    left = []
-    for planted in reversed(lab.planted()):
-        if planted.path.name not in files:
-            continue
-        try:
-            planted.undo()
-        except LabvirtError as error:
-            left.append(f"{planted.id}: {error.what}")
-            # What it broke goes away as a whole.
-            planted.path.unlink(missing_ok=True)
-    return left
 
 
 def take_away(lab: Lab, spec: ExerciseSpec, state: State) -> None:

@@ -84,7 +84,7 @@ class State:
         began: when it was ready, seconds since 1970.
         hints: how many were taken.
         volumes: volumes of the hosts when it began to be made: ``host/pool/name``.
-        planted: files of the faults that were planted for it.
+        planted_before: files of the faults that were planted already when it began to be made.
         memory: what conditions compare with: ``boots`` by guest.
     """
 
@@ -93,7 +93,7 @@ class State:
     began: float = 0.0
     hints: int = 0
     volumes: list[str] = field(default_factory=list)
-    planted: list[str] = field(default_factory=list)
+    planted_before: list[str] = field(default_factory=list)
     memory: dict[str, Any] = field(default_factory=dict)
 
 

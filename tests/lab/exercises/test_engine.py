@@ -8,7 +8,7 @@ import pytest
 
 import labvirt as lv
 from labvirt.errors import ConflictError, LabError, SpecError
-from labvirt.lab.exercises import making
+from labvirt.lab.exercises import breaking, making
 from labvirt.lab.exercises.notes import Notes, State
 from labvirt.model import VolumeSpec
 
@@ -141,7 +141,7 @@ def test_what_fails_in_the_middle_of_a_start_leaves_nothing(lab, monkeypatch):
     def broken(*_):
         raise LabError("the fault could not be planted")
 
-    monkeypatch.setattr(making, "break_it", broken)
+    monkeypatch.setattr(breaking, "break_it", broken)
     with pytest.raises(LabError, match="could not be planted"):
         exercise.start()
     assert exercise.spec.vary["guest"] not in lab["alpha"].domains
