@@ -23,9 +23,7 @@ def _where(fault: FaultSetup) -> dict[str, str]:
 
 def planted_in(lab: Lab, spec: ExerciseSpec) -> list[str]:
     """Return what is broken in the lab, by file; nothing for an exercise without faults."""
-    if not spec.faults:
-        return []
-    return [each.path.name for each in cast("Any", lab).planted()]
+    return [] if not spec.faults else [each.path.name for each in cast("Any", lab).planted()]
 
 
 def break_it(lab: Lab, spec: ExerciseSpec) -> None:

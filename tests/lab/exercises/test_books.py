@@ -42,12 +42,23 @@ def test_the_book_that_a_student_opens_runs_from_top_to_bottom(tmp_path, monkeyp
     assert "object at 0x" not in record.html.read_text()
 
 
-@pytest.mark.slow(seconds=14)
-@pytest.mark.parametrize("name", names())
+#: Seconds of those that wait for addresses.
+LONG = {"full-house": 35, "strict-filter": 20, "slow-disk": 13}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow(seconds=LONG.get(name, 9)), id=name)
+        for name in names()
+    ],
+)
 def test_the_solution_of_every_exercise_solves_it(name, tmp_path, request):
     """Unsolved it is not passed, and what is not passed is what the solution mends."""
     kind = "system" if read(name).backend == "system" else "session"
     lab = request.getfixturevalue(f"{kind}_lab")
+    if read(name).faults and not hasattr(lab, "inject"):
+        pytest.skip("this labvirt cannot break a lab")
     student = f"student of {name}"
     exercise = lab.exercise(name, student=student).start()
     before = exercise.check()
@@ -56,8 +67,7 @@ def test_the_solution_of_every_exercise_solves_it(name, tmp_path, request):
     path = write_notebook(tmp_path / "solution.ipynb", name, solved=True, student=student)
     values = {"lab_name": lab.name, "backend": kind, "end_at_end": "false"}
     try:
-        record = lv.run(str(path), values, folder=tmp_path)
-        assert record.ok, shown(record.notebook)
+        lv.run(str(path), values, folder=tmp_path).require_ok()
         after = exercise.check()
         assert after.passed, str(after)
         assert after.points == after.possible
