@@ -137,7 +137,7 @@ class Inside(Expected):
         except LabvirtError as error:
             return Seen(holds=False, expected=expected, seen=error.what)
         text = (said.stdout + said.stderr).strip()
-        return Seen(self.fits(text), expected, text or scene.say("nothing", "ничего"), settled=True)
+        return Seen(self.fits(text), expected, text or scene.say("nothing", "ничего"))
 
 
 class SameBoot(Look):
