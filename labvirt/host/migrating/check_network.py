@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from labvirt.host.migrating.sides import Look, Way
     from labvirt.model.xml.devices import InterfaceXml
 
-__all__ = ["DATA_PORTS", "check_filters", "check_interfaces", "check_ways"]
+__all__ = ["DATA_PORTS", "check_filters", "check_interfaces", "check_ways", "finding_of_way"]
 
 #: Ports that QEMU takes for migrations, and libvirt's own of ``qemu.conf``.
 DATA_PORTS: Final = (49152, 49215)
@@ -127,10 +127,11 @@ def check_ways(look: Look) -> Iterator[Finding]:
         remedy = f"on {here}: nc -vz {there} {DATA_PORTS[0]}-{DATA_PORTS[1]}"
         yield Finding("way:data", question, "unknown", evidence, remedy=remedy, guide="G12.1-03")
     for way in look.ways or ():
-        yield _way(way)
+        yield finding_of_way(way)
 
 
-def _way(way: Way) -> Finding:
+def finding_of_way(way: Way) -> Finding:
+    """Judge one port."""
     question = f"Does {way.start} reach {way.end}, port {way.port}?"
     key = f"way:{way.id}"
     # The way back matters only when the guest is to come home.
@@ -148,6 +149,11 @@ def _way(way: Way) -> Finding:
         remedy = "start the daemon's socket there, or name it with peer_uri="
     else:
         cause = f"port {way.port} of {way.end} cannot be reached from {way.start}"
-        ports = f"{DATA_PORTS[0]}-{DATA_PORTS[1]}" if way.id != "daemon" else str(way.port)
-        remedy = f"firewall-cmd --add-port={ports}/tcp on {way.end}; look at the cable and routes"
+        first, last = (way.port, way.port) if way.id == "daemon" else DATA_PORTS
+        span, dashed = (f"{first}:{last}", f"{first}-{last}") if first != last else (first, first)
+        remedy = (
+            f"on {way.end}: iptables -I INPUT -p tcp --dport {span} -j ACCEPT "
+            f"(Fedora, RHEL: firewall-cmd --add-port={dashed}/tcp; ufw allow {span}/tcp); "
+            "look at the cable and routes"
+        )
     return Finding(key, question, bad, f"{way.answer}: {way.text}", cause, remedy, "G12.1-03")
