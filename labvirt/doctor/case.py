@@ -229,6 +229,8 @@ class Patient:
             return "its channel is disconnected: no agent runs in the guest"
         if silent := self.silence(domain):
             return silent
+        if self.host.readonly:
+            return "the connection is read-only"
         try:
             domain.agent("guest-ping", timeout_s=2.0)
         except LabvirtError as error:

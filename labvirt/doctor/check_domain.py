@@ -13,6 +13,8 @@ from labvirt.host import examined
 from labvirt.model.xml.domain import DomainXml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labvirt.doctor.case import Case
     from labvirt.host.domain import Domain
     from labvirt.plan import Plan
@@ -31,6 +33,19 @@ _LONG_S: Final = 600
 def virsh(case: Case, *words: str) -> str:
     """Return a command of virsh for the host of a case."""
     return shlex.join(["virsh", "-c", case.host.label, *words])
+
+
+def redefined(case: Case, edit: Callable[[DomainXml], object]) -> Callable[[], Plan[Any]] | None:
+    """Return what plans a change of the stored definition; None when there is none to change."""
+    if not case.record.persistent:
+        return None
+
+    def plan() -> Plan[Any]:
+        document = DomainXml.parse(case.domain.xml(inactive=True))
+        edit(document)
+        return case.domain.redefine.plan(document.text())
+
+    return plan
 
 
 def _anew(domain: Domain) -> Plan[Any]:
@@ -83,7 +98,7 @@ def _paused(case: Case, reason: str, seen: str) -> Seen:
     return warning(seen, said, resume, fix=domain.resume.plan)
 
 
-@check("domain.hung", "Does the hypervisor process of {name} answer?", guide="G19-01", limit_s=4.0)
+@check("domain.hung", "Does the hypervisor process of {name} answer?", guide="G3.3-08", limit_s=4.0)
 def hung(case: Case) -> Seen | None:
     """Look at the state of the process, and at whether it owes libvirt an answer."""
     if not case.record.is_active:
@@ -123,7 +138,7 @@ def _silent(case: Case, said: str) -> Seen:
     return fail(said, cause, f"{look}; when all is lost {kill}")
 
 
-@check("domain.job", "Is {name} busy with nothing for too long?", guide="G12.1-01", needs="monitor")
+@check("domain.job", "Is {name} busy with nothing for too long?", guide="G12.3-01", needs="monitor")
 def busy(case: Case) -> Seen | None:
     """Look at the job that runs."""
     if not case.record.is_active:
@@ -199,7 +214,7 @@ def pending(case: Case) -> Seen | None:
     return warning(seen, cause, remedy)
 
 
-@check("domain.on-crash", "Is it settled what becomes of {name} when it ends?", guide="G15-09")
+@check("domain.on-crash", "Is it settled what becomes of {name} when it ends?", guide="G10-05")
 def ends(case: Case) -> Seen:
     """Look at what a reboot and a crash of the guest do."""
     document = case.patient.document(case.domain, stored=case.record.persistent)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.hypervisor import is_there
 from labvirt.doctor.sector import boots
 from labvirt.errors import LabvirtError
 
@@ -47,7 +48,7 @@ def _stored(case: Case) -> DomainXml:
     return case.patient.document(case.domain, stored=case.record.persistent)
 
 
-@check("domain.boot", "Does {name} find something to boot?", guide="G3.2-11")
+@check("domain.boot", "Does {name} find something to boot?", guide="G3.1-12")
 def boot(case: Case) -> Seen:
     """Follow the boot order, and look whether the devices in it have something to boot."""
     document = _stored(case)
@@ -163,30 +164,25 @@ def kernel(case: Case) -> Seen | list[Seen]:
     if not document.kernel:
         return not_here("the firmware boots it")
     found = list(_files(case, document))
-    found += _cmdline(document)
+    found += _cmdline(case, document)
     return found or ok(f"{document.kernel}; {document.cmdline or 'no command line'}")
 
 
 def _files(case: Case, document: DomainXml) -> Iterator[Seen]:
     pairs = (("kernel", document.kernel), ("initrd", document.initrd))
     for what, path in pairs:
-        if path and not case.machine.exists(path):
+        if path and is_there(case.machine, path) is False:
             cause = f"the {what} is not there: the domain cannot start"
             edit = f"{virsh(case, 'edit', case.name)}: <{what}> in <os>"
             yield fail(path, cause, f"ls -l {path}; {edit}", about=what)
 
 
-def _cmdline(document: DomainXml) -> Iterator[Seen]:
+def _cmdline(case: Case, document: DomainXml) -> Iterator[Seen]:
     line = document.cmdline or ""
     words = dict(word.partition("=")[::2] for word in line.split())
-    disks = {each.target for each in document.disks}
-    edit = "domain.change(cmdline=...)"
     root = words.get("root", "")
-    if disk := re.fullmatch(r"/dev/((?:[vsh]|xv)d[a-z]+)\d*", root):
-        if disk[1] not in disks and not _renamed(disk[1], document):
-            have = ", ".join(sorted(filter(None, disks))) or "none"
-            cause = f"the kernel is told to mount {root}, and its disks are: {have}"
-            yield fail(line, cause, f"{edit} with another root=", about="root")
+    if disk := re.fullmatch(r"/dev/((?:[vsh]|xv)d[a-z]+)(\d*)", root):
+        yield from _root(case, document, root, disk)
     elif root and not document.initrd and root.startswith(("UUID=", "LABEL=", "/dev/mapper/")):
         cause = f"without an initrd the kernel does not find {root}"
         yield fail(line, cause, "give the initrd that belongs to the kernel", about="root")
@@ -194,15 +190,41 @@ def _cmdline(document: DomainXml) -> Iterator[Seen]:
         value = words.get(name)
         if value is not None and value not in {"/sbin/init", "/init", "/lib/systemd/systemd"}:
             cause = f"{name}={value} replaces the first program of the guest"
-            yield warning(line, cause, f"{edit} without {name}=", about=name)
+            yield _without(case, line, name, cause)
     for word in ("single", "emergency", "rescue", "break", "systemd.unit"):
-        if word in words and "." not in words[word].replace(".target", ""):
-            target = words[word]
-            if word == "systemd.unit" and target not in {"rescue.target", "emergency.target"}:
-                continue
-            cause = f"{word} keeps the guest from starting its services"
-            yield warning(line, cause, f"{edit} without it", about=word)
-    yield from _console(document, line, edit)
+        target = words.get(word)
+        is_unit = word == "systemd.unit"
+        if target is None or (is_unit and target not in {"rescue.target", "emergency.target"}):
+            continue
+        yield _without(case, line, word, f"{word} keeps the guest from starting its services")
+    yield from _console(case, document, line)
+
+
+def _root(case: Case, document: DomainXml, root: str, disk: re.Match[str]) -> Iterator[Seen]:
+    disks = [each.target for each in document.disks if each.target and each.device != "cdrom"]
+    if disk[1] in disks or _renamed(disk[1], document):
+        return
+    line = document.cmdline or ""
+    cause = f"the kernel is told to mount {root}, and its disks are: {', '.join(disks) or 'none'}"
+    other = f"root=/dev/{disks[0]}{disk[2]}" if disks else ""
+    after = " ".join(other if word == f"root={root}" else word for word in line.split())
+    yield fail(line, cause, *_change(after), fix=_changing(case, after), about="root")
+
+
+def _without(case: Case, line: str, name: str, cause: str) -> Seen:
+    """Tell of a word that should not be on the command line."""
+    after = " ".join(word for word in line.split() if word.partition("=")[0] != name)
+    return warning(line, cause, *_change(after), fix=_changing(case, after), about=name)
+
+
+def _change(line: str) -> tuple[str]:
+    return (f"domain.change(cmdline={' '.join(line.split())!r})",)
+
+
+def _changing(case: Case, line: str) -> Any:
+    if not case.record.persistent:
+        return None
+    return partial(case.domain.change.plan, cmdline=" ".join(line.split()) or None)
 
 
 def _renamed(name: str, document: DomainXml) -> bool:
@@ -212,7 +234,7 @@ def _renamed(name: str, document: DomainXml) -> bool:
     return name.startswith(("sd", "hd")) and number < len(others)
 
 
-def _console(document: DomainXml, line: str, edit: str) -> Iterator[Seen]:
+def _console(case: Case, document: DomainXml, line: str) -> Iterator[Seen]:
     """Look whether the kernel writes to a serial port that the domain has."""
     if not document.serials and not document.consoles:
         return
@@ -223,14 +245,15 @@ def _console(document: DomainXml, line: str, edit: str) -> Iterator[Seen]:
     if document.arch in {"aarch64", "riscv64", "s390x", "ppc64le"}:
         return
     serial = [each for each in consoles if each.startswith(("ttyS", "hvc"))]
-    if not serial:
-        cause = "the kernel does not write to the serial line: its console stays empty"
-        yield warning(
-            line or "no command line", cause, f"{edit} with console=ttyS0", about="console"
-        )
-    elif not set(serial) & set(ports):
+    if set(serial) & set(ports) or not ports:
+        return
+    kept = [word for word in line.split() if word.removeprefix("console=") not in serial]
+    after = " ".join([*kept, f"console={ports[0]}"])
+    cause = "the kernel does not write to the serial line: its console stays empty"
+    if serial:
         cause = f"the kernel writes to {', '.join(serial)}; the domain has {', '.join(ports)}"
-        yield warning(line, cause, f"{edit} with console={ports[0]}", about="console")
+    fix = _changing(case, after)
+    yield warning(line or "no command line", cause, *_change(after), fix=fix, about="console")
 
 
 @check("domain.nvram", "Are the settings of the firmware of {name} there?", guide="G12.1-02")
@@ -239,11 +262,11 @@ def nvram(case: Case) -> Seen:
     document = case.document
     if not document.nvram:
         return not_here("the machine's own BIOS" if not document.loader else "no settings are kept")
-    if case.machine.exists(document.nvram):
+    if is_there(case.machine, document.nvram) is not False:
         return ok(document.nvram)
     template = document.nvram_template
     lost = "boot entries and Secure Boot keys of the guest are lost"
-    if template and not case.machine.exists(template):
+    if template and is_there(case.machine, template) is False:
         cause = f"neither the file nor its template {template} is there: it cannot start"
         return fail(document.nvram, cause, _install_firmware())
     if case.record.is_active or not template:
@@ -259,7 +282,7 @@ def firmware(case: Case) -> Seen:
     """Look at the firmware's image, or whether libvirt finds one of the kind."""
     document = _stored(case)
     if document.loader:
-        if not case.machine.exists(document.loader):
+        if is_there(case.machine, document.loader) is False:
             cause = "the firmware's image is not there: the domain cannot start"
             return fail(document.loader, cause, _install_firmware())
         if document.loader_secure and not document.smm:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.check_domain_log import folders
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.hypervisor import is_there
 from labvirt.errors import AccessDeniedError, LabvirtError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def _stored(case: Case) -> DomainXml:
     return case.patient.document(case.domain, stored=case.record.persistent)
 
 
-@check("domain.display", "Is the screen of {name} kept from strangers?", guide="G7-04")
+@check("domain.display", "Is the screen of {name} kept from strangers?", guide="G13.1-01")
 def display(case: Case) -> Iterator[Seen]:
     """Look where graphics listen, and whether a password or TLS stands before them."""
     graphics = [each for each in case.document.graphics if each.type in {"vnc", "spice"}]
@@ -93,7 +94,10 @@ def _locked(xml: str) -> list[bool | None]:
 
 def _settings(case: Case) -> dict[str, str]:
     """Return what qemu.conf says of passwords and TLS; only that a password is there."""
-    text = case.machine.read(f"{folders(case).config}/qemu.conf") or ""
+    try:
+        text = case.machine.read(f"{folders(case).config}/qemu.conf") or ""
+    except LabvirtError:
+        return {}  # without a shell there libvirt's own defaults count
     found = re.findall(r'(?m)^\s*((?:vnc|spice)_(?:password|tls))\s*=\s*"?([^"\n]*)', text)
     return {name: "set" if "password" in name else value.strip() for name, value in found}
 
@@ -105,7 +109,7 @@ def devices(case: Case) -> Seen | list[Seen]:
     found = [_hostdev(case, each) for each in document.hostdevs]
     for each in document.filesystems:
         path = each.source_dir
-        if path and not case.machine.exists(path):
+        if path and is_there(case.machine, path) is False:
             cause = "the folder that the guest mounts is not there: the domain cannot start"
             found.append(fail(path, cause, f"mkdir -p {path}", about=each.target_dir or path))
         elif path:
@@ -132,10 +136,12 @@ def _hostdev(case: Case, view: HostdevXml) -> Seen:
     if fits:
         return ok(f"{fits[0].what}, driver {fits[0].driver or 'none'}", about=name)
     remedy = f"plug it in, or {virsh(case, 'edit', case.name)} without that <hostdev>"
-    return fail("not among the host's devices", "the domain cannot start", remedy, about=name)
+    fix = partial(case.domain.detach.plan, view.text(), config=True)
+    seen = "not among the host's devices"
+    return fail(seen, "the domain cannot start", remedy, fix=fix, about=name)
 
 
-@check("domain.secrets", "Are the secrets that {name} needs known to libvirt?", guide="G7-03")
+@check("domain.secrets", "Are the secrets that {name} needs known to libvirt?", guide="G5.1-01")
 def secrets(case: Case) -> Seen | list[Seen]:
     """Look each secret up by its UUID or usage; its value is never read."""
     wanted = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from labvirt.doctor.check_domain import virsh
 from labvirt.doctor.checks import Seen, check, ok, unknown, warning
-from labvirt.doctor.hypervisor import tail
+from labvirt.doctor.hypervisor import is_there, tail
 
 if TYPE_CHECKING:
     from labvirt.doctor.case import Case
@@ -106,7 +106,7 @@ def log(case: Case) -> Seen:
     path = f"{folders(case).logs}/{case.name}.log"
     text = tail(case.machine, path)
     if text is None:
-        if not case.machine.exists(path):
+        if is_there(case.machine, path) is False and not case.record.is_active:
             return ok(f"there is no {path}: it was never started here")
         return unknown(f"{path} may not be read", f"sudo tail {path}")
     lines, ended = complaints(text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from labvirt.doctor.check_domain import virsh
+from labvirt.doctor.check_domain import redefined, virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.hypervisor import is_there
 
 if TYPE_CHECKING:
     from labvirt.doctor.case import Case
@@ -42,14 +43,22 @@ def virt(case: Case) -> Seen:
     edit = f"{virsh(case, 'edit', case.name)}: <domain type='qemu'>"
     if asked == "kvm" and ("kvm" not in offered or proved == "qemu"):
         cause = "KVM does not work on the host; see host.acceleration"
-        return fail(seen, cause, f"{edit} runs it slowly, under TCG")
+        return fail(seen, cause, f"{edit} runs it slowly, under TCG", fix=redefined(case, _slowly))
     if asked not in offered:
-        return fail(seen, f"the host runs no guests of type {asked}", edit)
+        fix = redefined(case, _slowly) if "qemu" in offered else None
+        return fail(seen, f"the host runs no guests of type {asked}", edit, fix=fix)
     if asked == "qemu" and "kvm" in offered and proved != "qemu" and _same_arch(case, arch):
         cause = "it runs under TCG, several times slower than under KVM, which the host offers"
         remedy = f"{virsh(case, 'edit', case.name)}: <domain type='kvm'>"
         return warning(seen, cause, remedy)
     return ok(seen)
+
+
+def _slowly(document: DomainXml) -> None:
+    """Let a definition run under TCG, which gives no processor of the host."""
+    document.type = "qemu"
+    if document.cpu_mode == "host-passthrough":
+        document.cpu_mode, document.cpu_check, document.cpu_migratable = "maximum", None, None
 
 
 def _same_arch(case: Case, arch: str) -> bool:
@@ -148,7 +157,10 @@ def emulator(case: Case) -> Seen:
         return ok(f"{path}, not one of libvirt's own choice: {', '.join(known) or 'none'}")
     cause = "the program is not there, or may not be run: the definition is of another distribution"
     edit = f"{virsh(case, 'edit', case.name)}: <emulator>{known[0] if known else '...'}</emulator>"
-    return fail(f"{path}; here it is {', '.join(known) or 'nowhere'}", cause, edit)
+    fix = (
+        redefined(case, lambda document: setattr(document, "emulator", known[0])) if known else None
+    )
+    return fail(f"{path}; here it is {', '.join(known) or 'nowhere'}", cause, edit, fix=fix)
 
 
 @check("domain.clock", "Does {name} start with the right time?", guide="G11-17")
@@ -159,7 +171,14 @@ def clock(case: Case) -> Seen:
     if found is not None:
         cause, right = found
         fix = (
-            partial(case.domain.change.plan, clock_offset=right) if case.record.persistent else None
+            partial(
+                case.domain.change.plan,
+                clock_offset=right,
+                clock_adjustment=None,
+                clock_basis=None,
+            )
+            if case.record.persistent
+            else None
         )
         return warning(seen, cause, f"domain.change(clock_offset={right!r})", fix=fix)
     if _lacks_kvmclock(case, document):
@@ -213,7 +232,7 @@ def tpm(case: Case) -> Seen:
     device = devices[0]
     if device.backend_type == "passthrough":
         path = device.backend_device or "/dev/tpm0"
-        if case.machine.exists(path):
+        if is_there(case.machine, path) is not False:
             return ok(f"{path} of the host")
         return fail(path, "the host has no such TPM", "an emulated TPM: <backend type='emulator'/>")
     if device.backend_type == "external":

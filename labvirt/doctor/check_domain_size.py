@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from labvirt.doctor.case import AGENT
-from labvirt.doctor.check_domain import virsh
+from labvirt.doctor.check_domain import redefined, virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, warning
+from labvirt.errors import LabvirtError
 from labvirt.model.channel import ChannelSpec
 from labvirt.status.finding import amount
 
@@ -54,7 +55,10 @@ def memory(case: Case) -> Seen:
 
 def _available(case: Case) -> int:
     """Return what the kernel could give, caches included, in bytes."""
-    text = case.patient.once("meminfo", lambda: case.machine.read("/proc/meminfo")) or ""
+    try:
+        text = case.patient.once("meminfo", lambda: case.machine.read("/proc/meminfo")) or ""
+    except LabvirtError:
+        return 0
     found = re.search(r"MemAvailable:\s+(\d+) kB", text)
     return int(found[1]) << 10 if found else 0
 
@@ -82,7 +86,11 @@ def vcpus(case: Case) -> Seen:
 
 
 def _most(case: Case, document: DomainXml) -> int:
-    return case.patient.capabilities_for(document).max_vcpus if document.type else 0
+    """Return the most that its machine type takes; 0 when libvirt does not tell."""
+    try:
+        return case.patient.capabilities_for(document).max_vcpus
+    except LabvirtError:
+        return 0
 
 
 def _pinned(document: DomainXml) -> set[int]:
@@ -128,10 +136,17 @@ def balloon(case: Case) -> Seen:
         return ok(f"balloon of model {devices[0].model}")
     cause = "without a balloon its memory cannot be changed, and libvirt does not see what it uses"
     remedy = f"{virsh(case, 'edit', case.name)}: <memballoon model='virtio'/>, then start it anew"
-    return warning("no balloon device", cause, remedy)
+    return warning("no balloon device", cause, remedy, fix=redefined(case, _with_balloon))
 
 
-@check("domain.agent", "Has {name} a channel for the guest agent?", guide="G15-24")
+def _with_balloon(document: DomainXml) -> None:
+    for each in document.memballoons:
+        each.model = "virtio"
+    if not document.memballoons:
+        document.add_device("<memballoon model='virtio'/>")
+
+
+@check("domain.agent", "Has {name} a channel for the guest agent?", guide="G19-01")
 def agent(case: Case) -> Seen:
     """Look for the channel; whether an agent answers on it is guest.agent."""
     channels = [each for each in _stored(case).channels if each.target_name == AGENT]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor.addresses import age_s, leased, neighbour
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.doctor.firewall import stopped_by
 from labvirt.doctor.netfacts import net_facts
 from labvirt.doctor.netviews import bridge_of, interface, network_named, network_xml, plugs
+from labvirt.doctor.packets import usual_packets
 from labvirt.errors import LabvirtError
 
 if TYPE_CHECKING:
@@ -109,12 +111,32 @@ def _likely(case: Case, network: Network) -> tuple[str, str]:
     )
     if len(patient.leases(network)) >= size:
         return f"all {size} addresses are handed out", "see network.range"
+    if stop := _stopped(case, network):
+        return f"a rule of the host's firewall stops its request: {stop}", "see network.firewall"
     if interface(case).filter:
         return "its network filter may stop it", "see interface.filter"
     return (
         "the guest does not ask: it has not booted, has no DHCP client on this card, or a static address",
         f"virsh console {case.domain.name}: ip address; dhclient or networkctl renew",
     )
+
+
+def _stopped(case: Case, network: Network) -> str:
+    """Return the rule of the firewall that stops DHCP; empty when none is known."""
+    try:
+        facts = net_facts(case.patient)
+    except LabvirtError:
+        return ""
+    record = case.patient.network_record(network)
+    subnets = [
+        ip.interface
+        for ip in network_xml(case.patient, network).ips
+        if ip.interface is not None and ip.interface.version == 4
+    ]
+    for packet in usual_packets(facts, record.bridge, record.forward, subnets):
+        if packet.text == "DHCP request" and (stop := stopped_by(facts.tables, packet)):
+            return stop.rule
+    return ""
 
 
 @check("guest.address", "Has the guest {name} an address?", guide="G8.1-07", limit_s=4,

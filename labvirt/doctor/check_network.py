@@ -68,11 +68,20 @@ def active(case: Case) -> Seen:
     shown = f"not active, autostart {'on' if record.autostart else 'off'}"
     shown += f", used by {', '.join(named[:8])}" if named else ", used by no domain"
     remedy = f"virsh net-start {network.name}"
-    if named or record.autostart:
-        said = "somebody stopped it, or it failed to start with the daemon"
-        return fail(shown, said, remedy, fix=network.start.plan)
-    said = "it is defined, and nobody started it"
-    return warning(shown, said, remedy, fix=network.start.plan)
+    answer = fail if named or record.autostart else warning
+    try:
+        # A host that was opened for reading makes no plans.
+        _ = None if case.host.readonly else network.start.plan()
+    except LabvirtError as error:
+        # It says why libvirt would not, or why it would only half work.
+        why = getattr(error, "libvirt_text", "") or str(error)
+        return answer(
+            shown, f"it cannot start as it is: {why}", getattr(error, "hint", "") or remedy
+        )
+    said = "somebody stopped it, or it failed to start with the daemon"
+    if answer is warning:
+        said = "it is defined, and nobody started it"
+    return answer(shown, said, remedy, fix=network.start.plan)
 
 
 @check("network.autostart", "Does the network {name} start with the host?", guide="G8.1-03")

@@ -19,6 +19,7 @@ _VERDICTS: Final = {"accept": "accept", "drop": "drop", "reject": "drop", "retur
 _META: Final = {"iifname": "iif", "oifname": "oif", "iif": "iif", "oif": "oif", "l4proto": "proto",
                 "ibrname": "lif", "obrname": "lof"}  # fmt: skip
 _PAYLOAD: Final = {"saddr": "src", "daddr": "dst", "sport": "sport", "dport": "dport"}
+_WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp", "dccp", "udplite"})
 #: Statements that decide nothing.
 _ASIDE: Final = {"counter", "log", "comment", "limit_log", "notrack"}
 
@@ -72,10 +73,8 @@ def _rule(statements: list[Any], remedy: str) -> Rule:
         if name == "match":
             found = _match(body)
             words.append(_shown(body))
-            if found is None:
-                vague = True
-            else:
-                matches.append(found)
+            vague = vague or found is None
+            matches += found or ()
         elif name in _VERDICTS:
             target = _VERDICTS[name]
             words.append(name)
@@ -91,21 +90,27 @@ def _rule(statements: list[Any], remedy: str) -> Rule:
     return Rule(tuple(matches), target, " ".join(words), vague, remedy, final)
 
 
-def _match(body: Any) -> Match | None:
+def _match(body: Any) -> tuple[Match, ...] | None:
+    """Return what a comparison asks for; None when it is not understood."""
     left, right = body.get("left", {}), body.get("right")
-    negated = body.get("op") == "!="
+    negated, protocol = body.get("op") == "!=", ""
     if not isinstance(left, dict) or body.get("op") not in {"==", "!=", "in"}:
         return None
     if "meta" in left:
         name = _META.get(left["meta"].get("key", ""), "")
     elif "payload" in left:
         name = _PAYLOAD.get(left["payload"].get("field", ""), "")
+        protocol = left["payload"].get("protocol", "")
     elif left.get("ct", {}).get("key") == "state":
         name = "state"
     else:
         name = ""
     values = _values(name, right) if name else None
-    return (name, negated, values) if values else None
+    if not values:
+        return None
+    # "tcp dport 53" asks for the protocol too; "th dport 53" does not.
+    asked: tuple[Match, ...] = (("proto", False, (protocol,)),) if protocol in _WITH_PORTS else ()
+    return (*asked, (name, negated, values))
 
 
 def _values(name: str, right: Any) -> tuple[Any, ...] | None:

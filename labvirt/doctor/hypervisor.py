@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from labvirt.doctor.machine import Machine
 
-__all__ = ["Process", "parse_processes", "read_processes", "tail"]
+__all__ = ["Process", "is_there", "parse_processes", "read_processes", "tail"]
 
 #: Libvirt starts QEMU with ``-uuid UUID``; the lines of ``stat`` tell the state.
 _SCRIPT: Final = r"""
@@ -79,6 +80,21 @@ def parse_processes(text: str) -> dict[str, Process]:
         for pid, command, state, parent in _STAT.findall(text)
     }
     return {uuid.lower(): known[int(pid)] for pid, uuid in _UUID.findall(text) if int(pid) in known}
+
+
+def is_there(machine: Machine, path: str) -> bool | None:
+    """Return whether a file is on the machine; None when a folder on the way may not be searched."""
+    if machine.root is None:
+        if machine.run("test", "-e", path):
+            return True
+        return False if machine.run("test", "-x", str(PurePosixPath(path).parent)) else None
+    try:
+        machine.path(path).lstat()
+    except PermissionError:
+        return None
+    except OSError:
+        return False
+    return True
 
 
 def tail(machine: Machine, path: str, size: int = 65536, *, since: int = 0) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import subprocess
 from types import SimpleNamespace
@@ -10,10 +11,13 @@ import pytest
 
 import labvirt as lv
 from labvirt.doctor.check_domain_log import complaints
-from labvirt.doctor.hypervisor import parse_processes, tail
+from labvirt.doctor.hypervisor import Process, is_there, parse_processes, tail
 from labvirt.doctor.machine import Machine
 from labvirt.doctor.sector import boots
+from labvirt.errors import HostError
+from labvirt.host import examined
 from labvirt.model.xml.domain import DomainXml
+from labvirt.status import DomainState, JobRecord
 
 #: Checks that a domain which can start passes, and what they say of it.
 WELL = {
@@ -202,6 +206,108 @@ def test_a_broken_definition_is_told_with_its_cause(of, off, key, edit, verdict,
     assert seen[0].remedy
 
 
+#: State, reason, verdict, words of the cause (or evidence).
+STATES = [
+    ("PAUSED", "I/O error", "fail", "could not be read or written"),
+    ("PAUSED", "watchdog", "fail", "watchdog was not served"),
+    ("PAUSED", "crashed", "fail", "panicked"),
+    ("PAUSED", "post-copy failed", "fail", "a part of its memory"),
+    ("PAUSED", "api error", "warning", "left paused"),
+    ("PAUSED", "migrating", "ok", "passes by itself"),
+    ("CRASHED", "panicked", "fail", "kernel panicked"),
+    ("SHUTOFF", "crashed", "fail", "process died"),
+    ("SHUTOFF", "failed", "warning", "last start did not succeed"),
+    ("SHUTOFF", "destroyed", "ok", "shut off (destroyed)"),
+    ("RUNNING", "post-copy failed", "fail", "crashed"),
+    ("RUNNING", "unpaused", "ok", "running"),
+]
+
+
+@pytest.mark.parametrize(("state", "reason", "verdict", "words"), STATES)
+def test_each_state_is_judged_by_its_reason(of, off, state, reason, verdict, words):
+    record = dataclasses.replace(off.info(), state=DomainState[state], reason=reason)
+    (seen,) = of("domain.state", off, facts={("record", off.uuid): record})
+    assert seen.verdict == verdict
+    assert words in f"{seen.cause} {seen.evidence}"
+    by_hand = (state, reason) == ("PAUSED", "post-copy failed")
+    assert (seen.fix is not None) == (verdict != "ok" and not by_hand)
+
+
+def test_the_plan_for_a_crashed_guest_forces_it_off_and_starts_it(of, off):
+    record = dataclasses.replace(off.info(), state=DomainState.CRASHED, reason="panicked")
+    (seen,) = of("domain.state", off, facts={("record", off.uuid): record})
+    plan = seen.fix()
+    assert [type(one).__name__ for one in plan.actions] == ["Call", "Call"]
+    assert plan.virsh.splitlines()[-1].endswith("start off")
+    assert plan.destroys
+
+
+def running(domain):
+    """The record of a domain as if it ran."""
+    return {("record", domain.uuid): dataclasses.replace(domain.info(), id=7)}
+
+
+def job(**facts):
+    base = JobRecord("bounded", "migration_out", 1000, 10, 5, 5 << 20, {})
+    return lambda *_: dataclasses.replace(base, **facts)
+
+
+def test_a_job_that_does_not_end_is_told(of, off, monkeypatch):
+    monkeypatch.setattr(examined, "job", job(elapsed_ms=3_600_000))
+    (seen,) = of("domain.job", off, facts=running(off))
+    assert seen.verdict == "warning"
+    assert "5 MiB left" in seen.evidence
+    assert seen.fix is not None
+    monkeypatch.setattr(examined, "job", job(elapsed_ms=5000))
+    assert of("domain.job", off, facts=running(off))[0].verdict == "ok"
+
+
+def test_the_half_of_a_broken_migration_is_told(of, off, monkeypatch):
+    monkeypatch.setattr(examined, "job", job(kind="none"))
+    record = dataclasses.replace(off.info(), state=DomainState.PAUSED, reason="migrating", id=7)
+    seen = of("domain.leftover", off, facts={("record", off.uuid): record})
+    assert [one.verdict for one in seen] == ["fail", "n/a"]
+    assert "waits for nobody" in seen[0].cause
+
+
+@pytest.mark.parametrize(
+    ("letter", "words"), [("D", "waits for a disk"), ("t", "debugger"), ("T", "SIGSTOP"), ("S", "QEMU hangs")]
+)  # fmt: skip
+def test_why_a_process_hangs_is_told_from_its_state(of, off, letter, words):
+    process = Process(77, "qemu-system-x86", letter)
+    facts = {**running(off), "processes": {off.uuid: process}}
+    if not process.is_stopped:
+        facts["silence", off.uuid] = "it has owed libvirt an answer for 9 s"
+    (seen,) = of("domain.hung", off, facts=facts)
+    assert seen.verdict == "fail"
+    assert words in seen.cause
+
+
+def test_firmware_is_judged_by_what_libvirt_finds(of, off, monkeypatch):
+    for firmwares, verdict in ((("bios",), "fail"), (("bios", "efi"), "ok")):
+        found = SimpleNamespace(firmwares=firmwares, loaders=())
+        monkeypatch.setattr(examined, "domain_capabilities", lambda *_, found=found, **__: found)
+        (seen,) = of("domain.firmware", off, put(firmware="efi"))
+        assert seen.verdict == verdict
+    edit = put(loader="/bin/sh", loader_type="pflash", loader_secure=True)
+    (seen,) = of("domain.firmware", off, edit)
+    assert "Secure Boot" in seen.cause
+
+
+def test_hosts_with_different_processors_are_told_what_they_share(ask, alpha, beta, monkeypatch):
+    found = ("EPYC", {"alpha": "EPYC-Rome", "beta": "EPYC"})
+    monkeypatch.setattr(examined, "common_cpu", lambda *_: found)
+    (seen,) = ask("host.cpu-common", host=alpha, others=(beta,))
+    assert seen.verdict == "warning"
+    assert "<model>EPYC</model>" in seen.remedy
+
+    def nothing(*_):
+        raise HostError("find a CPU")
+
+    monkeypatch.setattr(examined, "common_cpu", nothing)
+    assert ask("host.cpu-common", host=alpha, others=(beta,))[0].verdict == "fail"
+
+
 def test_a_screen_on_this_machine_or_with_tls_is_well(of, off):
     here = "<graphics type='vnc' port='-1'><listen type='address' address='127.0.0.1'/></graphics>"
     assert of("domain.display", off, add(here))[0].verdict == "ok"
@@ -238,6 +344,44 @@ def test_the_plans_mend_machine_processor_and_ends(of, alpha):
             assert of(key, domain)[0].verdict == "ok"
     finally:
         domain.undefine(confirm=True)
+
+
+#: Check, the definition that is stored, and what the plan makes of it.
+MENDED = [
+    ("domain.kernel", put(cmdline="quiet"), "console=ttyS0"),
+    ("domain.kernel", put(cmdline="console=ttyS3 quiet"), "quiet console=ttyS0"),
+    ("domain.kernel", put(cmdline="console=ttyS0 rdinit=/no"), "<cmdline>console=ttyS0</cmdline>"),
+    ("domain.kernel", put(cmdline="console=ttyS0 root=/dev/vdz2"), "console=ttyS0</cmdline>"),
+    ("domain.clock", timer, "offset='utc'"),
+    ("domain.machine", put(machine="pc-i440fx-7.2"), "pc-i440fx-7.2"),
+    ("domain.cpu", put(cpu_mode="custom", cpu_model="EPYC", cpu_check="partial"), "host-model"),
+    (
+        "domain.balloon",
+        lambda document: setattr(document.memballoons[0], "model", "none"),
+        "virtio",
+    ),
+    ("domain.on-crash", put(on_poweroff="restart"), "<on_poweroff>destroy"),
+    ("domain.devices", next(one[1] for one in ILL if one[0] == "domain.devices"), "<devices>"),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "edit", "words"), MENDED, ids=[f"{one[0]}-{place}" for place, one in enumerate(MENDED)]
+)
+def test_the_plan_mends_what_is_stored(of, off, key, edit, words):
+    before = off.xml(inactive=True)
+    document = DomainXml.parse(before)
+    edit(document)
+    off.redefine(document.text())
+    try:
+        for seen in of(key, off):
+            if seen.verdict in {"fail", "warning"}:
+                seen.fix().apply()
+        after = of(key, off)
+        assert {one.verdict for one in after} <= {"ok", "n/a"}, after
+        assert words in off.xml(inactive=True)
+    finally:
+        off.redefine(before)
 
 
 def test_a_disk_without_a_system_before_one_with_it_is_told_and_mended(of, alpha, lab):
@@ -316,6 +460,17 @@ def test_processes_are_told_apart_by_the_uuid_that_libvirt_gave_them():
     assert found[1].is_stopped
     assert str(found[1]) == "qemu-system-x86 (pid 77)"
     assert "stopped by a signal" in found[1].words
+
+
+def test_a_file_behind_a_closed_folder_is_not_said_to_be_gone(machine):
+    there = machine({"/srv/vmlinuz": "x"})
+    assert is_there(there, "/srv/vmlinuz") is True
+    assert is_there(there, "/srv/initrd") is False
+    answers = {"/closed/x": 1, "/closed": 1, "/open/x": 1, "/open": 0, "/open/y": 0}
+    far = Machine("far", root=None, runner=lambda words, _: (answers[words[-1]], "", ""))
+    assert is_there(far, "/open/y") is True
+    assert is_there(far, "/open/x") is False
+    assert is_there(far, "/closed/x") is None
 
 
 def test_the_end_of_a_file_is_read_from_a_mark_on(tmp_path):

@@ -13,7 +13,9 @@ import pytest
 import labvirt as lv
 from labvirt.doctor.case import Patient
 from labvirt.doctor.check_guest_boot import boots_of
-from labvirt.errors import LabvirtError
+from labvirt.doctor.machine import Machine
+from labvirt.errors import LabvirtError, UnsupportedError
+from labvirt.host.migrating import looking
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
 
@@ -74,6 +76,42 @@ def test_a_healthy_guest_raises_no_alarm(alpha, beta, tiny):
     assert report["domain.movable:tiny:beta"].verdict == "ok"
 
 
+#: What is not to be known of a healthy guest without a shell on its host.
+NEEDS_SHELL = {"domain.kernel", "domain.log", "guest.boot"}
+
+
+def test_without_a_shell_there_only_what_needs_one_is_unknown(alpha, tiny, monkeypatch):
+    def none(_):
+        raise UnsupportedError("look at the machine")
+
+    monkeypatch.setattr(Machine, "of", none)
+    bad, report = only(alpha, "domain.*", "guest.agent", "guest.clock", "guest.boot")
+    assert {one.kind for one in bad} == NEEDS_SHELL
+    assert {one.verdict for one in bad} == {"unknown"}
+    assert report["domain.hung:tiny"].evidence == "QEMU answered"
+    assert "this machine's clock" in report["guest.clock:tiny"].evidence
+
+
+def test_a_connection_that_may_only_look_raises_no_alarm(alpha, tiny):
+    with lv.connect(alpha.uri, readonly=True) as host:
+        bad, report = only(host, "domain.*", "guest.agent", "guest.clock", "guest.boot")
+    assert {one.verdict for one in bad} == {"unknown"}
+    assert {one.kind for one in bad} == {"guest.clock", "domain.cpu", "domain.pending"}
+    assert report["guest.agent:tiny"].verdict == "ok"
+
+
+def test_a_transient_domain_is_judged_by_what_runs(alpha):
+    spec = lv.DomainSpec(name="passing", memory="16 MiB", interfaces=(), rng=False)
+    domain = alpha.plan(spec, transient=True).apply()
+    try:
+        report = lv.doctor.examine(domain, checks=("domain.*",))
+    finally:
+        domain.destroy(confirm=True)
+    bad = [one for one in report if one.verdict not in {"ok", "n/a"}]
+    assert [one.id for one in bad] == ["domain.boot:passing"]
+    assert report["domain.transient:passing"].verdict == "n/a"
+
+
 def test_a_guest_whose_qemu_is_stopped_is_told_at_once_and_asked_nothing(alpha, tiny):
     with stopped(tiny) as pid:
         began = time.monotonic()
@@ -118,10 +156,11 @@ def test_a_paused_guest_is_let_go_on_by_the_plan(alpha, tiny):
 def test_an_agent_that_is_stopped_in_the_guest_is_missed(alpha, tiny, eventually):
     kill = "sleep 0.2; for p in /proc/[0-9]*; do grep -q '^qemu-ga$' $p/comm && kill -STOP ${p##*/}; done"
     tiny.agent(
-        "guest-exec", path="/bin/sh", arg=["-c", f"({kill}) & sleep 3; killall -CONT qemu-ga"]
+        "guest-exec", path="/bin/sh", arg=["-c", f"({kill}) & sleep 4; killall -CONT qemu-ga"]
     )
-    time.sleep(0.6)
-    bad, _ = only(alpha, "guest.agent", "domain.hung")
+    bad = eventually(
+        lambda: only(alpha, "guest.agent", "domain.hung")[0], "the agent to stand still"
+    )
     assert [(one.id, one.verdict) for one in bad] == [("guest.agent:tiny", "fail")]
     assert "does not answer" in bad[0].cause
     eventually(tiny.agent_answers, "the agent")
@@ -266,6 +305,16 @@ def test_what_keeps_a_domain_from_another_host_is_told(ask, alpha, beta, blank):
     assert asked(lambda document: None)[0].verdict == "ok"
 
 
+def test_a_processor_that_the_other_host_cannot_give_is_told(alpha, beta, blank, monkeypatch):
+    # Both hosts of a lab are one machine: what libvirt says of another processor is put in.
+    monkeypatch.setattr(looking, "compare_cpu", lambda *_, **__: "incompatible")
+    bad, _ = only(alpha, "domain.movable", others=(beta,))
+    (found,) = [one for one in bad if one.id == "domain.movable:blank:beta"]
+    assert found.verdict == "fail"
+    assert "the processor of beta cannot be" in found.cause
+    assert "runs on both" in found.remedy
+
+
 PANIC = b"""labvirt: boot 1.7\r
 [    1.9] VFS: Cannot open root device "vdz" or unknown-block(0,0)\r
 [    2.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r
@@ -298,6 +347,7 @@ def test_a_start_that_got_through_counts_whatever_was_before():
     assert boots_of(PANIC * 4).starts == 4
 
 
+@pytest.mark.slow(seconds=6)
 def test_a_guest_whose_kernel_panics_is_told_from_its_serial_line(ask, alpha, eventually):
     spec = lv.DomainSpec(name="panics", memory="128 MiB", source=lv.TinyGuest(), interfaces=())
     domain = alpha.plan(spec, start=False).apply()

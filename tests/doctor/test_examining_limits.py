@@ -45,7 +45,7 @@ def nobody():
 def test_many_that_hang_cost_the_time_of_one(made, nobody):
     never = threading.Event()
     for number in range(12):
-        made(f"host.hangs{number}", lambda _: never.wait(20) and None, limit_s=0.5, needs="nothing")
+        made(f"host.hangs{number}", lambda _: never.wait(20) and None, limit_s=0.2, needs="nothing")
     for number in range(6):
         made(f"host.well{number}", lambda _: ok("here"), needs="nothing")
     began = time.monotonic()
@@ -54,15 +54,15 @@ def test_many_that_hang_cost_the_time_of_one(made, nobody):
     never.set()
     assert [one.verdict for one in report].count("ok") == 6
     late = [one for one in report if one.verdict == "unknown"]
-    assert {one.evidence for one in late} == {"no answer in 0.5 s"}
+    assert {one.evidence for one in late} == {"no answer in 0.2 s"}
     assert len(late) == 12
     # Six at a time hang for their limit and the grace of it.
-    assert spent < 2 * (0.5 + 0.5) + _SLACK_S
+    assert spent < 2 * (0.2 + 0.5) + _SLACK_S
 
 
 def test_a_slow_one_in_front_does_not_hide_those_that_hang_behind_it(made, nobody):
     never = threading.Event()
-    made("host.first", lambda _: time.sleep(2.0) or ok("slow"), limit_s=5, needs="nothing")
+    made("host.first", lambda _: time.sleep(1.2) or ok("slow"), limit_s=5, needs="nothing")
     for number in range(5):
         made(f"host.hangs{number}", lambda _: never.wait(20) and None, limit_s=0.2, needs="nothing")
     ended = {}
@@ -72,8 +72,8 @@ def test_a_slow_one_in_front_does_not_hide_those_that_hang_behind_it(made, nobod
         nobody, progress=lambda *told: ended.setdefault(told[2].id, time.monotonic() - began)
     )
     never.set()
-    assert ended["host.last"] < 1.9
-    assert ended["host.first"] > 1.9
+    assert ended["host.last"] < 1.1
+    assert ended["host.first"] > 1.1
 
 
 def test_the_whole_examination_ends_in_its_time(made, nobody):
@@ -173,6 +173,7 @@ def test_twenty_guests_are_examined_within_ten_seconds(alpha, beta):
     assert spent < 10
 
 
+@pytest.mark.slow(seconds=7)
 def test_the_daemon_that_hangs_itself_is_told_within_seconds(alpha, beta):
     assert Machine.of(beta).daemon_pid
     with stop_daemon(beta):

@@ -149,6 +149,11 @@ def finding_of_way(way: Way) -> Finding:
         remedy = "start the daemon's socket there, or name it with peer_uri="
     else:
         cause = f"port {way.port} of {way.end} cannot be reached from {way.start}"
-        ports = f"{DATA_PORTS[0]}-{DATA_PORTS[1]}" if way.id != "daemon" else str(way.port)
-        remedy = f"firewall-cmd --add-port={ports}/tcp on {way.end}; look at the cable and routes"
+        first, last = (way.port, way.port) if way.id == "daemon" else DATA_PORTS
+        span, dashed = (f"{first}:{last}", f"{first}-{last}") if first != last else (first, first)
+        remedy = (
+            f"on {way.end}: iptables -I INPUT -p tcp --dport {span} -j ACCEPT "
+            f"(Fedora, RHEL: firewall-cmd --add-port={dashed}/tcp; ufw allow {span}/tcp); "
+            "look at the cable and routes"
+        )
     return Finding(key, question, bad, f"{way.answer}: {way.text}", cause, remedy, "G12.1-03")

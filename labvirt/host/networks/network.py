@@ -88,13 +88,15 @@ class Network:
         live.element.attrib.pop("connections", "")
         for one in live.element.iterfind("forward/*[@connections]"):
             del one.attrib["connections"]
-        nat = live.element.find("forward/nat")
-        if nat is not None and stored.element.find("forward/nat") is None:
-            # The ports that libvirt takes when nobody names any.
-            live.doc.remove(nat)
-            forward = live.element.find("forward")
-            if forward is not None and not len(forward):
-                forward.text = None
+        # The ports that libvirt takes when nobody names any.
+        added = live.element.find("forward/nat")
+        if stored.element.find("forward/nat") is not None:
+            added = live.element.find("forward/nat/port")
+        if added is not None and stored.element.find("forward/nat/port") is None:
+            parent = added.getparent()
+            live.doc.remove(added)
+            if parent is not None and not len(parent):
+                parent.text = None
         if live.doc.pretty == stored.doc.pretty:
             return ""
         return xml_diff(live.doc.pretty, stored.doc.pretty, self.name)

@@ -10,22 +10,26 @@ import labvirt as lv
 from labvirt.doctor import check_guest_net
 from labvirt.model import FilterUse, NwFilterSpec, NwRule
 from labvirt.model.xml.domain import DomainXml
-from tests.doctor.net.breaking import CARD, defined, look, off_domain
+from tests.doctor.net.breaking import CARD, defined, look, off_domain, virsh
 
 pytestmark = pytest.mark.lab
 
 NIC = f"nets/{CARD}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mute(system, net):
-    """A running domain without a system: it never asks for an address."""
-    spec = lv.DomainSpec(name="mute", memory="32 MiB", interfaces=[{"source": "small"}],
-                         graphics=lv.GraphicsSpec(kind="vnc", listen="none"))  # fmt: skip
-    domain = system.plan(spec).apply()
-    yield domain
-    domain.destroy(confirm=True)
-    domain.undefine(confirm=True)
+    """A running domain without a system, and without the card's own boot code: it never asks."""
+    nic = (
+        "<interface type='network'><source network='small'/><model type='virtio'/>"
+        "<rom enabled='no'/></interface><channel type='unix'>"
+        "<target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    )
+    with defined(system, off_domain("mute", nic)) as name:
+        domain = system.domains[name]
+        domain.start()
+        yield domain
+        domain.destroy(confirm=True)
 
 
 def tap(domain):
@@ -100,7 +104,7 @@ def test_a_filter_that_stops_everything_or_only_a_wrong_address(system, guest):
         only.undefine(confirm=True)
 
 
-def test_a_guest_without_a_lease(system, mute, monkeypatch):
+def test_a_guest_without_a_lease(system, mute, shell, monkeypatch):
     found = [one for one in lv.doctor.examine(system, checks=("interface.lease", "guest.address"))
              if "mute" in one.id]  # fmt: skip
     assert {one.verdict for one in found} == {"n/a"}
@@ -112,6 +116,15 @@ def test_a_guest_without_a_lease(system, mute, monkeypatch):
     assert {one.verdict for one in found.values()} == {"warning"}
     assert "does not ask" in found["interface.lease"].cause
     assert "not connected" in found["guest.address"].evidence
+    name = next(one.id for one in found.values() if one.kind == "interface.lease").partition(":")[2]
+    shell("iptables -I INPUT 1 -i lvsmall -p udp --dport 67 -j DROP")
+    try:
+        assert "-i lvsmall" in look(system, "interface.lease", name).cause
+    finally:
+        shell("iptables -D INPUT -i lvsmall -p udp --dport 67 -j DROP")
+    shell("kill -9 $(cat /run/libvirt/network/small.pid)")
+    assert "DHCP server" in look(system, "interface.lease", name).cause
+    system.networks["small"].restart(confirm=True)
 
 
 def test_cards_and_addresses_of_a_definition(system, guest):
@@ -140,3 +153,32 @@ def test_addresses_that_no_card_may_have(ask):
         (found,) = ask("interface.mac", owner=owner, thing=document.element.find("devices/interface"),
                        facts={("document", "u", False): document, "plugs": (), "networks": []})  # fmt: skip
         assert (found.verdict, word in found.cause) == ("fail", True)
+
+
+def test_a_bridge_that_only_the_next_start_will_miss(system, guest):
+    before = guest.xml(inactive=True)
+    wrong = before.replace("type='network'>", "type='bridge'>", 1).replace(
+        "<source network='small'/>", "<source bridge='br404'/>"
+    )
+    virsh(system, "define", "/dev/stdin", text=wrong)
+    try:
+        bad = lv.doctor.examine(system, checks=("interface.*",)).failures
+        assert [one.id for one in bad] == [f"interface.source:{NIC}:next start"]
+        assert "no bridge br404" in bad[0].cause
+    finally:
+        virsh(system, "define", "/dev/stdin", text=before)
+    assert look(system, "interface.source", NIC).verdict == "ok"
+
+
+def test_a_network_that_stops_under_a_running_guest(system, net, guest, shell):
+    virsh(system, "net-destroy", "small")
+    report = lv.doctor.examine(system, checks=("network.*", "interface.*", "guest.address"))
+    assert {one.id for one in report.failures} == {
+        "network.active:small",
+        f"interface.source:{NIC}",
+    }
+    report.fix("network.active:small").apply()
+    after = lv.doctor.examine(system, checks=("network.*", "interface.*"))
+    assert [one.id for one in after.failures] == [f"interface.tap:{NIC}"]
+    shell(after.failures[0].remedy)
+    assert lv.doctor.examine(system, checks=("network.*", "interface.*")).failures == ()

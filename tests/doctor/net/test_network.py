@@ -26,6 +26,7 @@ def test_a_healthy_system_host_raises_no_alarm(system, guest):
     assert report.seconds < 3
 
 
+@pytest.mark.slow(seconds=6)
 def test_a_healthy_session_host_raises_no_alarm(alpha):
     domain = alpha.plan(
         lv.DomainSpec(name="quiet", memory="128 MiB", source=lv.TinyGuest())
@@ -65,7 +66,24 @@ def test_a_stopped_network_is_noticed_by_itself_and_by_its_interfaces(system):
 def test_one_that_nobody_needs_may_rest(system):
     text = "<network><name>idle</name><bridge name='lvidle'/></network>"
     with defined(system, text, "network"):
-        assert look(system, "network.active", "idle").verdict == "warning"
+        found = look(system, "network.active", "idle")
+        assert (found.verdict, found.fix is not None) == ("warning", True)
+
+
+def test_one_that_cannot_start_says_why(system):
+    text = (
+        "<network><name>second</name><bridge name='lvsec'/>"
+        "<ip address='192.168.122.1' netmask='255.255.255.0'/></network>"
+    )
+    nic = "<interface type='network'><source network='second'/></interface>"
+    with defined(system, text, "network"), defined(system, off_domain("needs", nic)):
+        found = look(system, "network.active", "second")
+        assert (found.verdict, found.fix) == ("fail", None)
+        assert "cannot start as it is" in found.cause
+        assert "default" in found.cause
+        with lv.Host.open(system.uri, readonly=True) as reader:
+            found = look(reader, "network.active", "second")
+            assert (found.verdict, "stopped it" in found.cause) == ("fail", True)
 
 
 def test_an_interface_of_a_network_that_is_not_there(system):
@@ -102,6 +120,21 @@ def test_a_definition_that_differs_from_what_runs_is_shown(system, net):
     assert (found.verdict, "later.example" in found.evidence) == ("warning", True)
     net.edit(domain=None)
     assert look(system, "network.pending", "small").verdict == "ok"
+
+
+def test_ports_that_libvirt_adds_are_no_difference(system):
+    text = (
+        "<network><name>six</name><forward mode='nat'><nat ipv6='yes'/></forward>"
+        "<bridge name='lvsix'/><ip family='ipv6' address='fd00:66::1' prefix='64'/></network>"
+    )
+    with defined(system, text, "network") as name:
+        virsh(system, "net-start", name)
+        try:
+            assert look(system, "network.pending", name).verdict == "ok"
+            report = lv.doctor.examine(system, checks=("network.*",))
+            assert [str(one) for one in report.failures] == []
+        finally:
+            virsh(system, "net-destroy", name)
 
 
 def test_a_route_into_the_same_addresses_is_a_clash(system, net, shell):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,27 @@ def test_rules_of_nft_are_read_as_those_of_iptables():
     assert stop(tables(nft=vague), OUT) is None
     gone = nft(("fwd", {"goto": {"target": "side"}}), ("fwd", {"drop": None}))
     assert stop(tables(nft=gone), OUT) is None
+
+
+def test_what_nft_itself_printed():
+    """The file is the answer of nft 1.0.6 for rules of most kinds."""
+    text = (Path(__file__).parent / "ruleset.json").read_text()
+    found, unread = tables_of({"nft": text}, complete="=done")
+    assert (unread, [one.title for one in found]) == (
+        "", ["nft inet own", "nft ip libvirt_network", "nft bridge b", "nft ip filter"]
+    )  # fmt: skip
+    told = stop(found, OUT)
+    assert told.remedy == "nft delete rule inet own way handle 5"
+    assert stop(found, {**OUT, "proto": "udp"}) is None  # what comes before may have accepted it
+    assert stop(found, {**OUT, "dport": 8010}).remedy.endswith("handle 5")
+    assert stop(found, {**OUT, "iif": "virbr2"}).remedy.endswith("handle 7")
+    assert stop(found, {**OUT, "iif": "virbr2", "state": "established"}) is None
+    frame = Packet("a frame", "forward", "bridge", {"iif": "vnet1", "proto": "tcp"})
+    assert stopped_by(found, frame).rule == "policy DROP of f"
+    assert (
+        stopped_by(found, Packet("a frame", "forward", "bridge", {**frame.facts, "iif": "vnet0"}))
+        is None
+    )
 
 
 def test_tables_that_iptables_told_are_not_asked_twice():
