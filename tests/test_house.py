@@ -35,6 +35,7 @@ ALL = {
     "front",
     "shelf",
     "cli",
+    "cli_break",
     "cli_notebook",
     "cli_run",
     "cli_runs",
@@ -71,7 +72,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "lab": (
         {"doctor", "errors", "host", "install", "lazy", "model", "places", "plan", "status"},
-        {"lxml", "pandas", "pydantic", "yaml"},
+        {"cryptography", "lxml", "pandas", "pydantic", "yaml"},
     ),
     "runbook": (
         {"errors", "lazy", "places", "model"},
@@ -91,7 +92,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "widgets": (
         ALL
         - {"connection", "widgets", "server", "front", "cli", "top"}
-        - {"cli_notebook", "cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top", "shelf"},
+        - {"cli_break", "cli_notebook", "cli_run", "cli_runs", "cli_stats", "cli_record", "cli_top", "shelf"},
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"pydantic", "traitlets"},
     ),
@@ -105,6 +106,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "top": ({"errors", "status"}, {"rich"}),
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
     "shelf": ({"errors", "places"}, set()),
+    "cli_break": ({"errors", "lab"}, {"typer"}),
     "cli_notebook": ({"errors", "shelf"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),
     "cli_runs": ({"errors", "runbook", "cli_run"}, {"typer", "rich"}),
