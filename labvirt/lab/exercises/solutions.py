@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import SpecError
 from labvirt.lab.exercises.library import read
+from labvirt.lab.exercises.solving import hosts_used
 from labvirt.lab.exercises.spec import LANGUAGES
 
 if TYPE_CHECKING:
@@ -108,13 +109,14 @@ def _backend(spec: ExerciseSpec) -> str:
 
 
 def _start(name: str, spec: ExerciseSpec) -> str:
+    hosts = [f"{host} = lab[{host!r}]" for host in hosts_used(spec, ("alpha", "beta"))]
     names = [f"{key} = exercise.spec.vary[{key!r}]" for key in spec.vary]
     return "\n".join(
         [
             "running = lab_name in {each.name for each in lv.Lab.list()}",
             "start = {'hosts': 2, 'backend': backend}",
             "lab = lv.Lab.attach(lab_name) if running else lv.Lab.start(lab_name, **start)",
-            "alpha, beta = lab.hosts[:2]",
+            *hosts,
             f"exercise = lab.exercise({name!r}, student=student, language=language).start()",
             *names,
             "exercise",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.errors import LabError
@@ -10,16 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from labvirt.lab.exercises.exercise import Exercise
+    from labvirt.lab.exercises.spec import ExerciseSpec
 
-__all__ = ["PRELUDE", "names_for", "solve"]
+__all__ = ["PRELUDE", "hosts_used", "names_for", "solve"]
 
 #: What every step may use besides the names of the exercise.
 PRELUDE: Final = "import labvirt as lv\nfrom labvirt import model\n"
 
 
+def hosts_used(spec: ExerciseSpec, hosts: tuple[str, ...]) -> list[str]:
+    """Return the hosts whose names the solution uses; another one need not even answer."""
+    text = "\n".join(step.python for step in spec.solution)
+    return [name for name in hosts if re.search(r"(?<![\w\"'])" + name + r"(?![\w\"'])", text)]
+
+
 def names_for(exercise: Exercise) -> dict[str, Any]:
     """Return the names that a solution may use: the lab, its hosts, and what varies."""
-    hosts = {host.name: host for host in exercise.lab}
+    hosts = {name: exercise.lab[name] for name in hosts_used(exercise.spec, exercise.lab.names)}
     return {"lab": exercise.lab, "exercise": exercise, **hosts, **exercise.spec.vary}
 
 
