@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from labvirt.cli_break import break_commands
 from labvirt.cli_doctor import doctor_command, say_why
 from labvirt.cli_notebook import notebook_command
 from labvirt.cli_run import run_command
@@ -32,6 +33,7 @@ lab_app = typer.Typer(
     help="Embedded labs: real libvirt hosts on this machine.", no_args_is_help=True
 )
 app.add_typer(lab_app, name="lab")
+break_commands(lab_app)
 app.add_typer(runs_app, name="runs")
 
 Backend = Literal["auto", "session", "system"]

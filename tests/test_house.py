@@ -35,6 +35,7 @@ ALL = {
     "front",
     "shelf",
     "cli",
+    "cli_break",
     "cli_notebook",
     "cli_run",
     "cli_runs",
@@ -71,7 +72,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"preferences"},
         {"numpy", "pandas", "psutil"},
     ),
-    "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
+    "lab": (
+        {"doctor", "errors", "host", "install", "lazy", "model", "places", "plan", "status"},
+        {"cryptography", "lxml", "pandas", "pydantic", "yaml"},
+    ),
     "runbook": (
         {"errors", "lazy", "places", "model"},
         {
@@ -100,6 +104,16 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
             "cli_doctor",
             "shelf",
         },
+        -{
+            "cli_break",
+            "cli_notebook",
+            "cli_run",
+            "cli_runs",
+            "cli_stats",
+            "cli_record",
+            "cli_top",
+            "shelf",
+        },
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
         | {"pydantic", "traitlets"},
     ),
@@ -113,6 +127,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "top": ({"errors", "status"}, {"rich"}),
     "cli_record": ({"errors", "front", "history", "host", "model", "status"}, {"typer"}),
     "shelf": ({"errors", "places"}, set()),
+    "cli_break": ({"errors", "lab"}, {"typer"}),
     "cli_notebook": ({"errors", "shelf"}, {"typer"}),
     "cli_doctor": ({"doctor", "errors", "front", "host", "model"}, {"typer"}),
     "cli_run": ({"errors", "runbook"}, {"typer", "rich"}),

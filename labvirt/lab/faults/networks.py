@@ -1,0 +1,240 @@
+"""Faults of virtual networks and of the firewall in front of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from labvirt.errors import NotFoundError
+from labvirt.host.networks.network_plug import replug
+from labvirt.lab.faults.registry import Break, fault
+from labvirt.model.network_ip import DhcpRange
+from labvirt.model.xml.domain import DomainXml
+from labvirt.model.xml.text import XmlDoc
+
+if TYPE_CHECKING:
+    from labvirt.host import Host
+    from labvirt.lab.faults.scene import Scene
+
+__all__: list[str] = []
+
+SYSTEM: Final = ("system",)
+_MIGRATION_PORTS: Final = "49152:49663"
+
+
+@fault(
+    "network-inactive",
+    check="network.active",
+    of="network",
+    backends=SYSTEM,
+    guide="G8.1-04",
+    also=(
+        "host.default-network",
+        "interface.source",
+        "interface.tap",
+        "interface.lease",
+        "guest.address",
+        "guest.reachable",
+        "network.*",
+    ),
+)
+class _NetworkInactive(Break):
+    def look(self, scene: Scene) -> dict[str, Any]:
+        if not scene.network.is_active:
+            raise scene.refuse(f"network {scene.where['network']} is not active already")
+        return {"pairs": _plugged(scene.host, scene.where["network"])}
+
+    def make(self, scene: Scene) -> None:
+        scene.network.stop(confirm=True)
+
+    def mend(self, scene: Scene) -> str:
+        if scene.network.is_active:
+            return ""
+        scene.network.start()
+        replug(scene.host, scene.where["network"], [(a, b) for a, b in scene.memo["pairs"]])
+        return f"network {scene.where['network']} is started again"
+
+
+def _plugged(host: Host, network: str) -> list[tuple[str, str]]:
+    """Return UUID and MAC address of the interfaces of running guests on a network."""
+    found = []
+    for domain in host.domains:
+        if domain.is_active:
+            for one in DomainXml.parse(domain.xml()).interfaces:
+                if one.source_network == network:
+                    found.append((domain.uuid, one.mac or ""))
+    return found
+
+
+@fault(
+    "dhcp-exhausted",
+    check="network.range",
+    of="network",
+    backends=SYSTEM,
+    guide="G16.15-04",
+    also=("interface.lease", "guest.address", "guest.reachable"),
+)
+class _DhcpExhausted(Break):
+    """The range becomes small, and strangers hold all of it."""
+
+    def look(self, scene: Scene) -> dict[str, Any]:
+        network = scene.network
+        document = XmlDoc.parse(network.xml())
+        ranges = document.root.findall("ip/dhcp/range")
+        bridge = document.root.find("bridge")
+        if not ranges or bridge is None or not network.is_active:
+            raise scene.refuse(f"network {network.name} is stopped, or hands out no addresses")
+        first = ranges[0].get("start", "")
+        end = _small(first)
+        return {
+            "old": [(one.get("start"), one.get("end")) for one in ranges],
+            "new": (first, end),
+            "status": f"/var/lib/libvirt/dnsmasq/{bridge.get('name')}.status",
+            "macs": [f"52:54:00:fa:{number:02x}:01" for number in range(1, 5)],
+        }
+
+    def make(self, scene: Scene) -> None:
+        memo = scene.memo
+        network = scene.network
+        first, _end = memo["new"]
+        base, _, last = first.rpartition(".")
+        leases = _leases(scene)
+        held = {one.get("ip-address") for one in leases}
+        for number, mac in enumerate(memo["macs"]):
+            address = f"{base}.{int(last) + number}"
+            if address not in held:
+                leases.append(
+                    {"ip-address": address, "mac-address": mac, "expiry-time": 4102444800}
+                )
+        _write_leases(scene, leases)
+        for start, end in memo["old"]:
+            network.remove(DhcpRange(start=start, end=end))
+        network.add(DhcpRange(start=memo["new"][0], end=memo["new"][1]))
+
+    def mend(self, scene: Scene) -> str:
+        memo = scene.memo
+        network = scene.network
+        document = XmlDoc.parse(network.xml())
+        here = [
+            (one.get("start"), one.get("end")) for one in document.root.findall("ip/dhcp/range")
+        ]
+        old = [tuple(one) for one in memo["old"]]
+        leases = _leases(scene)
+        left = [one for one in leases if one.get("mac-address") not in memo["macs"]]
+        if here == old and left == leases:
+            return ""
+        _write_leases(scene, left)
+        if tuple(memo["new"]) in here:
+            network.remove(DhcpRange(start=memo["new"][0], end=memo["new"][1]))
+            here.remove(tuple(memo["new"]))
+        for start, end in old:
+            if (start, end) not in here:
+                network.add(DhcpRange(start=start, end=end))
+        return "the range is as wide as it was, and the strangers' leases are gone"
+
+
+def _small(first: str) -> str:
+    base, _, last = first.rpartition(".")
+    return f"{base}.{int(last) + 3}"
+
+
+def _leases(scene: Scene) -> list[dict[str, Any]]:
+    text = scene.run("sh", "-c", f"cat {scene.memo['status']} 2>/dev/null || true")
+    found: list[dict[str, Any]] = json.loads(text) if text.strip() else []
+    return found
+
+
+def _write_leases(scene: Scene, leases: list[dict[str, Any]]) -> None:
+    words = ("sh", "-c", f"cat > {scene.memo['status']}")
+    scene.run(*words, stdin=json.dumps(leases, indent=1).encode())
+
+
+class _Rule(Break):
+    """A rule in the host's firewall that drops what must pass."""
+
+    def words(self, scene: Scene) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def look(self, scene: Scene) -> dict[str, Any]:
+        return {"rule": self.words(scene)}
+
+    def make(self, scene: Scene) -> None:
+        scene.run("iptables", "-w", "-I", *scene.memo["rule"])
+
+    def mend(self, scene: Scene) -> str:
+        rule = scene.memo["rule"]
+        if not scene.works("iptables", "-w", "-C", *rule):
+            return ""
+        scene.run("iptables", "-w", "-D", *rule)
+        return f"the rule is gone: {' '.join(rule)}"
+
+
+@fault(
+    "firewall-drop",
+    check="network.firewall",
+    of="network",
+    backends=SYSTEM,
+    guide="G8.2-08",
+    also=("interface.lease", "guest.address", "guest.reachable", "network.dhcp-once"),
+)
+class _FirewallDrop(_Rule):
+    def words(self, scene: Scene) -> tuple[str, ...]:
+        bridge = scene.network.info().bridge
+        if not scene.network.is_active or not bridge:
+            raise scene.refuse(f"network {scene.where['network']} has no bridge now")
+        return ("INPUT", "-i", bridge, "-p", "udp", "--dport", "67", "-j", "DROP")
+
+
+@fault(
+    "migration-port-closed",
+    check="host.migration-ports",
+    of="host",
+    backends=SYSTEM,
+    guide="G10-15",
+    also=("domain.movable",),
+)
+class _MigrationPortClosed(_Rule):
+    def words(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002 - the same on every host
+        return ("INPUT", "-p", "tcp", "--dport", _MIGRATION_PORTS, "-j", "DROP")
+
+
+@fault(
+    "destination-network",
+    check="domain.movable",
+    of="network",
+    backends=SYSTEM,
+    guide="G12.3-01",
+    also=("host.default-network", "network.*"),
+)
+class _DestinationNetwork(Break):
+    """The host to which guests would move has no network of that name; `host` is that one."""
+
+    def look(self, scene: Scene) -> dict[str, Any]:
+        record = scene.network.info()
+        if not record.persistent:
+            raise scene.refuse("it is transient, and could not be defined again")
+        return {
+            "xml": scene.network.xml(inactive=True),
+            "active": record.is_active,
+            "autostart": bool(record.autostart),
+            "pairs": _plugged(scene.host, scene.where["network"]),
+        }
+
+    def make(self, scene: Scene) -> None:
+        scene.network.undefine(stop=scene.memo["active"], confirm=True)
+
+    def mend(self, scene: Scene) -> str:
+        try:
+            network = scene.network
+        except NotFoundError:
+            network = scene.host.define_network(scene.memo["xml"])
+            done = f"network {network.name} is defined again"
+        else:
+            done = ""
+        if scene.memo["active"] and not network.is_active:
+            network.start()
+            replug(scene.host, network.name, [(a, b) for a, b in scene.memo["pairs"]])
+            done = done or f"network {network.name} is started again"
+        if scene.memo["autostart"] and not network.info().autostart:
+            network.set_autostart(True)
+        return done
