@@ -17,6 +17,7 @@ from tests.bench import (
     charts,
     console,
     create,
+    faults,
     doctor,
     images,
     imports,

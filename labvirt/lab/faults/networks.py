@@ -60,9 +60,11 @@ def _plugged(host: Host, network: str) -> list[tuple[str, str]]:
     found = []
     for domain in host.domains:
         if domain.is_active:
-            for one in DomainXml.parse(domain.xml()).interfaces:
-                if one.source_network == network:
-                    found.append((domain.uuid, one.mac or ""))
+            found += [
+                (domain.uuid, one.mac or "")
+                for one in DomainXml.parse(domain.xml()).interfaces
+                if one.source_network == network
+            ]
     return found
 
 
