@@ -17,8 +17,8 @@ from tests.bench import (
     charts,
     console,
     create,
-    faults,
     doctor,
+    faults,
     images,
     imports,
     manager,
@@ -74,6 +74,7 @@ def main() -> int:
         "sizes": lambda _words: sizes.show(),
         "migration_matrix": migrations.show,
         "doctor": doctor.show,
+        "faults": faults.show,
     }
     if sys.argv[1:2] and sys.argv[1] in shows:
         return shows[sys.argv[1]](sys.argv[2:])

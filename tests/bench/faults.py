@@ -67,14 +67,25 @@ class Stage:
         path = Path(DomainXml.parse(self.host.domains["off1"].xml()).disks[0].source_file or "")
         base = path.with_name("base.qcow2")
         path.rename(base)
-        words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(base), str(path)]
+        words = [
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            "qcow2",
+            "-b",
+            str(base),
+            str(path),
+        ]
         done = self.lab.run("alpha", words)
         assert done.code == 0, done
         self.host.pools["shared"].refresh()
 
     def target(self, fault: Fault) -> dict[str, str]:
         """Return what `Lab.inject` is told."""
-        if fault.id == "destination-network" or fault.id == "migration-port-closed":
+        if fault.id in {"destination-network", "migration-port-closed"}:
             return {"host": "beta"}
         if fault.of in _QUIET:
             bare = {"image-unreadable", "image-renamed", "backing-gone", "boot-order"}

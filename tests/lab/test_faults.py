@@ -96,7 +96,10 @@ def test_a_file_outside_the_lab_is_never_touched(lab, tmp_path):
     image.write_bytes(bytes(1 << 20))
     tmp_path.chmod(0o755)
     spec = lv.DomainSpec(
-        name="mine", memory="32 MiB", interfaces=(), disks=(lv.DiskSpec(path=str(image), format="raw"),)
+        name="mine",
+        memory="32 MiB",
+        interfaces=(),
+        disks=(lv.DiskSpec(path=str(image), format="raw"),),
     )
     domain = lab["alpha"].plan(spec, start=False).apply()
     with pytest.raises(LabError, match="outside the lab"):
@@ -111,11 +114,8 @@ def test_every_fault_is_noticed_and_undone(backend):
     from tests.bench import faults as bench
 
     try:
-        rows = []
         with bench.stage(backend) as here:
-            for fault in all_faults():
-                if backend in fault.backends:
-                    rows.append(here.play(fault))
+            rows = [here.play(one) for one in all_faults() if backend in one.backends]
     except LabError as error:
         if backend == "system" and "start" in error.what:
             pytest.skip(error.what)

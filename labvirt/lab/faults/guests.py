@@ -122,9 +122,7 @@ class _CpuIncompatible(_Definition):
         if old is not None:
             document.element.replace(old, doc.root)
         else:
-            document.element.insert(
-                list(document.element).index(document.element.find("os")), doc.root
-            )
+            document.element.append(doc.root)
 
     def spot(self, document: DomainXml) -> object:
         model = document.element.find("cpu/model")
