@@ -18,6 +18,7 @@ from tests.bench import (
     console,
     create,
     doctor,
+    faults,
     images,
     imports,
     manager,
@@ -73,6 +74,7 @@ def main() -> int:
         "sizes": lambda _words: sizes.show(),
         "migration_matrix": migrations.show,
         "doctor": doctor.show,
+        "faults": faults.show,
     }
     if sys.argv[1:2] and sys.argv[1] in shows:
         return shows[sys.argv[1]](sys.argv[2:])

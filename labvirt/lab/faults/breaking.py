@@ -51,8 +51,9 @@ class Breaking:
         Args:
             fault: id of the fault; `faults` lists them.
             host: the host; the first one when it is not named.
-            domain: the domain, when there are several; likewise `network` (``default``) and
-                `pool` (``default``).
+            domain: the domain, when there are several.
+            network: the network; ``default`` when it is not named.
+            pool: the storage pool; likewise.
             disk: target of the disk, ``vda``; the first one with a file when it is not named.
             interface: MAC address of the interface; the first one when it is not named.
             language: of symptom and hints: ``en``, ``ru``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from labvirt.errors import LabvirtError
 from labvirt.lab.faults.registry import Break, fault
 from labvirt.model.xml.text import XmlDoc
 
@@ -121,9 +122,7 @@ class _CpuIncompatible(_Definition):
         if old is not None:
             document.element.replace(old, doc.root)
         else:
-            document.element.insert(
-                list(document.element).index(document.element.find("os")), doc.root
-            )
+            document.element.append(doc.root)
 
     def spot(self, document: DomainXml) -> object:
         model = document.element.find("cpu/model")
@@ -154,7 +153,8 @@ def _state(scene: Scene) -> str:
     pid, line = scene.memo["pid"], 'sed "s/.*) //" /proc/$1/stat | cut -d" " -f1,20'
     try:
         letter, began = scene.run("sh", "-c", line, "sh", pid).split()
-    except (ValueError, Exception):  # noqa: BLE001 - it has gone
+    except (ValueError, LabvirtError):
+        # It has gone.
         return ""
     return letter if began == scene.memo["began"] else ""
 
@@ -226,7 +226,7 @@ class _AgentStopped(_Process):
         domain = scene.domain
         if not domain.is_active or _began(scene, _pid(scene)) != scene.memo["began"]:
             return ""
-        if any(one.state == "connected" for one in _agents(scene)):
+        if _is_connected(scene):
             return ""
         # Nothing inside can be told to start it: the guest starts anew, as by the power button.
         domain.destroy(confirm=True)
@@ -234,14 +234,9 @@ class _AgentStopped(_Process):
         return f"domain {domain.name} was started anew, and its agent with it"
 
 
-def _agents(scene: Scene) -> list[Any]:
+def _is_connected(scene: Scene) -> bool:
     targets = [one.element.find("target") for one in scene.document().channels]
-    return [_Agent(each.get("state", "")) for each in targets if each is not None]
-
-
-class _Agent:
-    def __init__(self, state: str) -> None:
-        self.state = state
+    return any(each is not None and each.get("state") == "connected" for each in targets)
 
 
 @fault(

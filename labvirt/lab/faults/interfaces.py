@@ -137,6 +137,6 @@ class _FilterBlocks(Break):
             done = "the filter is off the interface"
         others = [d for d in scene.host.domains if _FILTER in d.xml()]
         if _FILTER in scene.host.nwfilters.names and not others:
-            scene.host.nwfilters[_FILTER].undefine()
+            scene.host.nwfilters[_FILTER].undefine(confirm=True)
             done = done or "the filter is gone"
         return done

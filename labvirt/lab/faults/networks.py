@@ -60,9 +60,11 @@ def _plugged(host: Host, network: str) -> list[tuple[str, str]]:
     found = []
     for domain in host.domains:
         if domain.is_active:
-            for one in DomainXml.parse(domain.xml()).interfaces:
-                if one.source_network == network:
-                    found.append((domain.uuid, one.mac or ""))
+            found += [
+                (domain.uuid, one.mac or "")
+                for one in DomainXml.parse(domain.xml()).interfaces
+                if one.source_network == network
+            ]
     return found
 
 
@@ -124,9 +126,10 @@ class _DhcpExhausted(Break):
         if here == old and left == leases:
             return ""
         _write_leases(scene, left)
-        if tuple(memo["new"]) in here:
-            network.remove(DhcpRange(start=memo["new"][0], end=memo["new"][1]))
-            here.remove(tuple(memo["new"]))
+        if tuple(memo["new"]) not in here:
+            return "the strangers' leases are gone; the range stays as somebody has set it"
+        for start, end in set(here) - set(old):
+            network.remove(DhcpRange(start=start, end=end))
         for start, end in old:
             if (start, end) not in here:
                 network.add(DhcpRange(start=start, end=end))

@@ -201,7 +201,8 @@ class _LockHeld(_OfImage):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
         form = _img_info(scene, file)["format"]
-        base = f"/tmp/.labvirt-{scene.lab.name}-{scene.name}-{file.name}"[:80]
+        # Short, and gone with the lab.
+        base = Path(scene.lab.uris[scene.name].partition("socket=")[2]).with_name("held")
         return {"file": str(file), "format": form, "socket": f"{base}.s", "pid": f"{base}.p"}
 
     def make(self, scene: Scene) -> None:
