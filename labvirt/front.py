@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from labvirt.errors import HostError, SpecError, WaitTimeoutError
 from labvirt.host import Host, HostFacts
@@ -61,7 +61,7 @@ def connect(
         return Host.open(
             parsed,
             readonly=readonly,
-            facts=HostFacts(virt=_proved_virt(parsed)),
+            facts=_proved(parsed),
             builder=build_media,
             journal=journal,
             keepalive=keepalive,
@@ -73,8 +73,9 @@ def connect(
         raise
 
 
-def _proved_virt(uri: Uri) -> Literal["kvm", "qemu"] | None:
-    """Return what guests of a local QEMU can really run under; None when it cannot be proved."""
+def _proved(uri: Uri) -> HostFacts:
+    """Return what guests of a local QEMU can really run under, when it can be proved."""
     if not uri.is_local or uri.driver != "qemu":
-        return None
-    return "kvm" if probe().works else "qemu"
+        return HostFacts()
+    found = probe()
+    return HostFacts(virt="kvm" if found.works else "qemu", virt_why=found.why)

@@ -45,7 +45,16 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     "guest",
 )
 #: The modules that hold checks; importing one registers them.
-HOMES: Final[tuple[str, ...]] = ("labvirt.doctor.check_connection",)
+HOMES: Final[tuple[str, ...]] = (
+    "labvirt.doctor.check_connection",
+    "labvirt.doctor.check_certificates",
+    "labvirt.doctor.check_clock",
+    "labvirt.doctor.check_host",
+    "labvirt.doctor.check_host_network",
+    "labvirt.doctor.check_host_virt",
+    "labvirt.doctor.check_limits",
+    "labvirt.doctor.check_secure",
+)
 
 _checks: dict[str, Check] = {}
 _F = TypeVar("_F", bound="Callable[[Case], Any]")

@@ -32,6 +32,7 @@ class HostFacts:
         default_pool: pool for new volumes when a spec names none.
         default_interface: interface for a spec that says nothing about its network.
         virt: ``kvm`` or ``qemu`` as proved by a probe on this machine; None when not proved.
+        virt_why: what the probe saw, in words; empty when not proved.
         dial: opens a TCP connection from inside the host's network: (address, port, timeout_s).
         run: runs a program where the host's libvirt runs: (argv, timeout_s) -> exit code, output,
             complaints.
@@ -46,5 +47,6 @@ class HostFacts:
     default_pool: str | None = None
     default_interface: InterfaceSpec | None = None
     virt: Literal["kvm", "qemu"] | None = None
+    virt_why: str = ""
     dial: Callable[[str, int, float], socket.socket] | None = None
     run: Callable[[Sequence[str], float], tuple[int, str, str]] | None = None

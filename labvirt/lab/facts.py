@@ -55,6 +55,7 @@ def facts_of(name: str, record: LabRecord, outcome: Outcome) -> HostFacts:
     """
     data = Path(outcome.data)
     is_session = outcome.backend == "session"
+    slow = acceleration_limit(outcome)
 
     def dial(address: str, port: int, timeout_s: float) -> socket.socket:
         return requests.dial(record, name, address, port, timeout_s)
@@ -76,7 +77,8 @@ def facts_of(name: str, record: LabRecord, outcome: Outcome) -> HostFacts:
             if is_session
             else InterfaceSpec(kind="network", source="default")
         ),
-        virt="qemu" if acceleration_limit(outcome) else "kvm",
+        virt="qemu" if slow else "kvm",
+        virt_why=slow.why if slow else "",
         dial=dial,
         run=run,
     )

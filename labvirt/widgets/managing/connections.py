@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import ipywidgets as w
 
@@ -87,10 +87,11 @@ def open_host(uri: str | Uri, *, readonly: bool = False) -> Host:
         LabvirtError: nobody answers there, or it is refused.
     """
     parsed = uri if isinstance(uri, Uri) else Uri.parse(uri)
-    virt: Any = None
+    facts = HostFacts()
     if parsed.is_local and parsed.driver == "qemu":
-        virt = "kvm" if probe().works else "qemu"
-    return Host.open(parsed, readonly=readonly, facts=HostFacts(virt=virt), builder=build_media)
+        found = probe()
+        facts = HostFacts(virt="kvm" if found.works else "qemu", virt_why=found.why)
+    return Host.open(parsed, readonly=readonly, facts=facts, builder=build_media)
 
 
 class ConnectionForm:
