@@ -47,6 +47,13 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
 #: The modules that hold checks; importing one registers them.
 HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_connection",
+    "labvirt.doctor.check_network",
+    "labvirt.doctor.check_network_dhcp",
+    "labvirt.doctor.check_network_kind",
+    "labvirt.doctor.check_network_path",
+    "labvirt.doctor.check_interface",
+    "labvirt.doctor.check_interface_path",
+    "labvirt.doctor.check_guest_net",
     "labvirt.doctor.check_certificates",
     "labvirt.doctor.check_clock",
     "labvirt.doctor.check_host",
