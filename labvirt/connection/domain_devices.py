@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from labvirt.connection.connection import Connection
 
-__all__ = ["detach_alias", "filter_names", "set_disk_limits", "set_memory_stats_period"]
+__all__ = [
+    "detach_alias",
+    "disk_errors",
+    "filter_names",
+    "set_disk_limits",
+    "set_memory_stats_period",
+]
+
+#: ``VIR_DOMAIN_DISK_ERROR_*``.
+_DISK_ERRORS = {1: "unspecified", 2: "no-space"}
 
 
 def filter_names(conn: Connection) -> tuple[str, ...]:
@@ -62,6 +71,16 @@ def set_disk_limits(conn: Connection, uuid: str, target: str, limits: Mapping[st
         f"limit {target} of",
         lambda domain: domain.setBlockIoTune(target, dict(limits), flags),
     )
+
+
+def disk_errors(conn: Connection, uuid: str) -> dict[str, str]:
+    """Return the disks of a running domain that had I/O errors: why, by target.
+
+    Raises:
+        ConflictError: it does not run.
+    """
+    raw = on_domain(conn, uuid, "read the disk errors of", lambda domain: domain.diskErrors())
+    return {target: _DISK_ERRORS.get(code, f"error {code}") for target, code in (raw or {}).items()}
 
 
 def set_memory_stats_period(conn: Connection, uuid: str, seconds: int) -> None:

@@ -61,6 +61,13 @@ HOMES: Final[tuple[str, ...]] = (
     "labvirt.doctor.check_host_virt",
     "labvirt.doctor.check_limits",
     "labvirt.doctor.check_secure",
+    "labvirt.doctor.check_disk",
+    "labvirt.doctor.check_disk_chain",
+    "labvirt.doctor.check_disk_label",
+    "labvirt.doctor.check_disk_sharing",
+    "labvirt.doctor.check_disk_work",
+    "labvirt.doctor.check_storage",
+    "labvirt.doctor.check_storage_space",
 )
 
 _checks: dict[str, Check] = {}

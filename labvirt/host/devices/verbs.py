@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from labvirt.connection import domain_devices
 from labvirt.errors import SpecError, UnsupportedError
 from labvirt.host.clones.inside import InsideVerbs
 from labvirt.host.collection import Table
@@ -198,6 +199,17 @@ class DeviceVerbs(InsideVerbs):
             ConflictError: the guest has locked the tray; `force` opens it.
         """
         return plan_update(self, drive, {"source": None}, live=None, config=None, force=force)
+
+    def disk_errors(self) -> dict[str, str]:
+        """Return the disks of the running domain that had I/O errors (``virsh domblkerror``).
+
+        Returns:
+            ``unspecified`` or ``no-space`` by target; a guest that runs again has none.
+
+        Raises:
+            ConflictError: the domain does not run.
+        """
+        return domain_devices.disk_errors(self.host.connection, self.uuid)
 
     def hotplug(self) -> HotplugReport:
         """Tell what can be plugged in while the domain runs, and how much room it has (G9-02)."""

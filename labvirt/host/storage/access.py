@@ -46,6 +46,7 @@ class AccessStep:
         why: in words, why or why not.
         rights: bits that QEMU's user must be given to get past (4 read, 2 write, 1 search), with
             those it has already: an entry of its own takes their place; 0 when none are missing.
+        to_owner: they must be given to the owner of the file, whom an entry does not help.
     """
 
     path: str
@@ -57,6 +58,7 @@ class AccessStep:
     allowed: bool = True
     why: str = ""
     rights: int = 0
+    to_owner: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,9 @@ def _rights_step(files: HostFiles, user: QemuUser, path: str, what: str, wanted:
     why = f"{who}: {user} {'may not' if missing else 'may'} {need}"
     grant = has | missing if missing else 0
     return AccessStep(
-        path, what, mode, info.st_uid, info.st_gid, acl.extended, not missing, why, grant
-    )
+        path, what, mode, info.st_uid, info.st_gid, acl.extended, not missing, why, grant,
+        to_owner=bool(missing) and info.st_uid == user.uid,
+    )  # fmt: skip
 
 
 def _judge_end(
@@ -199,14 +202,25 @@ def _judge_end(
     what = "device" if stat.S_ISBLK(info.st_mode) else "file"
     end = _rights_step(files, user, path, what, READ | WRITE if write else READ)
     if not end.allowed and user.takes_over:
-        why = f"{end.why}; libvirt gives it to QEMU at the start"
-        end = AccessStep(path, what, end.mode, end.owner, end.group, end.acl, why=why)
+        end = _taken_over(files, end, info, READ | WRITE if write else READ)
     if mount is not None and mount.kind.startswith(("nfs", "cifs", "fuse")) and not end.allowed:
         end = AccessStep(
             path, what, end.mode, end.owner, end.group, end.acl, allowed=False,
             why=f"{end.why}; {mount.kind} may refuse a change of owner", rights=end.rights,
+            to_owner=end.to_owner,
         )  # fmt: skip
     return [*steps, end]
+
+
+def _taken_over(files: HostFiles, end: AccessStep, info: os.stat_result, wanted: int) -> AccessStep:
+    """Judge a file that libvirt gives to QEMU's user: then the owner's bits count, as they are."""
+    has = Acl.read(files.here(end.path), info).owner_rights
+    if not wanted & ~has:
+        return replace(
+            end, allowed=True, rights=0, why=f"{end.why}; libvirt gives it to QEMU at the start"
+        )
+    why = f"{end.why}; libvirt gives it to QEMU at the start, but its owner may not either"
+    return replace(end, why=why, rights=has | wanted, to_owner=True)
 
 
 def _with_commands(access: Access) -> Access:
@@ -217,7 +231,9 @@ def _commands(access: Access) -> list[str]:
     lines = []
     for step in access.blocked_by:
         place = shlex.quote(step.path)
-        if step.rights:
+        if step.rights and step.to_owner:
+            lines.append(f"chmod u+{words(step.rights).replace('-', '')} {place}")
+        elif step.rights:
             lines.append(f"setfacl -m u:{access.user.uid}:{words(step.rights)} {place}")
         elif step.what == "mount":
             lines.append(f"mount -o remount,rw {place}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import os
 import shlex
 import struct
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class GrantAccess(Action["Host"]):
 
     @property
     def command(self) -> str:
-        """The same thing as a shell line."""
+        """The same thing as a shell line; of the owner's own file `chmod u+rw` does it."""
         return shlex.join(["setfacl", "-m", f"u:{self.uid}:{words(self.rights)}", self.path])
 
     @property
@@ -58,7 +59,10 @@ class GrantAccess(Action["Host"]):
         info = files.require(self.path, self.title)
         here = files.here(self.path)
         try:
-            Acl.read(here, info).granting(self.uid, self.rights).write(here)
+            if self.uid == info.st_uid and not self.before:
+                os.chmod(here, info.st_mode & 0o7777 | self.rights << 6)  # noqa: PTH101 - /proc/PID/root
+            else:
+                Acl.read(here, info).granting(self.uid, self.rights).write(here)
         except OSError as error:
             if error.errno == errno.EOPNOTSUPP:
                 raise UnsupportedError(
@@ -84,6 +88,8 @@ class GrantAccess(Action["Host"]):
             Acl(info.st_uid, info.st_gid, _entries(self.before)).write(here)
         elif Acl.read(here, info).extended:
             Acl.remove(here, self.mode)
+        elif self.uid == info.st_uid:
+            os.chmod(here, self.mode)  # noqa: PTH101 - a path below /proc/PID/root
 
 
 def _entries(text: str) -> tuple[tuple[int, int, int], ...]:

@@ -35,7 +35,8 @@ def fix_plan(host: Host, access: Access) -> Plan[None]:
         acl = Acl.read(files.here(step.path), info)
         before = base64.b64encode(acl.raw()).decode() if acl.extended else ""
         mode = stat.S_IMODE(info.st_mode)
-        actions.append(GrantAccess(step.path, access.user.uid, step.rights, before, mode))
+        uid = info.st_uid if step.to_owner else access.user.uid
+        actions.append(GrantAccess(step.path, uid, step.rights, before, mode))
     return Plan(
         title=f"open the way to {access.path}",
         host=host,

@@ -81,6 +81,11 @@ class Acl:
     def _of(self, tag: int) -> int:
         return next((rights for one, rights, _ in self.entries if one == tag), 0)
 
+    @property
+    def owner_rights(self) -> int:
+        """What its owner may do."""
+        return self._of(_USER_OBJ)
+
     def rights(self, uid: int, groups: frozenset[int]) -> int:
         """Return what a user who is not almighty may do, by the rules of acl(5)."""
         if uid == self.owner:
@@ -100,7 +105,18 @@ class Acl:
         return self._of(_OTHER)
 
     def granting(self, uid: int, rights: int) -> Acl:
-        """Return the list that also lets one user do something, and nobody else anything more."""
+        """Return the list that also lets one user do something, and nobody else anything more.
+
+        The owner is judged by the owner's own bits alone: those are given then.
+        """
+        if uid == self.owner:
+            return replace(
+                self,
+                entries=tuple(
+                    (tag, had | rights if tag == _USER_OBJ else had, who)
+                    for tag, had, who in self.entries
+                ),
+            )
         old = next((r for tag, r, who in self.entries if tag == _USER and who == uid), 0)
         kept = [
             entry

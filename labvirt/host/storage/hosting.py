@@ -13,6 +13,8 @@ from labvirt.host.files import files_of
 from labvirt.host.hostfiles import HostFiles
 from labvirt.host.storage.access import explain_access
 from labvirt.host.storage.access_actions import GrantAccess
+from labvirt.host.storage.mending import plan_move, plan_rebase, plan_repair
+from labvirt.host.storage.mending_actions import MoveImage
 from labvirt.host.storage.pool_actions import POOL_ACTIONS
 from labvirt.host.storage.pool_sources import discover_sources
 from labvirt.host.storage.pool_types import pool_types
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from labvirt.host.host import Host
     from labvirt.host.storage.access import Access
     from labvirt.host.storage.secret import Secret
+    from labvirt.images import Image
     from labvirt.model.secret import SecretSpec
     from labvirt.plan import Plan
     from labvirt.status import PoolTypeRecord, SourceRecord
@@ -51,6 +54,7 @@ ACTIONS.update(
             CreatePreallocated,
             DefineSecret,
             GrantAccess,
+            MoveImage,
             UploadFile,
         )
     }
@@ -124,6 +128,57 @@ class StorageHost:
             SpecError: symbolic links go round in circles.
         """
         return explain_access(self, path, write=write)
+
+    # -- mending ----------------------------------------------------------------------------
+
+    @verb
+    def move_image(self: Host, source: str, target: str) -> Plan[None]:
+        """Give an image of this machine another name in its file system; nothing is overwritten.
+
+        Raises:
+            NotFoundError: there is no such file.
+            ConflictError: the other name is taken.
+            UnsupportedError: the host is another machine.
+        """
+        return plan_move(self, source, target)
+
+    @verb
+    def repair_image(
+        self: Host, path: str, what: str = "leaks", *, image_format: str = "", confirm: bool = False
+    ) -> Plan[Image]:
+        """Mend an image of this machine that no running domain has open (``qemu-img check -r``).
+
+        Args:
+            path: the image, as the host sees it.
+            what: ``leaks`` is harmless; ``all`` mends faults and may lose what they held.
+            image_format: its format; left out, qemu-img looks at its first bytes.
+            confirm: agree to ``all``.
+
+        Raises:
+            NotFoundError: there is no such file.
+            ConflictError: a domain has it open.
+            UnsupportedError: the host is another machine, or the format cannot be checked.
+        """
+        return plan_repair(self, path, what, image_format, confirm=confirm)
+
+    @verb
+    def rename_base(
+        self: Host, path: str, base: str, base_format: str, *, confirm: bool = False
+    ) -> Plan[Image]:
+        """Write name and format of the image below into an image; no data are changed.
+
+        Args:
+            path: the upper image.
+            base: what it stands on: the same image as before, under another name.
+            base_format: format of that image.
+            confirm: agree: with any other base the guest sees rubbish.
+
+        Raises:
+            NotFoundError: one of them is not there.
+            ConflictError: a domain has it open.
+            UnsupportedError: the host is another machine.
+        """
+        return plan_rebase(self, path, base, base_format, confirm=confirm)
 
     # -- what plans need to know ------------------------------------------------------------
 

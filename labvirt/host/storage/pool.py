@@ -115,9 +115,18 @@ class Pool(Resource):
             (action,), lambda: None, title=action.title, python=f".set_autostart({on})"
         )
 
-    def refresh(self) -> None:
-        """Let libvirt look for volumes that came or went behind its back; changes nothing."""
-        pools.refresh(self.host.connection, self.uuid)
+    @verb
+    def refresh(self) -> Plan[None]:
+        """Let libvirt look for volumes that came or went behind its back (``virsh pool-refresh``).
+
+        No file is changed by it.
+        """
+        return self.one_call(
+            "refresh",
+            lambda link, _: pools.refresh(link, self.uuid),
+            virsh=("pool-refresh", self.name),
+            python=".refresh()",
+        )
 
     @verb
     def build(self, *, overwrite: bool = False, confirm: bool = False) -> Plan[None]:
