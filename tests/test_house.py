@@ -56,7 +56,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "plan": ({"errors", "model", "places"}, set()),
     "images": ({"errors", "model", "places", "plan"}, set()),
     "hostprep": ({"errors", "model", "places", "plan"}, {"cryptography"}),
-    "doctor": ({"errors", "lazy", "model", "status", "hostprep", "host"}, set()),
+    "doctor": (
+        {"errors", "lazy", "model", "status", "hostprep", "host", "plan"},
+        {"pandas"},
+    ),
     "history": (
         {"errors", "lazy", "places", "status"},
         {"duckdb", "numpy", "pandas", "prometheus_client", "pyarrow", "pydantic"},

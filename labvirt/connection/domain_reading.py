@@ -30,6 +30,7 @@ __all__ = [
     "memory_stats",
     "metadata",
     "read",
+    "saved_xml",
     "vcpus",
     "xml",
 ]
@@ -215,6 +216,17 @@ def xml(
         DOMAIN_XML_INACTIVE=inactive, DOMAIN_XML_SECURE=secure, DOMAIN_XML_MIGRATABLE=migratable
     )
     return on_domain(conn, uuid, "read the XML of", lambda domain: str(domain.XMLDesc(flags)))
+
+
+def saved_xml(conn: Connection, uuid: str) -> str:
+    """Return the XML of the machine in a domain's managed save (``managed-save-dumpxml``).
+
+    Raises:
+        HostError: it has none, or the driver does not tell.
+    """
+    return on_domain(
+        conn, uuid, "read the saved state of", lambda domain: str(domain.managedSaveGetXMLDesc(0))
+    )
 
 
 def metadata(conn: Connection, uuid: str, namespace: str, *, inactive: bool = False) -> str | None:

@@ -25,6 +25,7 @@ __all__ = [
     "info",
     "is_alive",
     "max_vcpus",
+    "ping",
     "versions",
 ]
 
@@ -129,6 +130,15 @@ def max_vcpus(conn: Connection, virt: str | None = None) -> int:
         virt: ``kvm`` or ``qemu``; None for the driver's default.
     """
     return conn.call("read the most virtual CPUs", lambda raw: int(raw.getMaxVcpus(virt)))
+
+
+def ping(conn: Connection, timeout_s: float) -> None:
+    """Ask the daemon the simplest thing there is.
+
+    Raises:
+        LabvirtError: no answer in time.
+    """
+    conn.call("ask for the version", lambda raw: int(raw.getLibVersion()), timeout_s=timeout_s)
 
 
 def is_alive(conn: Connection) -> bool:

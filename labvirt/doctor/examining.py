@@ -5,27 +5,32 @@ from __future__ import annotations
 import fnmatch
 import threading
 import time
-from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from labvirt.doctor.case import Case, Patient
 from labvirt.doctor.checks import SUBJECTS, Seen, all_checks, unknown
 from labvirt.doctor.report import Report
 from labvirt.errors import LabvirtError, SpecError
-from labvirt.status.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from labvirt.doctor.checks import Check
     from labvirt.host import Host
+    from labvirt.status.finding import Finding
 
 __all__ = ["examine_host"]
 
 _SIDE_BY_SIDE: Final = 6
 _GRACE_S: Final = 0.5
+#: How long one waits for news before limits are looked at.
+_LOOK_S: Final = 0.05
+#: Limit for the lists of what a host has.
+_LISTING_S: Final = 8.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,18 +75,22 @@ def examine_host(
     first = [one for one in chosen if one.subject == "connection"]
     answers = run.all([_Task(one, Case(patient)) for one in first])
     silent = _silence(answers)
-    tasks: list[_Task] = []
+    asked: list[Check] = []
     for one in chosen:
         if one.subject == "connection":
             continue
         if silent and one.needs in {"daemon", "monitor"}:
             said = unknown(f"not looked at, because of: {silent}")
             answers.append(one.finding("", said))
-            continue
-        if silent and one.subject != "host":
-            continue
-        tasks += [_Task(one, case) for case in _cases(patient, one, domains)]
-    answers += run.all(tasks)
+        elif not silent or one.subject == "host":
+            asked.append(one)
+    tasks = run.within(
+        lambda: [_Task(one, case) for one in asked for case in _cases(patient, one, domains)]
+    )
+    if tasks is None:
+        said = unknown("what the host has could not be listed: its daemon gives no answer")
+        answers += [one.finding("", said) for one in asked]
+    answers += run.all(tasks or ())
     order = {one.id: place for place, one in enumerate(chosen)}
     answers.sort(key=lambda one: order.get(one.kind, len(order)))
     title = f"{host.name}" + (f": {', '.join(domains)}" if domains else "")
@@ -120,6 +129,29 @@ def _silence(answers: Sequence[Finding]) -> str:
     return ""
 
 
+@dataclass(eq=False)
+class _Entry:
+    """A task on its way.
+
+    Attributes:
+        number: place among the tasks.
+        task: what is looked at.
+        began: when a thread took it; 0 before.
+        answer: what came of it.
+        left: it has taken too long, and what it answers later counts no more.
+    """
+
+    number: int
+    task: _Task
+    began: float = 0.0
+    answer: list[Finding] | None = None
+    left: bool = False
+
+    def counts(self) -> bool:
+        """Whether somebody still waits for it; asked anew each time."""
+        return not self.left
+
+
 class _Run:
     """Checks on a few threads; one that hangs is left behind, and the others go on."""
 
@@ -129,71 +161,103 @@ class _Run:
         self._until = until
         self._progress = progress
         self._done = self._all = 0
+        self._news = threading.Condition()
+
+    def within(self, read: Callable[[], T]) -> T | None:
+        """Return what a reading gives; None when it does not end in time."""
+        box: list[T] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                box.append(read())
+            except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread
+                errors.append(error)
+
+        thread = threading.Thread(target=work, name="labvirt-doctor-list", daemon=True)
+        thread.start()
+        thread.join(max(0.0, min(_LISTING_S, self._until - time.monotonic())))
+        if errors:
+            raise errors[0]
+        return box[0] if box else None
 
     def all(self, tasks: Sequence[_Task]) -> list[Finding]:
         """Return what the checks find, in the order of the tasks."""
-        waiting: SimpleQueue[tuple[_Task, Future[list[Finding]], list[float]]] = SimpleQueue()
-        entries = [(task, Future[list[Finding]](), [0.0]) for task in tasks]
+        entries = [_Entry(number, task) for number, task in enumerate(tasks)]
+        waiting: SimpleQueue[_Entry] = SimpleQueue()
         for entry in entries:
             waiting.put(entry)
         self._all += len(tasks)
         for number in range(min(_SIDE_BY_SIDE, len(tasks))):
-            _helper(waiting, number)
-        answers: list[Finding] = []
-        for task, future, began in entries:
-            found = self._await(task, future, began, waiting)
-            answers += found
-            self._done += 1
-            if self._progress is not None:
-                for one in found:
-                    self._progress(self._done, self._all, one)
-        return answers
+            self._helper(waiting, number)
+        open_ones = dict.fromkeys(entries)
+        while open_ones:
+            with self._news:
+                if not any(one.answer is not None for one in open_ones):
+                    self._news.wait(_LOOK_S)
+                ended = [one for one in open_ones if one.answer is not None]
+            ended += self._late([one for one in open_ones if one.answer is None], waiting)
+            for one in ended:
+                del open_ones[one]
+                self._tell(one)
+        return [finding for entry in entries for finding in entry.answer or ()]
 
-    def _await(
-        self,
-        task: _Task,
-        future: Future[list[Finding]],
-        began: list[float],
-        waiting: SimpleQueue[Any],
-    ) -> list[Finding]:
-        limit = task.check.limit_s
-        while not future.done():
-            now = time.monotonic()
-            if began[0] and now > began[0] + limit + _GRACE_S:
-                # Its thread hangs; another takes its place.
-                _helper(waiting, -1)
-                return [_late(task, f"no answer in {limit:g} s")]
+    def _late(self, running: Sequence[_Entry], waiting: SimpleQueue[_Entry]) -> list[_Entry]:
+        """Leave behind what has taken too long; each hangs a thread, and another takes its place."""
+        now = time.monotonic()
+        late = []
+        for one in running:
+            limit = one.task.check.limit_s
             if now > self._until:
-                future.cancel()
-                return [_late(task, "the time for the whole examination was over")]
-            _nap(future, 0.05)
-        return future.result()
+                said = "the time for the whole examination was over"
+            elif one.began and now > one.began + limit + _GRACE_S:
+                said = f"no answer in {limit:g} s"
+            else:
+                continue
+            with self._news:
+                if one.answer is None:
+                    one.left = True
+                    one.answer = [one.task.check.finding(one.task.case.name, unknown(said))]
+                    late.append(one)
+            if one.began and now <= self._until:
+                self._helper(waiting, -1)
+        return late
 
+    def _tell(self, entry: _Entry) -> None:
+        self._done += 1
+        for one in entry.answer or ():
+            if self._progress is not None:
+                self._progress(self._done, self._all, one)
 
-def _nap(future: Future[Any], seconds: float) -> None:
-    try:
-        future.result(seconds)
-    except BaseException:  # noqa: BLE001 - only the waiting counts here
-        return
+    def _helper(self, waiting: SimpleQueue[_Entry], number: int) -> None:
+        def work() -> None:
+            while True:
+                try:
+                    entry = waiting.get_nowait()
+                except Empty:
+                    return
+                if not entry.counts():
+                    continue
+                entry.began = time.monotonic()
+                found = _look(entry.task)
+                with self._news:
+                    if not entry.counts():
+                        return  # it was left behind, and another thread goes on
+                    entry.answer = found
+                    self._news.notify()
 
-
-def _helper(waiting: SimpleQueue[Any], number: int) -> None:
-    def work() -> None:
-        while True:
-            try:
-                task, future, began = waiting.get_nowait()
-            except Empty:
-                return
-            if future.set_running_or_notify_cancel():
-                began[0] = time.monotonic()
-                future.set_result(_look(task))
-
-    threading.Thread(target=work, name=f"labvirt-doctor-{number}", daemon=True).start()
+        threading.Thread(target=work, name=f"labvirt-doctor-{number}", daemon=True).start()
 
 
 def _look(task: _Task) -> list[Finding]:
     check, case = task.check, task.case
     try:
+        if (
+            check.needs == "monitor"
+            and case.thing is not None
+            and (silent := case.patient.silence(case.domain))
+        ):
+            return [check.finding(case.name, unknown(f"not asked, because {silent}"))]
         answer = check.look(case)
         seen = [answer] if isinstance(answer, Seen) else list(answer or ())
     except LabvirtError as error:
@@ -201,10 +265,6 @@ def _look(task: _Task) -> list[Finding]:
     except Exception as error:  # noqa: BLE001 - a check that fails is no reason to end the others
         seen = [unknown(f"the check itself failed: {type(error).__name__}: {error}")]
     return [check.finding(case.name, one) for one in seen]
-
-
-def _late(task: _Task, said: str) -> Finding:
-    return task.check.finding(task.case.name, unknown(said))
 
 
 def _listed(read: Callable[[], Sequence[Any]]) -> Sequence[Any]:

@@ -2,6 +2,7 @@
 
 ``python -m tests.bench sizes`` prints how large the JavaScript of the views is, and its licences.
 ``python -m tests.bench migration_matrix`` prints how every kind of migration ends.
+``python -m tests.bench doctor [guests] [back end ...]`` prints how long the doctor takes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.bench import (
     charts,
     console,
     create,
+    doctor,
     images,
     imports,
     manager,
@@ -67,7 +69,11 @@ ALL = {
 
 
 def main() -> int:
-    shows = {"sizes": lambda _words: sizes.show(), "migration_matrix": migrations.show}
+    shows = {
+        "sizes": lambda _words: sizes.show(),
+        "migration_matrix": migrations.show,
+        "doctor": doctor.show,
+    }
     if sys.argv[1:2] and sys.argv[1] in shows:
         return shows[sys.argv[1]](sys.argv[2:])
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9

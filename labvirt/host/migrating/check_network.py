@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from labvirt.host.migrating.sides import Look, Way
     from labvirt.model.xml.devices import InterfaceXml
 
-__all__ = ["DATA_PORTS", "check_filters", "check_interfaces", "check_ways"]
+__all__ = ["DATA_PORTS", "check_filters", "check_interfaces", "check_ways", "finding_of_way"]
 
 #: Ports that QEMU takes for migrations, and libvirt's own of ``qemu.conf``.
 DATA_PORTS: Final = (49152, 49215)
@@ -127,10 +127,11 @@ def check_ways(look: Look) -> Iterator[Finding]:
         remedy = f"on {here}: nc -vz {there} {DATA_PORTS[0]}-{DATA_PORTS[1]}"
         yield Finding("way:data", question, "unknown", evidence, remedy=remedy, guide="G12.1-03")
     for way in look.ways or ():
-        yield _way(way)
+        yield finding_of_way(way)
 
 
-def _way(way: Way) -> Finding:
+def finding_of_way(way: Way) -> Finding:
+    """Judge one port."""
     question = f"Does {way.start} reach {way.end}, port {way.port}?"
     key = f"way:{way.id}"
     # The way back matters only when the guest is to come home.

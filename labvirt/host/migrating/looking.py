@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from labvirt.model.xml.domain import DomainXml
     from labvirt.status import DomainRecord
 
-__all__ = ["look_at"]
+__all__ = ["as_cpu", "look_at"]
 
 _CPU = re.compile(r"<cpu\b.*?(?:</cpu>|/>)", re.DOTALL)
 
@@ -235,7 +235,7 @@ def _with_baseline(here: Host, there: Host, document: DomainXml, side: Side) -> 
             mode = root.find("cpu/mode[@name='host-model']")
             if mode is None or mode.get("supported") != "yes":
                 return ""
-            texts.append(_as_cpu(mode))
+            texts.append(as_cpu(mode))
         common = baseline_cpu(there.connection, texts, virt=document.type)
         return (XmlDoc.parse(common).root.findtext("model") or "").strip()
 
@@ -243,7 +243,8 @@ def _with_baseline(here: Host, there: Host, document: DomainXml, side: Side) -> 
     return dataclasses.replace(side, cpu_baseline=found)
 
 
-def _as_cpu(mode: Any) -> str:
+def as_cpu(mode: Any) -> str:
+    """Return a mode of domain capabilities as the ``<cpu>`` that libvirt compares."""
     document = XmlDoc.parse("<cpu/>")
     for child in mode:
         if child.tag in {"model", "vendor", "feature"}:
