@@ -9,15 +9,17 @@ from labvirt.lazy import lazily
 if TYPE_CHECKING:
     from labvirt.doctor.asking import examine, table
     from labvirt.doctor.connecting import connection
+    from labvirt.doctor.explaining import Explanation, explain
     from labvirt.doctor.report import Report
 
-__all__ = ["Report", "connection", "examine", "table"]
+__all__ = ["Explanation", "Report", "connection", "examine", "explain", "table"]
 
 _load, __dir__ = lazily(
     __name__,
     {
         "labvirt.doctor.asking": ("examine", "table"),
         "labvirt.doctor.connecting": ("connection",),
+        "labvirt.doctor.explaining": ("Explanation", "explain"),
         "labvirt.doctor.report": ("Report",),
     },
 )
