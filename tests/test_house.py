@@ -69,7 +69,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"preferences"},
         {"numpy", "pandas", "psutil"},
     ),
-    "lab": ({"errors", "places", "model", "status", "install", "plan", "host"}, set()),
+    "lab": (
+        {"doctor", "errors", "host", "install", "lazy", "model", "places", "plan", "status"},
+        {"lxml", "pandas", "pydantic", "yaml"},
+    ),
     "runbook": (
         {"errors", "lazy", "places", "model"},
         {

@@ -10,6 +10,7 @@ from labvirt.lab import requests
 from labvirt.lab.asked import BACKENDS, check_lab_name, check_shape
 from labvirt.lab.cleaning import end_lab
 from labvirt.lab.display import as_html, as_text
+from labvirt.lab.exercises.verbs import Teaching
 from labvirt.lab.launch import start_lab
 from labvirt.lab.looking import look_at, wait_for_daemon
 from labvirt.lab.store import Shelf, all_names, forget_orphaned_sockets, locked
@@ -28,7 +29,7 @@ __all__ = ["Lab"]
 _OPEN_S, _RESET_S, _DAEMON_S = 20.0, 120.0, 15.0
 
 
-class Lab:
+class Lab(Teaching):
     """One to eight real libvirt hosts that belong together, on this machine.
 
     Made by `Lab.start` or `Lab.attach`. A lab lives on its own: it outlives the process that
@@ -388,10 +389,8 @@ class Lab:
         return self._outcome
 
     def _lost(self) -> LabError:
-        return LabError(
-            f"lab {self.name} never came up, or its record is lost",
-            hint=f"labvirt lab stop {self.name}, then labvirt lab start {self.name}",
-        )
+        hint = f"labvirt lab stop {self.name}, then labvirt lab start {self.name}"
+        return LabError(f"lab {self.name} never came up, or its record is lost", hint=hint)
 
     def _check_host(self, name: str) -> None:
         if name not in self.names:

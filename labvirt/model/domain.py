@@ -224,7 +224,7 @@ class DomainSpec(Spec):
             nic = one
             if one.kind == "default" and default_interface is not None:
                 given = {name: getattr(one, name) for name in one.model_fields_set - {"kind"}}
-                nic = default_interface.replace(mac=None, **given)
+                nic = default_interface.replace(**{"mac": None, **given})
             if nic.mac is None:
                 nic = nic.replace(mac=new_mac(taken=used, rng=rng))
                 used.add(nic.mac or "")
