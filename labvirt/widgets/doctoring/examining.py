@@ -293,6 +293,11 @@ class Doctor(Shown):
                 self._box.add_class("labvirt-doctor")
         return self._box
 
+    def offer_code(self) -> None:
+        """Send the view's code to a page that may not have it."""
+        if self._board is not None:
+            self._board.offer_code()
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget for a front end, and what was found for everything else."""
         if self._over.is_set():

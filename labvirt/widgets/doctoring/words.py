@@ -25,6 +25,7 @@ def words() -> dict[str, Any]:
         "count": _("{shown} of {all} shown"),
         "unfold": _("Unfold all"),
         "fold": _("Fold all"),
+        "looking": _("How far the examination is"),
         "progress": _("{done} of {all} looked at"),
         "well": _("{count} without a fault"),
         "evidence": _("What was seen"),
