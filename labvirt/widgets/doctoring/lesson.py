@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -253,7 +254,7 @@ class Lesson(Shown):
             )
             for each in self.result.items
         ]  # fmt: skip
-        return _raw(self.given, parts.grid(_("Check"), heads, rows, ""))
+        return _raw(self.given, parts.grid(_("Verdict"), heads, rows, ""))
 
     def _hints(self) -> str:
         taken = self.given.hints
@@ -337,5 +338,6 @@ def alert_text(text: str) -> str:
 
 
 def _raw(given: Exercise, html: str) -> str:
-    """Return HTML marked as the exercise's own words, in its own language."""
+    """Return HTML marked as the exercise's own words, in its own language; code is code."""
+    html = re.sub(r"`([^`<]+)`", r"<code>\1</code>", html)
     return f"<div lang='{given.language}' data-raw='' style='line-height:1.45'>{html}</div>"

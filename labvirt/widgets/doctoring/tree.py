@@ -142,7 +142,7 @@ def counts_of(findings: Sequence[Finding]) -> dict[Verdict, int]:
 def summary_of(findings: Sequence[Finding]) -> str:
     """Return the counts in the views' words; verdicts that nobody has are left out."""
     told = [
-        f"{MARKS[verdict]} {count} {_(VERDICT_WORDS[verdict])}"
+        f"{MARKS[verdict]} {_(VERDICT_WORDS[verdict])}: {count}"
         for verdict, count in counts_of(findings).items()
         if count
     ]

@@ -88,7 +88,7 @@ export class DoctorTree {
         knob = make("button", { type: "button", "data-verdict": verdict, on: { click: () => this.narrow(verdict) } });
         this.chips.append(knob);
       }
-      say(knob, `${mark} ${count} ${word}`);
+      say(knob, `${mark} ${word}: ${count}`);
       press(knob, this.only.has(verdict));
       knob.hidden = !count && !this.only.has(verdict);
     }
@@ -122,7 +122,7 @@ export class DoctorTree {
     const things = group.things.map((thing) => this.thing(thing, `${key}/${thing.name}`, number)).filter(Boolean);
     if (!things.length) return null;
     const head = this.head(group.verdict, group.title, group.things.flatMap((thing) => thing.findings));
-    return this.fold(key, "lv-group", head, things, !GOOD.has(group.verdict));
+    return this.fold(key, "lv-topic", head, things, !GOOD.has(group.verdict));
   }
 
   thing(thing, key, number) {
