@@ -20,11 +20,11 @@ def lab():
 
 
 def text_of(path):
-    found = []
-    for cell in nbformat.read(path, as_version=4).cells:
-        for out in cell.get("outputs", []):
-            found.append(str(out.get("text", "")) + str(out.get("data", {}).get("text/plain", "")))
-    return "\n".join(found)
+    return "\n".join(
+        str(out.get("text", "")) + str(out.get("data", {}).get("text/plain", ""))
+        for cell in nbformat.read(path, as_version=4).cells
+        for out in cell.get("outputs", [])
+    )
 
 
 def run(lab, book, folder, **values):

@@ -55,7 +55,7 @@ FORMS = {
     "pool-form": "manager.storage.new.click()",
     "volume-form": "manager.storage.new_volume.click()",
 }
-ACTS = ("console", "screen", "charts")
+ACTS = ("console", "screen", "charts", "examine")
 ASKS = ("clone", "snapshot", "migrate", "delete", "tags")
 
 

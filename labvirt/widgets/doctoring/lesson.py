@@ -22,7 +22,7 @@ from labvirt.widgets.shown import Shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labvirt.lab.exercises import Result
+    from labvirt.lab.exercises import Item, Result
 
 __all__ = ["Lesson", "exercise"]
 
@@ -238,23 +238,9 @@ class Lesson(Shown):
     def _items(self) -> str:
         if self.result is None:
             return ""
-        heads = [
-            _("Verdict"),
-            _("What must hold"),
-            _("Expected"),
-            _("Seen"),
-            _("Where to look"),
-            _("Points"),
-        ]
-        rows = [
-            (
-                _("✔ yes") if each.passed else _("✖ no"),
-                *(each.what, each.expected, each.seen, each.hint),
-                f"{each.points}/{each.possible}",
-            )
-            for each in self.result.items
-        ]  # fmt: skip
-        return _raw(self.given, parts.grid(_("Verdict"), heads, rows, ""))
+        items = "".join(map(_item, self.result.items))
+        shown = parts.heading(_("Verdict")) + f"<ul style='list-style:none;margin:0'>{items}</ul>"
+        return _raw(self.given, shown)
 
     def _hints(self) -> str:
         taken = self.given.hints
@@ -330,6 +316,17 @@ class Lesson(Shown):
         self.aside.close()
         registry.forget(self)
         parts.close_tree(self.box)
+
+
+def _item(one: Item) -> str:
+    """Return one thing that must hold, with what is expected and what is there."""
+    mark = _("✔ yes") if one.passed else _("✖ no")
+    head = f"<b>{escape(mark)}</b> {escape(one.what)} ({one.points}/{one.possible})"
+    told = [(_("Expected"), one.expected), (_("Seen"), one.seen), (_("Where to look"), one.hint)]
+    return (
+        "<li style='margin:4px 0;padding-left:8px;border-left:3px solid "
+        f"var(--jp-border-color1,#999)'>{head}{parts.facts(told)}</li>"
+    )
 
 
 def alert_text(text: str) -> str:
