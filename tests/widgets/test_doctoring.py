@@ -172,3 +172,28 @@ def test_mending_shows_the_plan_first_and_not_on_a_readonly_host(monkeypatch):
         assert not view.fix(ill.id)
     finally:
         view.close()
+
+
+def test_nothing_more_is_begun_when_it_is_broken_off(monkeypatch):
+    from labvirt.doctor import examining
+    from labvirt.doctor.checks import Check, ok
+
+    begun = []
+
+    def look(_case):
+        begun.append(1)
+        threading.Event().wait(0.02)
+        return ok()
+
+    many = tuple(Check(f"host.c{n}", "host", "Is it?", look) for n in range(200))
+    monkeypatch.setattr(examining, "all_checks", lambda: many)
+
+    def stop(_done, _most, _one):
+        raise SpecError("enough")
+
+    with pytest.raises(SpecError, match="enough"):
+        examining.examine_host(fake_host(), progress=stop)
+    count = len(begun)
+    threading.Event().wait(0.3)
+    assert len(begun) <= count + 6
+    assert count < 60
