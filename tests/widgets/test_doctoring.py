@@ -197,3 +197,18 @@ def test_nothing_more_is_begun_when_it_is_broken_off(monkeypatch):
     threading.Event().wait(0.3)
     assert len(begun) <= count + 6
     assert count < 60
+
+
+def test_a_page_that_comes_has_it_looked_at_whoever_opened_it(monkeypatch):
+    monkeypatch.setattr(rounds.doctor, "examine", lambda *_a, **_o: report())
+    monkeypatch.setenv("LABVIRT_STATIC", "1")
+    view = Doctor((Target(fake_host()),))
+    try:
+        assert not view.is_running
+        assert not view.reports
+        view._receive({"t": "hello"})
+        assert len(view.wait(10)) == 1
+        view._receive({"t": "hello"})
+        assert not view.is_running, "a second page shows what was found"
+    finally:
+        view.close()
