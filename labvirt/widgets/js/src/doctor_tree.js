@@ -207,10 +207,10 @@ export class DoctorTree {
     const knobs = [];
     if (one.fixable) {
       const ask = () => this.send({ t: "fix", key: one.id, target: number });
-      knobs.push(make("button", { type: "button", "data-fix": one.id, "data-at": `${key}/fix`, "aria-label": `${words.fix} ${one.question}`, on: { click: ask } }, words.fix));
+      knobs.push(make("button", { type: "button", "data-fix": one.id, "data-raw": "", "data-at": `${key}/fix`, "aria-label": `${words.fix} ${one.question}`, on: { click: ask } }, words.fix));
     }
     if (one.remedy) {
-      knobs.push(make("button", { type: "button", "data-copy": one.id, "data-at": `${key}/copy`, title: words.copy_tip, "aria-label": `${words.copy_tip}: ${one.question}`, on: { click: () => this.copy(one.remedy) } }, words.copy));
+      knobs.push(make("button", { type: "button", "data-copy": one.id, "data-raw": "", "data-at": `${key}/copy`, title: words.copy_tip, "aria-label": `${words.copy_tip}: ${one.question}`, on: { click: () => this.copy(one.remedy) } }, words.copy));
     }
     return make(
       "div",
