@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import threading
 import time
@@ -199,8 +200,18 @@ class _Run:
             ended += self._late([one for one in open_ones if one.answer is None], waiting)
             for one in ended:
                 del open_ones[one]
-                self._tell(one)
+                self._tell_or_stop(one, waiting)
         return [finding for entry in entries for finding in entry.answer or ()]
+
+    def _tell_or_stop(self, one: _Entry, waiting: SimpleQueue[_Entry]) -> None:
+        """Tell of an answer; who hears it may break all off by an error: nothing more is begun then."""
+        try:
+            self._tell(one)
+        except BaseException:
+            with contextlib.suppress(Empty):
+                while True:
+                    waiting.get_nowait()
+            raise
 
     def _late(self, running: Sequence[_Entry], waiting: SimpleQueue[_Entry]) -> list[_Entry]:
         """Leave behind what has taken too long; each hangs a thread, and another takes its place."""

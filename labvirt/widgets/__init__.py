@@ -12,26 +12,30 @@ if TYPE_CHECKING:
     from labvirt.widgets.charts import Charts, charts
     from labvirt.widgets.console import ConsoleView, console
     from labvirt.widgets.creating import create
+    from labvirt.widgets.doctoring.examining import doctor
+    from labvirt.widgets.doctoring.lesson import exercise
     from labvirt.widgets.i18n import set_language
     from labvirt.widgets.making import network_form, pool_form, volume_form
     from labvirt.widgets.managing.details import Details, details
     from labvirt.widgets.managing.host_details import host_details
     from labvirt.widgets.managing.manager import Manager, manager
-    from labvirt.widgets.observing import Observatory, migration
-    from labvirt.widgets.overview import Overview, overview
+    from labvirt.widgets.observing import migration
+    from labvirt.widgets.overview import overview
     from labvirt.widgets.screen import ScreenView, screen
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "labvirt.widgets.charts": ("Charts", "charts"),
     "labvirt.widgets.creating": ("create",),
+    "labvirt.widgets.doctoring.examining": ("doctor",),
+    "labvirt.widgets.doctoring.lesson": ("exercise",),
     "labvirt.widgets.i18n": ("set_language",),
     "labvirt.widgets.making": ("network_form", "pool_form", "volume_form"),
     "labvirt.widgets.managing.details": ("Details", "details"),
     "labvirt.widgets.managing.host_details": ("host_details",),
     "labvirt.widgets.managing.manager": ("Manager", "manager"),
     "labvirt.widgets.console": ("ConsoleView", "console"),
-    "labvirt.widgets.observing": ("Observatory", "migration"),
-    "labvirt.widgets.overview": ("Overview", "overview"),
+    "labvirt.widgets.observing": ("migration",),
+    "labvirt.widgets.overview": ("overview",),
     "labvirt.widgets.screen": ("ScreenView", "screen"),
 }
 
@@ -40,13 +44,13 @@ __all__ = [
     "ConsoleView",
     "Details",
     "Manager",
-    "Observatory",
-    "Overview",
     "ScreenView",
     "charts",
     "console",
     "create",
     "details",
+    "doctor",
+    "exercise",
     "host_details",
     "manager",
     "migration",

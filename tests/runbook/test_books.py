@@ -24,7 +24,10 @@ from labvirt.runbook import find_book, read_parameters, resume, undo
 from labvirt.runbook.execute import ask, start
 from labvirt.runbook.outline import Outline
 
-BOOKS = ("install", "migrate", "evacuate", "host-check", "remote-ssh", "remote-tls")
+BOOKS = (
+    *("install", "migrate", "evacuate", "host-check", "remote-ssh", "remote-tls"),
+    *("troubleshoot", "host-audit"),
+)
 CHAIN = "20261123-000000-test"
 #: Ends its kernel while libvirt carries out the plan: the volumes are made, the domain is not.
 DIE_AT_DEFINE = """
@@ -203,6 +206,8 @@ def test_a_book_is_well_made(name):
         "migrate": {"copy"},
         "evacuate": {"move"},
         "host-check": set(),
+        "troubleshoot": set(),
+        "host-audit": set(),
         "remote-ssh": {"key", "trust", "login"},
         "remote-tls": {"authority", "issue", "install"},
     }

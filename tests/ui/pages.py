@@ -55,7 +55,7 @@ FORMS = {
     "pool-form": "manager.storage.new.click()",
     "volume-form": "manager.storage.new_volume.click()",
 }
-ACTS = ("console", "screen", "charts")
+ACTS = ("console", "screen", "charts", "examine")
 ASKS = ("clone", "snapshot", "migrate", "delete", "tags")
 
 
@@ -73,7 +73,7 @@ class Visit:
         for _ in range(80):
             self.page.wait_for_timeout(250)
             now = self.area.inner_text()
-            if now == before:
+            if now == before and not self.area.locator(".lv-doctor[data-running=true]").count():
                 return
             before = now
 

@@ -35,6 +35,7 @@ ALLOWED = {
     "screen": {"running", "blocked", "paused", "pmsuspended", "shutdown", "crashed"},
     "charts": {"running", "blocked", "paused", "pmsuspended", "shutdown", "crashed"},
     "details": {each.value for each in DomainState},
+    "examine": {each.value for each in DomainState},
     **dict.fromkeys(("title", "describe"), {each.value for each in DomainState} - {"nostate"}),
     "rename": {"shutoff"},
     **dict.fromkeys(
@@ -91,7 +92,7 @@ def test_why_not_whatever_the_state(act):
     several = why_not(act, [good, good], others=1)
     assert several == ("" if act.many else "it is for one VM, and 2 are selected")
     # One that cannot keeps the whole selection from it.
-    assert act.key == "details" or why_not(act, [good, facts("nostate")], others=1)
+    assert act.key in {"details", "examine"} or why_not(act, [good, facts("nostate")], others=1)
     if more:
         assert "web1" in why_not(act, [facts(min(act.states))], others=1)
 

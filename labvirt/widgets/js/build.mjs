@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-const WIDGETS = ["charts", "overview", "forms", "console", "screen", "xmledit", "lists", "frame"];
+const WIDGETS = ["charts", "overview", "forms", "console", "screen", "xmledit", "lists", "frame", "doctor"];
 
 const { metafile } = await build({
   entryPoints: ["stub", "clerk", ...WIDGETS].map((name) => `src/${name}.js`),

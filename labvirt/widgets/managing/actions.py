@@ -187,6 +187,14 @@ ACTIONS: Final[tuple[Act, ...]] = (
         needs="details",
     ),
     Act(
+        "examine",
+        N_("Examine"),
+        N_("Look what is not well with the VM, why, and what mends it"),
+        ANY,
+        reads=True,
+        needs="doctor",
+    ),
+    Act(
         "title",
         N_("Title"),
         N_("One line that says what the VM is for"),

@@ -11,6 +11,8 @@ from labvirt.errors import LabvirtError, SpecError
 from labvirt.model.units import Size
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.charts import charts
+from labvirt.widgets.doctoring.examining import Doctor
+from labvirt.widgets.doctoring.rounds import targets_of
 from labvirt.widgets.frame import framed
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Details", "details"]
 
-_PERFORMANCE, _MIGRATION = 1, 4
+_PERFORMANCE, _MIGRATION, _EXAMINATION = 1, 4, 7
 
 #: A tab is as wide as its name, in every language; there is a second row where it must be.
 _STYLE = (
@@ -70,6 +72,7 @@ class Details(Shown):
     def __init__(self, domain: Domain, hosts: Callable[[], Sequence[Host]] = lambda: ()) -> None:
         super().__init__()
         self.domain = domain
+        self._hosts = hosts
         self._over = threading.Event()
         self.aside = Aside("labvirt-details")
         self.deed = Deed(watch=(domain,))
@@ -79,6 +82,8 @@ class Details(Shown):
         self.xml = XmlPage(domain, self.aside, self.deed)
         self.performance = w.VBox([])
         self._charts: Any = None
+        self._doctor: Doctor | None = None
+        self.examination = w.VBox([])
         self.news = NewsPage(domain, self.aside, self.deed)
         self.moving = MigrateForm(domain, hosts)
         self.migration = w.VBox([])
@@ -89,11 +94,11 @@ class Details(Shown):
         self.tab = w.Tab(
             children=(
                 self.overview.box, self.performance, self.hardware.box, self.snapshots.box,
-                self.migration, self.news.box, self.xml.box,
+                self.migration, self.news.box, self.xml.box, self.examination,
             ),
             titles=(
                 _("Overview"), _("Performance"), _("Hardware"), _("Snapshots"), _("Migration"),
-                _("Events"), "XML",
+                _("Events"), "XML", _("Examination"),
             ),
         )  # fmt: skip
         self.tab.observe(lambda _change: self._turn(), names="selected_index")
@@ -146,6 +151,8 @@ class Details(Shown):
             self._draw_charts()
         elif at == _MIGRATION:
             self._draw_migration()
+        elif at == _EXAMINATION:
+            self._draw_doctor()
         elif at in self._pages:
             self._pages[at].refresh()
 
@@ -154,6 +161,15 @@ class Details(Shown):
             widget = self.moving.widget
             widget.offer_code()
             put(self.migration, children=(widget, self.moving.watching))
+
+    def _draw_doctor(self) -> None:
+        if self._doctor is not None or self._over.is_set():
+            return
+        others = [each for each in self._hosts() if each is not self.domain.host]
+        self._doctor = Doctor(targets_of(self.domain, others))
+        widget = self._doctor.widget
+        self._doctor.offer_code()
+        put(self.examination, children=(widget,))
 
     def _draw_charts(self) -> None:
         if self._charts is not None or self._over.is_set():
@@ -218,5 +234,7 @@ class Details(Shown):
         self.moving.close()
         if self._charts is not None:
             self._charts.close()
+        if self._doctor is not None:
+            self._doctor.close()
         registry.forget(self)
         parts.close_tree(self.box)

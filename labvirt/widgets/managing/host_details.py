@@ -10,6 +10,8 @@ import ipywidgets as w
 from labvirt.errors import LabvirtError, SpecError
 from labvirt.widgets.batch import is_batch
 from labvirt.widgets.charts import charts
+from labvirt.widgets.doctoring.examining import Doctor
+from labvirt.widgets.doctoring.rounds import targets_of
 from labvirt.widgets.i18n import _
 from labvirt.widgets.managing import parts
 from labvirt.widgets.managing.deed import Deed
@@ -62,6 +64,8 @@ class HostDetails(Shown):
         self.host = host
         self._over = threading.Event()
         self._charts: Any = None
+        self._doctor: Doctor | None = None
+        self.examination = w.VBox([])
         self.aside = Aside("labvirt-host")
         self.deed = Deed(self._enable)
         self.overview = TextPage("overview", self.aside, lambda: overview_html(host))
@@ -81,6 +85,7 @@ class HostDetails(Shown):
             _("Devices"): self.devices.box,
             _("Secrets"): self.secrets.box,
             _("Capabilities"): self.capabilities.box,
+            _("Examination"): self.examination,
         }
         self._refresh: dict[int, Callable[[], object]] = {
             0: self.overview.refresh,
@@ -91,6 +96,7 @@ class HostDetails(Shown):
             5: self.devices.refresh,
             6: self.secrets.refresh,
             7: self.capabilities.refresh,
+            8: self._draw_doctor,
         }
         self.tab = w.Tab(children=tuple(pages.values()), titles=tuple(pages))
         self.tab.observe(lambda _change: self._turned(), names="selected_index")
@@ -121,6 +127,14 @@ class HostDetails(Shown):
         if hasattr(self, "opened"):
             self.networks.enable()
             self.storage.enable()
+
+    def _draw_doctor(self) -> None:
+        if self._doctor is not None or self._over.is_set():
+            return
+        self._doctor = Doctor(targets_of(self.host))
+        widget = self._doctor.widget
+        self._doctor.offer_code()
+        put(self.examination, children=(widget,))
 
     def _draw_charts(self) -> None:
         if self._charts is not None:
@@ -175,5 +189,7 @@ class HostDetails(Shown):
         self.opened.close()
         if self._charts is not None:
             self._charts.close()
+        if self._doctor is not None:
+            self._doctor.close()
         registry.forget(self)
         parts.close_tree(self.box)

@@ -71,7 +71,7 @@ def join_forms(
 
 
 class Menu:
-    """What belongs to no tab: the details of a host, and the preferences.
+    """What belongs to no tab: the details of a host, the doctor, and the preferences.
 
     Args:
         hosts: the hosts that are shown.
@@ -88,12 +88,16 @@ class Menu:
         self.details = button(
             _("Host details"), _("Machine, performance, networks, storage, devices"), self.open_host
         )
+        self.examine = button(
+            _("Examine"), _("Look what is not well on the hosts, why, and what mends it"),
+            self.open_doctor,
+        )  # fmt: skip
         self.preferences = button(
             _("Preferences"), _("How often numbers are read, when Apply is waited for, language"),
             self.open_preferences,
         )  # fmt: skip
         self.box = w.HBox(
-            [self.hosts, self.details, self.preferences],
+            [self.hosts, self.details, self.examine, self.preferences],
             layout=w.Layout(flex_flow="row wrap", align_items="center"),
         )
         self.show()
@@ -106,6 +110,7 @@ class Menu:
             put(self.hosts, options=names)
             put(self.hosts, value=chosen if chosen in names else next(iter(names), None))
         put(self.details, disabled=not names)
+        put(self.examine, disabled=not names)
         parts.show(self.hosts, len(names) > 1)
 
     def open_host(self, name: str = "") -> None:
@@ -121,6 +126,14 @@ class Menu:
             return HostDetails(host)
 
         self._opened.make(parts.NAMED.format(label=_("Host"), name=host.name), make)
+
+    def open_doctor(self) -> None:
+        """Open the doctor's view of all hosts, or turn to it."""
+        hosts = list(self._hosts())
+        if hosts:
+            names = ", ".join(host.name for host in hosts[:4]) + (" …" if len(hosts) > 4 else "")
+            title = parts.NAMED.format(label=_("Examine"), name=names)
+            self._opened.view("doctor", title, lambda: hosts)
 
     def open_preferences(self) -> None:
         """Open the preferences, or turn to them."""

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Opened", "missing_views"]
 
-_VIEWS = ("charts", "create", "console", "screen", "network_form", "pool_form", "volume_form")
+_VIEWS = (
+    *("charts", "create", "console", "screen", "doctor"),
+    *("network_form", "pool_form", "volume_form"),
+)
 
 
 def missing_views() -> frozenset[str]:
