@@ -28,11 +28,17 @@ MIB = 1 << 20
 @pytest.fixture
 def folder(alpha):
     """A folder for a pool, which QEMU may search."""
-    path = Path(alpha.pools["shared"].info().path).parent / "extra"
-    path.mkdir()
-    path.chmod(0o777)
+    place = Path(alpha.pools["shared"].info().path).parent / "place"
+    path = place / "extra"
+    for each in (place, path):
+        each.mkdir()
+        each.chmod(0o777)
+    if os.getuid() == 0:
+        # The daemon of a lab that root starts is another user.
+        daemon = Path(alpha.pools["shared"].info().path).stat()
+        os.chown(path, daemon.st_uid, daemon.st_gid)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture
@@ -102,6 +108,9 @@ def test_a_pool_that_nobody_needs_may_be_stopped_with_a_word(alpha, pool):
 
 
 def test_a_pool_that_somebody_needs_should_come_back(alpha, pool, user):
+    path = pool.volumes["one"].info().path
+    xml = user.xml().replace("type='file' device='disk'", "type='volume' device='disk'")
+    user.redefine(xml.replace(f"file='{path}'", "pool='extra' volume='one'"))
     found = only(alpha, "storage.autostart", "warning")
     assert "used by user" in found.evidence
     found.fix().apply()
