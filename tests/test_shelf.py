@@ -276,5 +276,5 @@ def test_a_book_names_only_views_that_are_there(name):
     assert views <= set(labvirt.ui.__all__)
     if name == "manager.ipynb":
         shown = {view for view in labvirt.ui.__all__ if view[0].islower()}
-        # Migrations have a walkthrough of their own.
-        assert shown <= views | {"migration"}, "the tour shows each view"
+        # Migrations have a walkthrough of their own, and exercises a book.
+        assert shown <= views | {"migration", "exercise"}, "the tour shows each view"
