@@ -20,7 +20,17 @@ _MODULAR: Final = ("virtnetworkd", "virtstoraged", "virtnodedevd", "virtsecretd"
 _OLD: Final = 5
 
 
-@check("connection.answers", "Does the daemon answer?", guide="G19-01", limit_s=4.0)
+@check(
+    "connection.answers",
+    "Does the daemon answer?",
+    guide="G19-01",
+    limit_s=4.0,
+    late=(
+        "the daemon is there and took the question, but gives no answer: it hangs, or was stopped",
+        "ps -o pid,stat,wchan,cmd -C libvirtd,virtqemud: state T needs kill -CONT PID; else "
+        "systemctl restart virtqemud (or libvirtd): running guests go on",
+    ),
+)
 def answers(case: Case) -> Seen:
     """Ask the daemon for its version: the simplest call there is."""
     host = case.host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from labvirt.lab.faults.networks import SYSTEM
 from labvirt.lab.faults.registry import Break, fault
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _AWAY: Final = ".moved"
+_QCOW2: Final = b"QFI\xfb"
 
 
 @fault(
@@ -160,11 +161,10 @@ class _Qcow2Damaged(_OfImage):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
         with file.open("rb") as stream:
-            head = stream.read(104)
-            if head[:4] != b"QFI\xfb":
+            head = stream.read(4)
+            if head[:4] != _QCOW2:
                 raise scene.refuse(f"{file} is no qcow2 image", "disk= names another one")
-            stream.seek(int.from_bytes(head[48:56], "big"))
-            place = int.from_bytes(stream.read(8), "big")
+            place = _counters(stream)
             stream.seek(place)
             before = stream.read(8)
         if not any(before):
@@ -179,12 +179,22 @@ class _Qcow2Damaged(_OfImage):
         if not file.exists():
             return ""
         with file.open("rb") as stream:
+            if stream.read(4) != _QCOW2 or _counters(stream) != scene.memo["place"]:
+                # A repair has put the counters elsewhere; what is here now is not ours.
+                return ""
             stream.seek(scene.memo["place"])
             now = stream.read(len(before))
         if any(now):
             return ""
         _put(scene, before)
         return f"{file} is as it was"
+
+
+def _counters(stream: BinaryIO) -> int:
+    """Return where the first counters of a qcow2 image are."""
+    stream.seek(48)
+    stream.seek(int.from_bytes(stream.read(8), "big"))
+    return int.from_bytes(stream.read(8), "big")
 
 
 def _put(scene: Scene, content: bytes) -> None:
