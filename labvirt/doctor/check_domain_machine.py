@@ -115,7 +115,9 @@ def cpu(case: Case) -> Seen:
     known = case.patient.capabilities_for(document).cpu_modes.get(mode)
     if known is None:
         return unknown(f"libvirt tells nothing of mode {mode}")
-    remedy = f"{virsh(case, 'edit', case.name)}: <cpu mode='host-model'/>, or a model that is usable"
+    remedy = (
+        f"{virsh(case, 'edit', case.name)}: <cpu mode='host-model'/>, or a model that is usable"
+    )
     fix = redefined(case, to_host_model)
     if not known.is_supported:
         cause = f"mode {mode} does not work with domains of type {document.type}"

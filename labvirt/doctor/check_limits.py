@@ -269,7 +269,8 @@ def space(case: Case) -> Iterator[Seen]:
     folders = [one.path for one in records if one.type in {"dir", "fs", "netfs"} and one.path]
     folders.append(f"{reading.state_folder(case)}/qemu/save")
     seen: set[str] = set()
-    for folder in dict.fromkeys(_there(case, folders)):
+    # In a fixed order: libvirt lists pools in any, and the first of a file system names it.
+    for folder in sorted(set(_there(case, folders))):
         sizes = reading.ran(case, "df", "-PB1", folder)
         row = _row(sizes.out) if sizes else None
         if row is None or row[0] in seen:

@@ -25,7 +25,6 @@ _QCOW2: Final = b"QFI\xfb"
     check="storage.active",
     of="pool",
     guide="G15-35",
-    also=("storage.*", "disk.*"),
 )
 class _PoolInactive(Break):
     def look(self, scene: Scene) -> dict[str, Any]:
@@ -43,9 +42,15 @@ class _PoolInactive(Break):
         return f"pool {scene.where['pool']} is started again"
 
 
-@fault("pool-full", check="storage.space", of="host", backends=SYSTEM, guide="G9.1-05",
-       also=("storage.overcommit", "disk.space", "host.space", "storage.autostart"),
-       options={"size_mib": 8})  # fmt: skip
+@fault(
+    "pool-full",
+    check="storage.space",
+    of="host",
+    backends=SYSTEM,
+    guide="G9.1-05",
+    options={"size_mib": 8},
+    also=("host.space",),
+)
 class _PoolFull(Break):
     """A pool ``scratch`` on a small file system of its own, filled to the last block."""
 
@@ -87,7 +92,7 @@ class _OfImage(Break):
 
 
 @fault("image-unreadable", check="disk.readable", of="disk", guide="G7.1-02",
-       backends=("session",), also=("disk.format", "disk.backing", "disk.snapshots"))  # fmt: skip
+       backends=("session",))  # fmt: skip
 class _ImageUnreadable(_OfImage):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
@@ -120,16 +125,14 @@ class _Moved(_OfImage):
         return f"{file} has its name again"
 
 
-@fault("image-renamed", check="disk.there", of="disk", guide="G17.3-02",
-       also=("disk.*", "storage.volumes", "domain.boot"))  # fmt: skip
+@fault("image-renamed", check="disk.there", of="disk", guide="G17.3-02")  # fmt: skip
 class _ImageRenamed(_Moved):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
         return _away(scene, file)
 
 
-@fault("backing-gone", check="disk.backing", of="disk", guide="G17.3-02",
-       also=("disk.*", "storage.volumes"))  # fmt: skip
+@fault("backing-gone", check="disk.backing", of="disk", guide="G17.3-02")  # fmt: skip
 class _BackingGone(_Moved):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
@@ -153,8 +156,7 @@ def _img_info(scene: Scene, file: Path) -> dict[str, Any]:
     return found
 
 
-@fault("qcow2-damaged", check="disk.damaged", of="disk", guide="G17.3-01", state="off",
-       also=("disk.*",))  # fmt: skip
+@fault("qcow2-damaged", check="disk.damaged", of="disk", guide="G17.3-01", state="off")  # fmt: skip
 class _Qcow2Damaged(_OfImage):
     """Counters of used clusters become nought; ``qemu-img check -r all`` counts anew."""
 
@@ -203,8 +205,7 @@ def _put(scene: Scene, content: bytes) -> None:
         stream.write(content)
 
 
-@fault("lock-held", check="disk.lock", of="disk", guide="G19-01", state="off",
-       also=("disk.damaged",))  # fmt: skip
+@fault("lock-held", check="disk.lock", of="disk", guide="G19-01", state="off")  # fmt: skip
 class _LockHeld(_OfImage):
     """Another program has the image open for writing, as a forgotten backup would."""
 
