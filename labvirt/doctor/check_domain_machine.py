@@ -160,9 +160,10 @@ def _features(case: Case, document: DomainXml) -> tuple[Verdict, str, str]:
 def to_host_model(document: DomainXml) -> None:
     """Let a domain have what its host has; features that it insisted on go too."""
     cpu = document.element.find("cpu")
-    for each in [] if cpu is None else cpu.findall("feature"):
-        if each.get("policy", "require") in {"require", "force"}:
-            each.getparent().remove(each)
+    if cpu is not None:
+        for each in cpu.findall("feature"):
+            if each.get("policy", "require") in {"require", "force"}:
+                cpu.remove(each)
     document.cpu_fallback = document.cpu_model = document.cpu_match = document.cpu_check = None
     document.cpu_mode = "host-model"
 
