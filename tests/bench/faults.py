@@ -36,7 +36,7 @@ _OFF: Final = {"image-unreadable", "image-renamed", "backing-gone", "boot-order"
 #: Asked of the host from which guests would move to the one that is broken.
 _MOVING: Final = {"destination-network", "migration-port-closed", "cpu-incompatible"}
 #: So long things may take to be as they were; the guest boots within it.
-_BACK_S: Final = 45.0
+_BACK_S: Final = 90.0
 _WELL: Final = {"ok", "n/a"}
 
 Findings = dict[str, Any]
@@ -295,34 +295,29 @@ def never_seen(played: list[Row]) -> list[str]:
     ]
 
 
+def table(played: list[Row]) -> Table:
+    """Return what was played as a table."""
+    found = Table(title="Faults: made, noticed, mended, undone")
+    heads = ("Fault", "Back end", "Check", "Verdict", "Cause", "Red too", "Remedy", "Undo")
+    for head in (*heads, "s", "Wrong"):
+        found.add_column(head)
+    for row in played:
+        cells = (row.fault.id, row.backend, row.fault.check, row.verdict, row.cause[:60])
+        more = (", ".join(row.with_it), row.mended[:40], row.restored[:40], f"{row.seconds:.0f}")
+        found.add_row(*cells, *more, row.wrong[:200] or "-")
+    return found
+
+
 def show(words: list[str]) -> int:
     """Run the faults whose id or back end is named, and print the table."""
     console = Console(width=220)
-    table = Table(title="Faults: made, noticed, mended, undone")
-    for head in (
-        "Fault",
-        "Back end",
-        "Check",
-        "Verdict",
-        "Cause",
-        "Red too",
-        "Remedy",
-        "Undo",
-        "s",
-        "Wrong",
-    ):
-        table.add_column(head)
     played: list[Row] = []
     for backend in [one for one in ("session", "system") if one in words] or ["session", "system"]:
         try:
             played += rows(backend, chosen(words, backend), console)
         except LabError as error:
             console.print(f"{backend}: {error.what}", markup=False)
-    for row in played:
-        cells = (row.fault.id, row.backend, row.fault.check, row.verdict, row.cause[:60])
-        more = (", ".join(row.with_it), row.mended[:40], row.restored[:40], f"{row.seconds:.0f}")
-        table.add_row(*cells, *more, row.wrong[:200] or "-")
-    console.print(table)
+    console.print(table(played))
     for one in (unseen := never_seen(played)):
         console.print(one, markup=False)
     return 1 if unseen or any(row.wrong for row in played) else 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,9 +95,10 @@ def _agent(lab: lv.Lab, finding: Any) -> None:
 
 
 def _clock(lab: lv.Lab, finding: Any) -> None:
-    """What ``virsh domtime --now`` asks of the agent."""
+    """What ``virsh domtime --now`` has the agent do."""
     assert "domtime web1 --now" in finding.remedy
-    lab["alpha"].domains["web1"].set_time()
+    line = f"date -s @{time.time():.0f}"
+    lab["alpha"].domains["web1"].run(["/bin/sh", "-c", line], timeout_s=20)
 
 
 def _daemon_on(lab: lv.Lab, finding: Any) -> None:
@@ -108,7 +111,7 @@ def _daemon_goes(lab: lv.Lab, finding: Any) -> None:
     lab.daemon("alpha", "CONT")
 
 
-def _signed_anew(lab: lv.Lab, finding: Any) -> None:
+def _signed_anew(_lab: lv.Lab, finding: Any) -> None:
     """Certificates that count, in place of all that have ended."""
     found = re.search(r"--outfile (\S+);", finding.remedy)
     assert found is not None
@@ -117,8 +120,7 @@ def _signed_anew(lab: lv.Lab, finding: Any) -> None:
     for name in ("ca-cert", "server-cert", "client-cert"):
         key = folder / f"{name.replace('cert', 'key')}.pem"
         line = [*words.split(), "-keyout", str(key), "-out", str(folder / f"{name}.pem")]
-        done = lab.run("alpha", line)
-        assert done.code == 0, done
+        subprocess.run(line, check=True, capture_output=True, timeout=30)
     (folder / "ca-key.pem").unlink()
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import labvirt as lv
@@ -276,7 +277,7 @@ def test_what_turns_red_too_is_named_one_by_one():
         assert one.check not in one.also
 
 
-@pytest.mark.slow(seconds=240)
+@pytest.mark.slow(seconds=480)
 @pytest.mark.parametrize("backend", ["session", "system"])
 def test_every_fault_is_noticed_mended_and_undone(backend):
     from tests.bench import faults as bench
@@ -287,5 +288,6 @@ def test_every_fault_is_noticed_mended_and_undone(backend):
         if backend == "system" and "start" in error.what:
             pytest.skip(error.what)
         raise
+    Console(width=220).print(bench.table(played))
     assert {row.fault.id: row.wrong for row in played if row.wrong} == {}
     assert len(played) == len(bench.chosen([], backend))

@@ -88,7 +88,6 @@ def _plugged(host: Host, network: str) -> list[tuple[str, str]]:
     of="network",
     backends=SYSTEM,
     guide="G16.15-04",
-    also=("interface.lease",),
 )
 class _DhcpExhausted(Break):
     """The range becomes small, and strangers hold all of it; who has an address loses it."""
