@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import labvirt as lv
 from labvirt.cli import app
-from labvirt.errors import ConflictError, LabError, SpecError
+from labvirt.errors import ConflictError, HostError, LabError, SpecError
+from labvirt.host import examined
 from labvirt.lab.faults import all_faults
 from labvirt.lab.faults.registry import words_of
 from labvirt.model.xml.domain import DomainXml
@@ -174,6 +175,42 @@ def test_a_damaged_image_that_was_repaired_is_left_as_it_is(lab, quiet):
     assert "mended already" in planted.undo()
     assert file.read_bytes() == repaired
     assert lab.run("alpha", check).code == 0
+
+
+def test_a_processor_that_cannot_be_had_is_mended_with_its_features(lab, quiet):
+    host = lab["alpha"]
+    planted = lab.inject("cpu-incompatible", domain="quiet")
+    document = DomainXml.parse(quiet.xml(inactive=True))
+    assert examined.gives_cpu(host, document) is False
+    with pytest.raises(HostError, match="avx512f"):
+        quiet.start()
+    (found,) = lv.doctor.examine(quiet, checks=("domain.cpu",))
+    assert (found.verdict, "cannot start" in found.cause) == ("fail", True)
+    found.fix().apply(confirm=True)
+    quiet.start()
+    quiet.destroy(confirm=True)
+    (found,) = lv.doctor.examine(quiet, checks=("domain.cpu",))
+    assert found.verdict == "ok"
+    document = DomainXml.parse(quiet.xml(inactive=True))
+    assert "avx512f" not in document.text()
+    assert examined.gives_cpu(host, document) is None
+    document.cpu_mode, document.cpu_model = "custom", "qemu64"
+    assert examined.gives_cpu(host, document) is True
+    assert "mended already" in planted.undo()
+
+
+def test_memory_that_is_promised_twice_is_given_back_by_a_guest_put_aside(lab):
+    host = lab["alpha"]
+    planted = lab.inject("memory-overcommitted")
+    found = lv.doctor.examine(host, checks=("host.memory",))["host.memory"]
+    assert found.verdict == "fail"
+    plan = found.fix()
+    # No driver in these guests would give any of it back.
+    assert "managedsave" in str(plan.virsh)
+    plan.apply(confirm=True)
+    assert lv.doctor.examine(host, checks=("host.memory",))["host.memory"].verdict == "ok"
+    assert "are gone" in planted.undo()
+    assert not any(name.startswith("greedy") for name in host.domains.names)
 
 
 def test_it_is_broken_and_mended_from_the_shell(lab):
