@@ -20,7 +20,19 @@ _MODULAR: Final = ("virtnetworkd", "virtstoraged", "virtnodedevd", "virtsecretd"
 _OLD: Final = 5
 
 
-@check("connection.answers", "Does the daemon answer?", guide="G19-01", limit_s=4.0)
+@check(
+    "connection.answers",
+    "Does the daemon answer?",
+    guide="G19-01",
+    limit_s=4.0,
+    late=(
+        "the daemon is there and took the question, but gives no answer: it hangs, or was stopped",
+        (
+            "ps -o pid,stat,cmd -C libvirtd,virtqemud; state T: kill -CONT PID; else restart it: "
+            "systemctl restart virtqemud (or libvirtd); running guests go on"
+        ),
+    ),
+)
 def answers(case: Case) -> Seen:
     """Ask the daemon for its version: the simplest call there is."""
     host = case.host
@@ -28,7 +40,7 @@ def answers(case: Case) -> Seen:
         return fail(
             f"the connection is {host.state}",
             "the daemon ended, or the way to it",
-            "host.reconnect()",
+            "systemctl start virtqemud (or libvirtd) where it has ended; then host.reconnect()",
         )
     began = time.monotonic()
     try:

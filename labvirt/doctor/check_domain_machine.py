@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from labvirt.doctor.check_domain import redefined, virsh
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
 from labvirt.doctor.hypervisor import is_there
+from labvirt.host import examined
 
 if TYPE_CHECKING:
     from labvirt.doctor.case import Case
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from labvirt.model.xml.domain import DomainXml
     from labvirt.status.finding import Verdict
 
-__all__: list[str] = []
+__all__ = ["to_host_model"]
 
 #: An offset of a clock that nobody can have meant.
 _SHIFT_S: Final = 60
@@ -114,10 +115,10 @@ def cpu(case: Case) -> Seen:
     known = case.patient.capabilities_for(document).cpu_modes.get(mode)
     if known is None:
         return unknown(f"libvirt tells nothing of mode {mode}")
-    remedy = "domain.change(cpu_mode='host-model'), or a model of virsh domcapabilities"
-    fix = (
-        partial(case.domain.change.plan, cpu_mode="host-model") if case.record.persistent else None
+    remedy = (
+        f"{virsh(case, 'edit', case.name)}: <cpu mode='host-model'/>, or a model that is usable"
     )
+    fix = redefined(case, to_host_model)
     if not known.is_supported:
         cause = f"mode {mode} does not work with domains of type {document.type}"
         return fail(f"mode {mode}", cause, remedy, fix=fix)
@@ -130,10 +131,10 @@ def _model(case: Case, document: DomainXml, known: CpuMode) -> tuple[Verdict, st
     model = document.cpu_model
     if not model or known.name != "custom":
         return "ok", f"mode {known.name}" + (f", model {model}" if model else ""), ""
-    if model in known.usable_models:
-        return "ok", f"model {model} is usable", ""
     if case.record.is_active:
         return "ok", f"model {model}; it runs", ""
+    if model in known.usable_models:
+        return _features(case, document)
     seen = f"model {model}; usable are {', '.join(known.usable_models[:6])} ..."
     if model not in known.models:
         return "fail", seen, "libvirt does not know the model"
@@ -141,6 +142,30 @@ def _model(case: Case, document: DomainXml, known: CpuMode) -> tuple[Verdict, st
         return "warning", seen, "the host lacks features of the model: the guest will miss them"
     cause = "the host's processor lacks features of the model: the domain cannot start"
     return "fail", seen, cause
+
+
+def _features(case: Case, document: DomainXml) -> tuple[Verdict, str, str]:
+    """Judge the features that are asked for beside a usable model."""
+    seen = f"model {document.cpu_model} is usable"
+    wanted = [one.name or "" for one in document.cpu_features if one.policy == "require"]
+    if not wanted or document.cpu_check == "none":
+        return "ok", seen, ""
+    seen += f"; features required: {', '.join(wanted)}"
+    if examined.gives_cpu(case.host, document) is not False:
+        return "ok", seen, ""
+    cause = "the host's processor lacks a feature that is required: the domain cannot start"
+    return "fail", seen, cause
+
+
+def to_host_model(document: DomainXml) -> None:
+    """Let a domain have what its host has; features that it insisted on go too."""
+    cpu = document.element.find("cpu")
+    if cpu is not None:
+        for each in cpu.findall("feature"):
+            if each.get("policy", "require") in {"require", "force"}:
+                cpu.remove(each)
+    document.cpu_fallback = document.cpu_model = document.cpu_match = document.cpu_check = None
+    document.cpu_mode = "host-model"
 
 
 @check("domain.emulator", "Is the emulator of {name} there?", guide="G17.7-02")

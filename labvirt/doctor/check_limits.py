@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labvirt.doctor import reading
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
+from labvirt.host import examined
 from labvirt.model.capacity import (
     MOST_VCPUS_PER_CPU,
     memory_ratio,
@@ -26,6 +27,8 @@ __all__: list[str] = []
 
 #: Of the free memory: below this part of all the host is about to swap.
 _LITTLE: Final = 0.05
+#: A guest is not made smaller than this.
+_USEFUL_MIB: Final = 256
 
 
 def _records(case: Case) -> list[DomainRecord]:
@@ -63,9 +66,10 @@ def memory(case: Case) -> Iterator[Seen]:
             seen,
             f"memory is overcommitted by {ratio:.0%}, beyond memory and swap together: the kernel "
             "(OOM killer) ends guests when they take it",
-            f"virsh setmem {_largest(running)} SIZE --live, shut one down, or add "
+            f"virsh setmem {_largest(running)} SIZE --live (its balloon driver must help), virsh "
+            f"managedsave {_largest(running)} (it goes on from there at its next start), or add "
             f"{amount(now - have - swap)} of swap at least: fallocate, mkswap, swapon",
-            fix=_smaller(case, running, now - have),
+            fix=_relief(case, running, now - have),
         )
     elif most > have + swap:
         yield warning(
@@ -97,13 +101,23 @@ def _largest(records: Sequence[DomainRecord]) -> str:
     return max(records, key=lambda one: int(one.max_memory)).name
 
 
-def _smaller(case: Case, running: Sequence[DomainRecord], excess: int) -> Callable[[], Any] | None:
-    """Return what makes the plan that takes the excess from the largest; None when it is too small."""
+def _relief(case: Case, running: Sequence[DomainRecord], excess: int) -> Callable[[], Any] | None:
+    """Return what makes the plan that takes the excess away; None when no guest alone can give it.
+
+    A guest whose balloon driver answers gets less memory; else one is put aside with its memory.
+    """
     largest = max(running, key=lambda one: int(one.memory))
     left = (int(largest.memory) - excess) >> 20
-    if left < 256:
-        return None
-    return lambda: case.host.domains[largest.name].set_memory.plan(f"{left} MiB", live=True)
+    enough = [one for one in running if one.persistent and int(one.memory) >= excess]
+    aside = min(enough, key=lambda one: int(one.memory), default=None)
+
+    def plan() -> Any:
+        if left >= _USEFUL_MIB and (aside is None or examined.has_balloon(case.host, largest.uuid)):
+            return case.host.domains[largest.name].set_memory.plan(f"{left} MiB", live=True)
+        assert aside is not None
+        return case.host.domains[aside.name].managed_save.plan()
+
+    return plan if aside is not None or left >= _USEFUL_MIB else None
 
 
 def _boot_memory(case: Case, have: int, swap: int) -> Iterator[Seen]:
@@ -255,7 +269,8 @@ def space(case: Case) -> Iterator[Seen]:
     folders = [one.path for one in records if one.type in {"dir", "fs", "netfs"} and one.path]
     folders.append(f"{reading.state_folder(case)}/qemu/save")
     seen: set[str] = set()
-    for folder in dict.fromkeys(_there(case, folders)):
+    # In a fixed order: libvirt lists pools in any, and the first of a file system names it.
+    for folder in sorted(set(_there(case, folders))):
         sizes = reading.ran(case, "df", "-PB1", folder)
         row = _row(sizes.out) if sizes else None
         if row is None or row[0] in seen:

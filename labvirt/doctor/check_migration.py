@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labvirt.doctor.check_domain import virsh
+from labvirt.doctor.check_domain import redefined, virsh
+from labvirt.doctor.check_domain_machine import to_host_model
 from labvirt.doctor.checks import Seen, check, fail, not_here, ok, unknown, warning
 from labvirt.errors import LabvirtError
 from labvirt.host import examined
@@ -66,7 +67,27 @@ def movable(case: Case) -> Iterator[Seen]:
         yield _preflight(case, other)
 
 
+def _processor(case: Case, other: Host) -> Seen | None:
+    """Judge the processor that a domain which is off will ask for; None when it can be had.
+
+    The pre-flight leaves it open: it is chosen at the start, which would fail there.
+    """
+    document = case.patient.document(case.domain, stored=True)
+    if document.cpu_check == "none" or examined.gives_cpu(other, document) is not False:
+        return None
+    wanted = [one.name or "" for one in document.cpu_features if one.policy == "require"]
+    seen = f"<cpu> model {document.cpu_model}, check {document.cpu_check or 'by default'}"
+    seen += f", required: {', '.join(wanted)}" if wanted else ""
+    cause = f"the processor of {other.name} cannot be {document.cpu_model}"
+    cause += " with the features that it asks for: it would not start there"
+    remedy = f"{virsh(case, 'edit', case.name)}: <cpu mode='host-model'/>, or a common model"
+    fix = redefined(case, to_host_model)
+    return fail(f"{seen}; compared: incompatible", cause, remedy, fix=fix, about=other.name)
+
+
 def _preflight(case: Case, other: Host) -> Seen:
+    if not case.record.is_active and (seen := _processor(case, other)) is not None:
+        return seen
     found = examined.preflight(case.domain, case.document, other, deep=case.patient.deep)
     failures = [one for one in found.failures if one.kind not in _ELSEWHERE]
     warnings = [one for one in found.warnings if one.kind not in _ELSEWHERE]

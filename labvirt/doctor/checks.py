@@ -107,6 +107,7 @@ class Check:
         guide: row of the guide.
         limit_s: after so many seconds it counts as unknown.
         deep: reads images or asks the guest for long: only when it is asked for.
+        late: cause and remedy when it gives no answer in its limit: that is a failure then.
         needs: ``daemon``: calls libvirt; ``monitor``: asks the hypervisor process of the domain
             too; ``machine``: reads files or runs commands of the host's machine; ``nothing``.
     """
@@ -119,6 +120,11 @@ class Check:
     limit_s: float = 3.0
     deep: bool = False
     needs: Literal["nothing", "machine", "daemon", "monitor"] = "daemon"
+    late: tuple[str, str] | None = None
+
+    def too_late(self, said: str) -> Seen:
+        """Return the answer for a check that gave none in its limit."""
+        return unknown(said) if self.late is None else fail(said, *self.late)
 
     def finding(self, name: str, seen: Seen) -> Finding:
         """Return the answer as a finding of the thing of that name."""
@@ -143,6 +149,7 @@ def check(
     limit_s: float = 3.0,
     deep: bool = False,
     needs: Literal["nothing", "machine", "daemon", "monitor"] = "daemon",
+    late: tuple[str, str] | None = None,
 ) -> Callable[[_F], _F]:
     """Register a function as the check ``subject.word``.
 
@@ -154,7 +161,7 @@ def check(
         raise ValueError(f"{key}: no such subject, or registered twice")
 
     def keep(look: _F) -> _F:
-        _checks[key] = Check(key, subject, question, look, guide, limit_s, deep, needs)
+        _checks[key] = Check(key, subject, question, look, guide, limit_s, deep, needs, late)
         return look
 
     return keep

@@ -220,15 +220,15 @@ class _Run:
         for one in running:
             limit = one.task.check.limit_s
             if now > self._until:
-                said = "the time for the whole examination was over"
+                seen = unknown("the time for the whole examination was over")
             elif one.began and now > one.began + limit + _GRACE_S:
-                said = f"no answer in {limit:g} s"
+                seen = one.task.check.too_late(f"no answer in {limit:g} s")
             else:
                 continue
             with self._news:
                 if one.answer is None:
                     one.left = True
-                    one.answer = [one.task.check.finding(one.task.case.name, unknown(said))]
+                    one.answer = [one.task.check.finding(one.task.case.name, seen)]
                     late.append(one)
             if one.began and now <= self._until:
                 self._helper(waiting, -1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
 from labvirt.connection import domain as calls
 from labvirt.connection import node, sampling
 from labvirt.connection.domain_reading import saved_xml
-from labvirt.connection.node_cpu import baseline_cpu
+from labvirt.connection.node_cpu import baseline_cpu, compare_cpu
 from labvirt.connection.stats_link import Line
 from labvirt.errors import LabvirtError, WaitTimeoutError
 from labvirt.host.migrating.check_network import DATA_PORTS, finding_of_way
@@ -34,6 +35,8 @@ __all__ = [
     "control",
     "domain_capabilities",
     "domains",
+    "gives_cpu",
+    "has_balloon",
     "has_monitor",
     "job",
     "preflight",
@@ -90,6 +93,38 @@ def has_monitor(host: Host, uuid: str, timeout_s: float = _QUICK_S) -> bool:
     finally:
         line.close()
     return True
+
+
+def has_balloon(host: Host, uuid: str) -> bool:
+    """Ask whether a running guest drives its balloon: only then it gives memory back."""
+    try:
+        told = calls.memory_stats(host.connection, uuid) if has_monitor(host, uuid) else {}
+    except LabvirtError:
+        return False
+    # Only the driver in the guest can say this; `actual` is QEMU's own.
+    return any(name in told for name in ("usable", "available", "unused"))
+
+
+def gives_cpu(host: Host, document: DomainXml) -> bool | None:
+    """Return whether a host can give the processor that a definition names; None when not told.
+
+    Only a model by name is compared, with its features.
+    """
+    cpu = document.element.find("cpu")
+    if cpu is None or not document.cpu_model or document.cpu_mode not in {None, "custom"}:
+        return None
+    doc = XmlDoc.parse("<cpu/>")
+    doc.root.attrib.update(cpu.attrib)
+    for each in cpu:
+        if each.tag in {"model", "vendor", "feature"}:
+            doc.root.append(copy.deepcopy(each))
+    try:
+        found = compare_cpu(
+            host.connection, doc.text(), virt=document.type, machine=document.machine
+        )
+    except LabvirtError:
+        return None
+    return found != "incompatible"
 
 
 def domain_capabilities(

@@ -42,6 +42,16 @@ def nobody():
     return SimpleNamespace(name="fake", label="fake:///", state="connected")
 
 
+def test_what_must_answer_in_time_fails_when_it_does_not(made, nobody):
+    never = threading.Event()
+    late = ("it hangs", "wake it")
+    made("host.must", lambda _: never.wait(20) and None, limit_s=0.2, needs="nothing", late=late)
+    (seen,) = examine_host(nobody, limit_s=10)
+    never.set()
+    assert (seen.verdict, seen.evidence) == ("fail", "no answer in 0.2 s")
+    assert (seen.cause, seen.remedy) == late
+
+
 def test_many_that_hang_cost_the_time_of_one(made, nobody):
     never = threading.Event()
     for number in range(12):

@@ -23,7 +23,6 @@ __all__: list[str] = []
     check="host.tls-expiry",
     of="host",
     guide="G13.2-02",
-    also=("domain.movable",),
 )
 class _CertificateExpired(Break):
     def look(self, scene: Scene) -> dict[str, Any]:

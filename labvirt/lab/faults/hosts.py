@@ -27,7 +27,7 @@ def _state(scene: Scene) -> str:
     return next(one.state for one in scene.lab.status().hosts if one.name == scene.name)
 
 
-@fault("daemon-stopped", check="connection.answers", of="host", guide="G19-01", also=("*",))
+@fault("daemon-stopped", check="connection.answers", of="host", guide="G19-01")
 class _DaemonStopped(_Daemon):
     def make(self, scene: Scene) -> None:
         scene.lab.daemon(scene.name, "stop")
@@ -39,7 +39,7 @@ class _DaemonStopped(_Daemon):
         return f"the daemon of {scene.name} is started again"
 
 
-@fault("daemon-hung", check="connection.answers", of="host", guide="G19-01", also=("*",))
+@fault("daemon-hung", check="connection.answers", of="host", guide="G19-01")
 class _DaemonHung(_Daemon):
     def make(self, scene: Scene) -> None:
         scene.lab.daemon(scene.name, "STOP")
@@ -52,11 +52,7 @@ class _DaemonHung(_Daemon):
 
 
 @fault(
-    "memory-overcommitted",
-    check="host.memory",
-    of="host",
-    guide="G17.4-03",
-    also=("host.swap", "host.cpus", "domain.memory", "domain.boot", "domain.on-crash"),
+    "memory-overcommitted", check="host.memory", of="host", guide="G17.4-03", also=("domain.boot",)
 )
 class _MemoryOvercommitted(Break):
     """Guests run that may take more than there is; they take next to nothing."""

@@ -20,7 +20,6 @@ _FILTER = "labvirt-quiet"
     check="interface.link",
     of="interface",
     guide="G16.7-07",
-    also=("interface.lease", "guest.address", "guest.reachable"),
 )
 class _LinkDown(Break):
     def look(self, scene: Scene) -> dict[str, Any]:
@@ -51,7 +50,6 @@ class _LinkDown(Break):
     of="interface",
     guide="G8.1-05",
     state="off",
-    also=("domain.movable", "interface.tap", "interface.filter", "interface.mtu"),
 )
 class _WrongBridge(Break):
     """The definition names a bridge that the host does not have."""
@@ -85,7 +83,6 @@ class _WrongBridge(Break):
     backends=SYSTEM,
     guide="G8.2-04",
     state="running",
-    also=("network.mtu",),
 )
 class _MtuMismatch(Break):
     def look(self, scene: Scene) -> dict[str, Any]:
@@ -111,7 +108,6 @@ class _MtuMismatch(Break):
     of="interface",
     backends=SYSTEM,
     guide="G15-33",
-    also=("interface.lease", "guest.address", "guest.reachable"),
 )
 class _FilterBlocks(Break):
     def look(self, scene: Scene) -> dict[str, Any]:

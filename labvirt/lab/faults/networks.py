@@ -31,11 +31,6 @@ _MIGRATION_PORTS: Final = "49152:49663"
     also=(
         "host.default-network",
         "interface.source",
-        "interface.tap",
-        "interface.lease",
-        "guest.address",
-        "guest.reachable",
-        "network.*",
     ),
 )
 class _NetworkInactive(Break):
@@ -48,11 +43,30 @@ class _NetworkInactive(Break):
         scene.network.stop(confirm=True)
 
     def mend(self, scene: Scene) -> str:
-        if scene.network.is_active:
-            return ""
-        scene.network.start()
-        replug(scene.host, scene.where["network"], [(a, b) for a, b in scene.memo["pairs"]])
-        return f"network {scene.where['network']} is started again"
+        started = not scene.network.is_active
+        if started:
+            scene.network.start()
+        again = _plug_again(scene)
+        if started:
+            return f"network {scene.where['network']} is started again"
+        return f"guests are plugged into network {scene.where['network']} again" if again else ""
+
+
+def _plug_again(scene: Scene) -> int:
+    """Plug in the guests that were on the network, and are in its bridge no more; how many."""
+    bridge = scene.network.info().bridge
+    if not bridge:
+        return 0
+    out = []
+    for uuid, mac in scene.memo["pairs"]:
+        if uuid not in {one.uuid for one in scene.host.domains if one.is_active}:
+            continue
+        cards = DomainXml.parse(scene.host.domains[uuid].xml()).interfaces
+        tap = next((one.target_dev for one in cards if one.mac == mac), None)
+        if tap and not scene.works("test", "-e", f"/sys/class/net/{bridge}/brif/{tap}"):
+            out.append((uuid, mac))
+    replug(scene.host, scene.where["network"], out)
+    return len(out)
 
 
 def _plugged(host: Host, network: str) -> list[tuple[str, str]]:
@@ -74,10 +88,9 @@ def _plugged(host: Host, network: str) -> list[tuple[str, str]]:
     of="network",
     backends=SYSTEM,
     guide="G16.15-04",
-    also=("interface.lease", "guest.address", "guest.reachable"),
 )
 class _DhcpExhausted(Break):
-    """The range becomes small, and strangers hold all of it."""
+    """The range becomes small, and strangers hold all of it; who has an address loses it."""
 
     def look(self, scene: Scene) -> dict[str, Any]:
         network = scene.network
@@ -92,6 +105,7 @@ class _DhcpExhausted(Break):
             "old": [(one.get("start"), one.get("end")) for one in ranges],
             "new": (first, end),
             "status": f"/var/lib/libvirt/dnsmasq/{bridge.get('name')}.status",
+            "real": _read_leases(scene, f"/var/lib/libvirt/dnsmasq/{bridge.get('name')}.status"),
             "macs": [f"52:54:00:fa:{number:02x}:01" for number in range(1, 5)],
         }
 
@@ -100,7 +114,9 @@ class _DhcpExhausted(Break):
         network = scene.network
         first, _end = memo["new"]
         base, _, last = first.rpartition(".")
-        leases = _leases(scene)
+        small = {f"{base}.{int(last) + number}" for number in range(len(memo["macs"]))}
+        # dnsmasq does not start with more leases than its range has addresses.
+        leases = [one for one in memo["real"] if one.get("ip-address") in small]
         held = {one.get("ip-address") for one in leases}
         for number, mac in enumerate(memo["macs"]):
             address = f"{base}.{int(last) + number}"
@@ -121,10 +137,17 @@ class _DhcpExhausted(Break):
             (one.get("start"), one.get("end")) for one in document.root.findall("ip/dhcp/range")
         ]
         old = [tuple(one) for one in memo["old"]]
-        leases = _leases(scene)
+        leases = _read_leases(scene, memo["status"])
         left = [one for one in leases if one.get("mac-address") not in memo["macs"]]
         if here == old and left == leases:
             return ""
+        known = {one.get("mac-address") for one in left}
+        taken = {one.get("ip-address") for one in left}
+        left += [
+            one
+            for one in memo["real"]
+            if one.get("mac-address") not in known and one.get("ip-address") not in taken
+        ]
         _write_leases(scene, left)
         if tuple(memo["new"]) not in here:
             return "the strangers' leases are gone; the range stays as somebody has set it"
@@ -141,8 +164,8 @@ def _small(first: str) -> str:
     return f"{base}.{int(last) + 3}"
 
 
-def _leases(scene: Scene) -> list[dict[str, Any]]:
-    text = scene.run("sh", "-c", f"cat {scene.memo['status']} 2>/dev/null || true")
+def _read_leases(scene: Scene, status: str) -> list[dict[str, Any]]:
+    text = scene.run("sh", "-c", f"cat {status} 2>/dev/null || true")
     found: list[dict[str, Any]] = json.loads(text) if text.strip() else []
     return found
 
@@ -178,7 +201,6 @@ class _Rule(Break):
     of="network",
     backends=SYSTEM,
     guide="G8.2-08",
-    also=("interface.lease", "guest.address", "guest.reachable", "network.dhcp-once"),
 )
 class _FirewallDrop(_Rule):
     def words(self, scene: Scene) -> tuple[str, ...]:
@@ -194,7 +216,6 @@ class _FirewallDrop(_Rule):
     of="host",
     backends=SYSTEM,
     guide="G10-15",
-    also=("domain.movable",),
 )
 class _MigrationPortClosed(_Rule):
     def words(self, scene: Scene) -> tuple[str, ...]:  # noqa: ARG002 - the same on every host
@@ -207,7 +228,6 @@ class _MigrationPortClosed(_Rule):
     of="network",
     backends=SYSTEM,
     guide="G12.3-01",
-    also=("host.default-network", "network.*"),
 )
 class _DestinationNetwork(Break):
     """The host to which guests would move has no network of that name; `host` is that one."""
@@ -236,8 +256,9 @@ class _DestinationNetwork(Break):
             done = ""
         if scene.memo["active"] and not network.is_active:
             network.start()
-            replug(scene.host, network.name, [(a, b) for a, b in scene.memo["pairs"]])
             done = done or f"network {network.name} is started again"
+        if scene.memo["active"] and _plug_again(scene):
+            done = done or f"guests are plugged into network {network.name} again"
         if scene.memo["autostart"] and not network.info().autostart:
             network.set_autostart(True)
         return done

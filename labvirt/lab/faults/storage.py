@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from labvirt.lab.faults.networks import SYSTEM
 from labvirt.lab.faults.registry import Break, fault
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _AWAY: Final = ".moved"
+_QCOW2: Final = b"QFI\xfb"
 
 
 @fault(
@@ -24,7 +25,6 @@ _AWAY: Final = ".moved"
     check="storage.active",
     of="pool",
     guide="G15-35",
-    also=("storage.*", "disk.*"),
 )
 class _PoolInactive(Break):
     def look(self, scene: Scene) -> dict[str, Any]:
@@ -42,9 +42,15 @@ class _PoolInactive(Break):
         return f"pool {scene.where['pool']} is started again"
 
 
-@fault("pool-full", check="storage.space", of="host", backends=SYSTEM, guide="G9.1-05",
-       also=("storage.overcommit", "disk.space", "host.space", "storage.autostart"),
-       options={"size_mib": 8})  # fmt: skip
+@fault(
+    "pool-full",
+    check="storage.space",
+    of="host",
+    backends=SYSTEM,
+    guide="G9.1-05",
+    options={"size_mib": 8},
+    also=("host.space",),
+)
 class _PoolFull(Break):
     """A pool ``scratch`` on a small file system of its own, filled to the last block."""
 
@@ -86,7 +92,7 @@ class _OfImage(Break):
 
 
 @fault("image-unreadable", check="disk.readable", of="disk", guide="G7.1-02",
-       backends=("session",), also=("disk.format", "disk.backing", "disk.snapshots"))  # fmt: skip
+       backends=("session",))  # fmt: skip
 class _ImageUnreadable(_OfImage):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
@@ -119,16 +125,14 @@ class _Moved(_OfImage):
         return f"{file} has its name again"
 
 
-@fault("image-renamed", check="disk.there", of="disk", guide="G17.3-02",
-       also=("disk.*", "storage.volumes", "domain.boot"))  # fmt: skip
+@fault("image-renamed", check="disk.there", of="disk", guide="G17.3-02")  # fmt: skip
 class _ImageRenamed(_Moved):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
         return _away(scene, file)
 
 
-@fault("backing-gone", check="disk.backing", of="disk", guide="G17.3-02",
-       also=("disk.*", "storage.volumes"))  # fmt: skip
+@fault("backing-gone", check="disk.backing", of="disk", guide="G17.3-02")  # fmt: skip
 class _BackingGone(_Moved):
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
@@ -152,19 +156,17 @@ def _img_info(scene: Scene, file: Path) -> dict[str, Any]:
     return found
 
 
-@fault("qcow2-damaged", check="disk.damaged", of="disk", guide="G17.3-01", state="off",
-       also=("disk.*",))  # fmt: skip
+@fault("qcow2-damaged", check="disk.damaged", of="disk", guide="G17.3-01", state="off")  # fmt: skip
 class _Qcow2Damaged(_OfImage):
     """Counters of used clusters become nought; ``qemu-img check -r all`` counts anew."""
 
     def look(self, scene: Scene) -> dict[str, Any]:
         file = self.file(scene)
         with file.open("rb") as stream:
-            head = stream.read(104)
-            if head[:4] != b"QFI\xfb":
+            head = stream.read(4)
+            if head[:4] != _QCOW2:
                 raise scene.refuse(f"{file} is no qcow2 image", "disk= names another one")
-            stream.seek(int.from_bytes(head[48:56], "big"))
-            place = int.from_bytes(stream.read(8), "big")
+            place = _counters(stream)
             stream.seek(place)
             before = stream.read(8)
         if not any(before):
@@ -179,6 +181,9 @@ class _Qcow2Damaged(_OfImage):
         if not file.exists():
             return ""
         with file.open("rb") as stream:
+            if stream.read(4) != _QCOW2 or _counters(stream) != scene.memo["place"]:
+                # A repair has put the counters elsewhere; what is here now is not ours.
+                return ""
             stream.seek(scene.memo["place"])
             now = stream.read(len(before))
         if any(now):
@@ -187,14 +192,20 @@ class _Qcow2Damaged(_OfImage):
         return f"{file} is as it was"
 
 
+def _counters(stream: BinaryIO) -> int:
+    """Return where the first counters of a qcow2 image are."""
+    stream.seek(48)
+    stream.seek(int.from_bytes(stream.read(8), "big"))
+    return int.from_bytes(stream.read(8), "big")
+
+
 def _put(scene: Scene, content: bytes) -> None:
     with Path(scene.memo["file"]).open("r+b") as stream:
         stream.seek(scene.memo["place"])
         stream.write(content)
 
 
-@fault("lock-held", check="disk.lock", of="disk", guide="G19-01", state="off",
-       also=("disk.damaged",))  # fmt: skip
+@fault("lock-held", check="disk.lock", of="disk", guide="G19-01", state="off")  # fmt: skip
 class _LockHeld(_OfImage):
     """Another program has the image open for writing, as a forgotten backup would."""
 
