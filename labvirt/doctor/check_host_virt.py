@@ -255,7 +255,7 @@ def _own_device(case: Case, shown: str, first: str) -> Seen:
     if may:
         return ok(f"{shown}; {user} may use it")
     remedy = f"{first}usermod -aG kvm {user}, then log in again (a lab: start it again)"
-    return warning(shown, f"{user} may not use it: {_LACKING}", remedy)
+    return warning(shown, f"user {user} may not use it: {_LACKING}", remedy)
 
 
 def _identity(said: str) -> tuple[str, set[str]]:

@@ -129,9 +129,10 @@ class Check:
     def finding(self, name: str, seen: Seen) -> Finding:
         """Return the answer as a finding of the thing of that name."""
         about = ":".join(part for part in (name, seen.about) if part)
+        shown = f"{name} ({seen.about})" if name and seen.about else about
         return Finding(
             id=f"{self.id}:{about}" if about else self.id,
-            question=self.question.replace("{name}", about),
+            question=self.question.replace("{name}", shown),
             verdict=seen.verdict,
             evidence=seen.evidence,
             cause=seen.cause,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["CAUSES", "Explanation", "explain"]
 
 _DOMAIN: Final = re.compile(r"\bdomain ['\"]?(?P<domain>[\w.+:@-]+)")
+#: What our own words ask for: ``start pool images on qemu:///system failed``.
+_ASKED: Final = re.compile(r"\b(?P<kind>pool|network) (?P<name>[\w.+-]+) on [\w+]+:/")
 _OF_HOST: Final = frozenset({"connection", "host", "network", "storage"})
 _LOOK_S: Final = 4.0
 #: By the name of a code: what it means where the words are not in the catalogue.
@@ -182,6 +184,8 @@ def explain(
     name = name or caught.get("domain", "") or _domain_in(text)
     if name:
         caught["domain"] = name
+    for asked in _ASKED.finditer(text):
+        caught.setdefault(asked["kind"], asked["name"])
     return Explanation(
         text=text,
         cause=filled(entry.cause, caught),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labvirt.errors import ConflictError, SpecError
+from labvirt.errors import ConflictError, NotFoundError, SpecError
 from labvirt.widgets.i18n import set_language
 from labvirt.widgets.managing.faults import fault
 
@@ -34,6 +34,19 @@ def test_the_cause_is_told_in_russian():
     html = fault(inactive())
     assert "Причина:" in html
     assert "виртуальная сеть lan не запущена" in html
+
+
+def test_what_was_asked_names_the_pool_that_libvirt_does_not():
+    said = "cannot open directory '/srv/lost': No such file or directory"
+    error = NotFoundError(
+        "start pool lost", hint="check the path as the host sees it",
+        uri="qemu:///system", libvirt_text=said, code=38,
+    )  # fmt: skip
+    set_language("ru")
+    html = fault(error)
+    assert "virsh pool-start lost" in html
+    assert "POOL" not in html
+    assert "проверьте путь" in html
 
 
 def test_an_error_of_ours_has_no_second_cause():

@@ -58,6 +58,34 @@ FORMS = {
 ACTS = ("console", "screen", "charts", "examine")
 ASKS = ("clone", "snapshot", "migrate", "delete", "tags")
 
+#: A pool whose folder is gone, one that is stopped, and a guest that hangs, on the other host.
+BREAK = """
+from pathlib import Path
+from labvirt.model import PoolSpec
+beta.plan(lv.DomainSpec(name="ill1", **plain)).apply()
+lost_folder = Path(beta.pools["default"].info().path).parent / "lost"
+lost = beta.plan(PoolSpec(name="lost", path=str(lost_folder)), build=True).apply()
+lost.stop()
+lost_folder.rmdir()
+planted = [lab.inject("pool-inactive", host="beta", pool="default"),
+           lab.inject("guest-hung", host="beta", domain="ill1")]
+"""
+START_LOST = """
+from labvirt.widgets.managing.listed import POOL
+storage = manager.storage.list
+storage.choice.select(next(i.key for i in storage.items if i.record.name == "lost"))
+storage.go(next(act for act in POOL if act.key == "start"))
+if manager.deed.state == "asking":
+    manager.deed.confirm()
+"""
+MEND = """
+for each in planted:
+    each.undo()
+beta.domains["ill1"].destroy.plan().apply(confirm=True)
+beta.domains["ill1"].undefine.plan().apply(confirm=True)
+lost.undefine()
+"""
+
 
 class Visit:
     """One way through all pages."""
@@ -138,6 +166,55 @@ class Visit:
             yield f"details-{number}"
         self.shut()
 
+    def menu(self):
+        """Yield what belongs to no tab: the preferences, a host's examination, that of all hosts."""
+        self.opened("manager.menu.open_preferences()")
+        yield "preferences"
+        self.shut()
+        self.opened("manager.menu.open_host('alpha')")
+        self.book.ask(
+            "details = list(manager.opened._pages.values())[-1][1];"
+            "details.tab.selected_index = len(details.tab.titles) - 1"
+        )
+        self.area.locator(".labvirt-host .lv-finding").first.wait_for(
+            state="attached", timeout=60_000
+        )
+        self.still()
+        yield "host-examination"
+        self.shut()
+        self.opened("manager.menu.open_doctor()")
+        yield "examine-all"
+        self.shut()
+
+    def ill(self):
+        """Yield what is shown of a lab with faults: findings, evidence, an error and its cause."""
+        self.book.ask(BREAK, 60)
+        try:
+            self.opened("manager.menu.open_doctor()")
+            found = self.area.locator(".lv-finding[data-verdict=fail]")
+            for key in ("storage.target:lost", "domain.hung:ill1"):
+                self.area.locator(f"[data-finding='{key}']").wait_for(timeout=60_000)
+            assert found.count() >= 3
+            for each in self.area.locator(".lv-finding[data-verdict=fail] summary").all():
+                each.click()
+            self.still()
+            yield "ill"
+            self.shut()
+            self.book.ask("manager.tab.selected_index = 2; manager.storage.refresh()")
+            self.book.until(
+                "any(i.record.name == 'lost' for i in manager.storage.list.items)", "True"
+            )
+            self.book.ask(START_LOST)
+            self.book.until("manager.deed.state, manager.deed.outcome", "idle failed")
+            cause = self.area.locator(".labvirt-deed details summary").first
+            cause.wait_for()
+            cause.click()
+            self.still()
+            yield "fault"
+            self.book.ask("manager.deed.stop()")
+        finally:
+            self.book.ask(MEND, 60)
+
 
 def every_page(book, area):
     """Turn to one page after another; yields its name when it stands still."""
@@ -145,3 +222,5 @@ def every_page(book, area):
     yield from visit.fixed()
     yield from visit.actions()
     yield from visit.details()
+    yield from visit.menu()
+    yield from visit.ill()

@@ -9,17 +9,24 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hands import Keys, Mouse
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow(seconds=60)]
+pytestmark = pytest.mark.lab
 
-MAKE = f"""
-import labvirt as lv
-lab = lv.Lab.start("doc-{os.getpid()}", hosts=1, backend="session", ephemeral=True)
-alpha = lab["alpha"]
+LAB = """
+lv.ui.set_language("en")
+lab = lv.Lab.start({name!r}, hosts=1, backend="session", ephemeral=True)
+alpha, view, lesson = lab["alpha"], None, None
+print(alpha.state)
+"""
+END = """
+for each in (view, lesson):
+    if each is not None:
+        each.close()
+lv.ui.set_language("en")
+lab.stop()
 """
 DOCTOR = """
 lv.ui.set_language({language!r})
-if alpha.pools["default"].info().is_active:
-    alpha.pools["default"].stop()
+alpha.pools["default"].stop()
 view = lv.ui.doctor(alpha)
 view
 """
@@ -38,15 +45,26 @@ WORDS = {
 
 
 @pytest.fixture(scope="module")
-def book(jupyter):
-    book = jupyter.open("doctor", MAKE)
+def kernel(jupyter):
+    book = jupyter.open("doctor", "import labvirt as lv")
     try:
         yield book
-        assert book.errors == []
         assert jupyter.faults == []
     finally:
-        book.ask("lv.ui.set_language('en'); lab.stop()", timeout_s=60)
         book.close()
+
+
+@pytest.fixture
+def book(kernel, request):
+    """A lab of its own for each test: what one leaves broken does not trouble the next."""
+    number = request.session.items.index(request.node)
+    name = f"doc-{os.getpid()}-{number}"
+    assert kernel.ask(LAB.format(name=name), timeout_s=90).strip() == "connected"
+    try:
+        yield kernel
+        assert kernel.errors == []
+    finally:
+        kernel.ask(END, timeout_s=90)
 
 
 def look_at(jupyter, name, area):
@@ -69,6 +87,7 @@ def look_at(jupyter, name, area):
     assert not faults, faults
 
 
+@pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize(("language", "hands"), [("en", Mouse), ("ru", Keys)])
 def test_a_fault_is_found_and_mended(book, jupyter, language, hands):
     words = WORDS[language]
@@ -99,16 +118,17 @@ def test_a_fault_is_found_and_mended(book, jupyter, language, hands):
     area.locator("[data-finding='storage.active:default'][data-verdict=ok]").wait_for(
         timeout=60_000
     )
-    book.until("alpha.pools['default'].info().is_active", "True")
+    book.until("alpha.pools['default'].info().is_active", "True", 60)
     assert area.locator(".lv-doctor").get_attribute("lang") == language
     assert words["again"] in area.inner_text()
     # What somebody does meanwhile makes it stale.
     book.ask("alpha.pools['default'].stop()")
-    area.locator(".lv-doctor[data-stale=true]").wait_for()
+    area.locator(".lv-doctor[data-stale=true]").wait_for(timeout=60_000)
     jupyter.tall(f"doctor-stale-{language}", area)
     book.ask("alpha.pools['default'].start(); view.close()")
 
 
+@pytest.mark.slow(seconds=5)
 def test_what_is_running_can_be_broken_off_and_what_failed_is_said(book, jupyter):
     book.cell(
         "lv.ui.set_language('en')\n"
@@ -116,7 +136,7 @@ def test_what_is_running_can_be_broken_off_and_what_failed_is_said(book, jupyter
         "real, gate = rounds.doctor.examine, threading.Event()\n"
         "def slow(host, *, progress, **options):\n"
         "    report = real(host, progress=progress, **options)\n"
-        "    gate.wait(30)\n"
+        "    gate.wait(120)\n"
         "    return report\n"
         "rounds.doctor.examine = slow\n"
         "view = lv.ui.doctor(alpha)\n"
@@ -124,14 +144,14 @@ def test_what_is_running_can_be_broken_off_and_what_failed_is_said(book, jupyter
     )
     area = book.page.locator(".labvirt-doctor").last
     area.locator("[data-do=cancel]").wait_for()
-    area.locator(".lv-step").get_by_text(re.compile(r"\d+ of \d+")).wait_for()
+    area.locator(".lv-step").get_by_text(re.compile(r"\d+ of \d+")).wait_for(timeout=60_000)
     jupyter.tall("doctor-running", area)
     area.locator("[data-do=cancel]").click()
     area.get_by_text("Broken off after").wait_for()
     book.ask("gate.set(); rounds.doctor.examine = real; view.close()")
     book.cell("view = lv.ui.doctor('qemu+unix:///session?socket=/nowhere/sock'); view")
     area = book.page.locator(".labvirt-doctor").last
-    area.locator(".lv-finding[data-verdict=fail]").first.wait_for()
+    area.locator(".lv-finding[data-verdict=fail]").first.wait_for(timeout=60_000)
     jupyter.tall("doctor-error", area)
     book.ask("view.close()")
     book.cell("view = lv.ui.doctor(lv.doctor.Report('nothing', ())); view")
@@ -141,6 +161,7 @@ def test_what_is_running_can_be_broken_off_and_what_failed_is_said(book, jupyter
     book.ask("view.close()")
 
 
+@pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize(("language", "hands"), [("en", Keys), ("ru", Mouse)])
 def test_an_exercise_from_broken_to_mended(book, jupyter, language, hands):
     words = WORDS[language]
@@ -156,13 +177,13 @@ def test_an_exercise_from_broken_to_mended(book, jupyter, language, hands):
         hand.press(buttons.nth(0))
         book.until("task.has_begun and not lesson._busy", "True", 60)
         hand.press(area.get_by_role("button", name=words["check"], exact=True))
-        area.get_by_text(words["no"]).first.wait_for()
+        area.get_by_text(words["no"]).first.wait_for(timeout=60_000)
         hand.press(area.get_by_role("button", name=words["hint"], exact=True))
         area.locator("ol li").first.wait_for()
         look_at(jupyter, f"exercise-{language}", area)
         book.ask("task.solve()", 60)
         hand.press(area.get_by_role("button", name=words["check"], exact=True))
-        area.get_by_text(re.compile("✔ " + words["yes"])).first.wait_for()
+        area.get_by_text(re.compile("✔ " + words["yes"])).first.wait_for(timeout=60_000)
         look_at(jupyter, f"exercise-solved-{language}", area)
         assert book.ask("print(lesson.result.passed)").strip() == "True"
     finally:

@@ -58,6 +58,8 @@ LATIN = frozenset(
         "web",
         "web1",
         "db1",
+        "ill1",
+        "lost",
         "first",
         "default",
         "shared",

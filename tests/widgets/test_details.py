@@ -510,3 +510,22 @@ def test_events_and_journal_are_of_this_domain_only(lab, web1, details):
     assert "web2" not in page.journal.shown.value
     assert HURT not in page.journal.shown.value
     web1.set_title(HURT)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_opening_and_closing_leaves_no_widget_behind(lab, web1, turned):
+    from ipywidgets.widgets.widget import _instances
+
+    def once(view, target):
+        made = view(target)
+        for number in range(len(made.tab.titles) if turned else 0):
+            made.tab.selected_index = number
+        made.close()
+
+    for view, target in ((lv.ui.details, web1), (lv.ui.host_details, lab["alpha"])):
+        once(view, target)
+        before = set(_instances)
+        for _each in range(3):
+            once(view, target)
+        left = [each for key, each in _instances.items() if key not in before]
+        assert not left, left

@@ -188,7 +188,7 @@ class Doctor(Shown):
         finding = report[key]
         if finding.fix is None:
             return False
-        title = parts.NAMED.format(label=_("Mend"), name=finding.reason)
+        title = parts.NAMED.format(label=_("Mend"), name=finding.id)
         return self.deed.propose(
             title,
             lambda: (report.fix(key),),

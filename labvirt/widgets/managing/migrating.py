@@ -14,7 +14,7 @@ from labvirt.model.migration import MigrationSpec
 from labvirt.widgets.forms.choices import Offers
 from labvirt.widgets.i18n import N_, _
 from labvirt.widgets.managing.page_forms import PageForm
-from labvirt.widgets.managing.parts import put, unbind_tree
+from labvirt.widgets.managing.parts import close_tree, put, unbind_tree
 from labvirt.widgets.observing import migration
 
 if TYPE_CHECKING:
@@ -188,6 +188,8 @@ class MigrateForm(PageForm):
         super().close()
         if self.observatory is not None:
             self.observatory.close()
+        # A page that was never turned to this form does not hold it.
+        close_tree(self.watching)
         opened, self._opened = self._opened, {}
         for host in opened.values():
             host.close()

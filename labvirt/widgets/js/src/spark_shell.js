@@ -25,8 +25,9 @@ export class Overview {
     this.sizes = new ResizeObserver(() => this.resize());
     this.menu = new Menu(this);
     this.insight = true;
-    this.sight = new IntersectionObserver(([entry]) => {
-      this.insight = entry.isIntersecting;
+    // A busy page tells several at once, the newest last.
+    this.sight = new IntersectionObserver((entries) => {
+      this.insight = entries.at(-1).isIntersecting;
       if (this.insight) this.soon();
     });
     this.sight.observe(this.root);
