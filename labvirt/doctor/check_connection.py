@@ -24,11 +24,13 @@ _OLD: Final = 5
 def answers(case: Case) -> Seen:
     """Ask the daemon for its version: the simplest call there is."""
     host = case.host
-    if host.state in {"lost", "closed"}:
+    if host.state == "closed":
+        return fail("the connection is closed", "this side closed it", "labvirt.connect(uri) anew")
+    if host.state == "lost":
         return fail(
-            f"the connection is {host.state}",
+            "the connection is lost",
             "the daemon ended, or the way to it",
-            "host.reconnect()",
+            "host.connection.wait_link() tries again at once; there: systemctl status virtqemud libvirtd",
         )
     began = time.monotonic()
     try:
