@@ -23,6 +23,7 @@ EXPLAINED = {
     "host.space": "its disk may be nearly full",
     "host.updates": "an update may wait for a restart of it",
     "host.memory:available": "other tests may use its memory at the same time",
+    "host.guests-on-swap": "other tests may use its memory at the same time",
 }
 SPEC = lv.DomainSpec(
     name="tiny", memory="128 MiB", source=lv.TinyGuest(), disks=(lv.DiskSpec(size="16 MiB"),)
