@@ -59,7 +59,6 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "images": ({"errors", "model", "places", "plan"}, set()),
     "hostprep": ({"errors", "model", "places", "plan"}, {"cryptography"}),
     "doctor": (
-        {"errors", "lazy", "model", "status", "hostprep", "host", "plan"},
         {"errors", "lazy", "model", "status", "hostprep", "host", "places", "plan", "preferences"},
         {"pandas"},
     ),
@@ -102,16 +101,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
             "cli_record",
             "cli_top",
             "cli_doctor",
-            "shelf",
-        },
-        -{
             "cli_break",
-            "cli_notebook",
-            "cli_run",
-            "cli_runs",
-            "cli_stats",
-            "cli_record",
-            "cli_top",
             "shelf",
         },
         {"IPython", "PIL", "anywidget", "comm", "ipywidgets", "lxml", "numpy", "pandas", "plotly"}
