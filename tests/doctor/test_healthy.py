@@ -51,9 +51,9 @@ def account(who):
 @pytest.mark.parametrize(
     ("who", "backend"),
     [
-        pytest.param("root", "system", marks=pytest.mark.slow(seconds=30)),
-        pytest.param("lvuser", "session", marks=pytest.mark.slow(seconds=30)),
-        pytest.param("lvuser", "system", marks=pytest.mark.slow(seconds=30)),
+        pytest.param("root", "system", marks=pytest.mark.slow(seconds=45)),
+        pytest.param("lvuser", "session", marks=pytest.mark.slow(seconds=45)),
+        pytest.param("lvuser", "system", marks=pytest.mark.slow(seconds=45)),
     ],
 )
 def test_nothing_is_wrong_with_a_healthy_lab(who, backend, home):
