@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labvirt.errors import HostError, LabvirtError, PlanError, SpecError
+from labvirt.errors import HostError, LabvirtError, PlanError, SpecError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from labvirt.doctor import Report
@@ -44,24 +45,47 @@ def doctor_command(
     if yes and not fix:
         raise SpecError("--yes says nothing without --fix", hint="labvirt doctor --fix --yes")
     from labvirt import doctor
+    from labvirt.doctor.examining import select
     from labvirt.front import connect
 
-    options: dict[str, Any] = {"checks": tuple(check or ("*",)), "deep": deep}
-    with connect(uri or None, readonly=not fix) as host:
+    patterns = tuple(check or ("*",))
+    select(patterns, deep=deep)  # a wrong pattern is told before anybody is called
+    try:
+        host = connect(uri or None, readonly=not fix)
+    except (HostError, WaitTimeoutError):
+        report = _way(uri)
+        if not report.failures:
+            raise
+        _hand_out(report, html, bundle, as_json=as_json)
+        raise typer.Exit(1) from None
+    with host:
         target = host.domains[domain] if domain else host
-        report = doctor.examine(target, **options)
-        if fix:
-            _mend(report, yes=yes)
-            report = doctor.examine(target, **options)
-        if html is not None:
-            _write(html, report.html())
-        if bundle is not None:
-            report.bundle(bundle)
+        report = doctor.examine(target, checks=patterns, deep=deep)
+        if fix and _mend(report, yes=yes):
+            report = doctor.examine(target, checks=patterns, deep=deep)
+        _hand_out(report, html, bundle, as_json=as_json)
+    raise typer.Exit(1 if report.failures else 0)
+
+
+def _way(uri: str) -> Report:
+    """Return where on the way to a host it fails; nothing for one of a lab."""
+    from labvirt.doctor import Report, connection
+
+    if uri.startswith("lab:"):
+        return Report(uri, ())
+    found = connection(uri or os.environ.get("LIBVIRT_DEFAULT_URI") or "qemu:///system")
+    return Report(found.title, found.findings)
+
+
+def _hand_out(report: Report, html: Path | None, bundle: Path | None, *, as_json: bool) -> None:
+    if html is not None:
+        _write(html, report.html())
+    if bundle is not None:
+        report.bundle(bundle)
     if as_json:
         typer.echo(report.json())
     else:
         _show(report)
-    raise typer.Exit(1 if report.failures else 0)
 
 
 def _show(report: Report) -> None:
@@ -72,16 +96,27 @@ def _show(report: Report) -> None:
     typer.echo(report.summary)
 
 
-def _mend(report: Report, *, yes: bool) -> None:
+def _mend(report: Report, *, yes: bool) -> bool:
+    """Show the plan of each finding that can be mended, and apply what is wanted.
+
+    Returns:
+        Whether anything was applied.
+    """
+    applied = False
     for one in report.fixable:
         try:
             plan = report.fix(one.id)
             # What is shown is standard error's, so that --json stays JSON.
             typer.echo(f"{one.id}: {one.reason}\n{plan}", err=True)
-            if yes or typer.confirm("Apply this plan?", err=True):
+            if yes and plan.destroys:
+                lost = ", ".join(plan.destroys)
+                typer.echo(f"left out: it destroys {lost}; without --yes you are asked", err=True)
+            elif yes or typer.confirm("Apply this plan?", err=True):
+                applied = True
                 plan.apply(confirm=True)
         except LabvirtError as error:
             typer.echo(f"labvirt: {error}", err=True)
+    return applied
 
 
 def _write(path: Path, text: str) -> None:

@@ -44,12 +44,14 @@ def test_python_blocks_run_in_order():
     finally:
         stop("readme")
         stop("readme-views")
+        stop("readme-doctor")
     assert done.returncode == 0, done.stderr
     assert "would destroy" in done.stdout
     assert "alpha -> beta" in done.stdout
     assert "cpu > 20 % for 1 s" in done.stdout
     assert "create domain web1" in done.stdout
     assert "create domain db1 on alpha" in done.stdout
+    assert "Is pool default active? fail" in done.stdout
     assert "512 MiB" in done.stdout or "524288" in done.stdout
 
 

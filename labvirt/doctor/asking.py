@@ -8,7 +8,7 @@ from labvirt.doctor.checks import all_checks
 from labvirt.doctor.connecting import connection
 from labvirt.doctor.examining import examine_host
 from labvirt.doctor.report import Report
-from labvirt.errors import SpecError
+from labvirt.errors import AccessDeniedError, SpecError
 from labvirt.host import Domain, Host
 from labvirt.model.arguments import Wait, checked
 
@@ -34,7 +34,9 @@ def examine(
     """Look at a host with everything on it, or at one domain; changes nothing (G19-01).
 
     Args:
-        target: a host, a domain, or a URI: then the way to it is looked at first.
+        target: a host, a domain, or a URI: then the way to it is looked at first, and the host
+            that is opened stays open for the report's plans and bundle, until ``report.close()``
+            or the end of its ``with`` block.
         checks: patterns of ids, ``network.*``; a leading ``!`` leaves out. `table` lists them.
         others: hosts to which its guests might move.
         deep: also what reads whole images or asks guests for long.
@@ -69,9 +71,22 @@ def _of_uri(uri: str, options: dict[str, Any]) -> Report:
     way = connection(uri, timeout_s=min(options["limit_s"], 20.0))
     if way.failures:
         return Report(way.title, way.findings)
-    with Host.open(uri) as host:
+    host = _opened(uri)
+    try:
         report = examine_host(host, **options)
-    return Report(report.title, (*way.findings, *report.findings), report.seconds)
+    except BaseException:
+        host.close()
+        raise
+    found = (*way.findings, *report.findings)
+    return Report(report.title, found, report.seconds, host, is_own=True)
+
+
+def _opened(uri: str) -> Host:
+    """Open a host for changes; where that is refused, to look only."""
+    try:
+        return Host.open(uri)
+    except AccessDeniedError:
+        return Host.open(uri, readonly=True)
 
 
 def table() -> pd.DataFrame:

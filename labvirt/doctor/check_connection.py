@@ -36,11 +36,14 @@ _OLD: Final = 5
 def answers(case: Case) -> Seen:
     """Ask the daemon for its version: the simplest call there is."""
     host = case.host
-    if host.state in {"lost", "closed"}:
+    if host.state == "closed":
+        return fail("the connection is closed", "this side closed it", "labvirt.connect(uri) anew")
+    if host.state == "lost":
         return fail(
-            f"the connection is {host.state}",
+            "the connection is lost",
             "the daemon ended, or the way to it",
-            "systemctl start virtqemud (or libvirtd) where it has ended; then host.reconnect()",
+            "systemctl start virtqemud (or libvirtd) where it has ended; host.connection.wait_link() "
+            "tries again at once",
         )
     began = time.monotonic()
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labvirt.doctor.bundle import write_bundle
 from labvirt.doctor.page import page
-from labvirt.errors import NotFoundError, UnsupportedError
+from labvirt.errors import ConflictError, NotFoundError, UnsupportedError
 from labvirt.status.finding import VERDICTS, Findings
 
 if TYPE_CHECKING:
@@ -32,10 +32,25 @@ class Report(Findings):
         findings: the answers, in the order of a report.
         seconds: how long looking took.
         host: the host that was looked at; None when it could not be opened.
+        is_own: the host was opened for this report, and is closed with it.
     """
 
     seconds: float = field(default=0.0, compare=False)
     host: Host | None = field(default=None, compare=False)
+    is_own: bool = field(default=False, compare=False)
+
+    def __enter__(self) -> Self:
+        """Return the report; at the end of the block it is closed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the report."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the host if it was opened for this report; what was found stays readable."""
+        if self.host is not None and self.is_own:
+            self.host.close()
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -74,6 +89,7 @@ class Report(Findings):
         Raises:
             NotFoundError: there is no such finding.
             UnsupportedError: labvirt cannot mend it; the remedy says what to do.
+            ConflictError: the host of the report is closed.
             LabvirtError: the plan cannot be made now.
         """
         if key not in self:
@@ -82,8 +98,17 @@ class Report(Findings):
         found = self[key]
         if found.fix is None:
             raise UnsupportedError(f"mend {key}", hint=found.remedy)
+        self._check_open(f"mend {key}")
         plan: Plan[Any] = found.fix()
         return plan
+
+    def _check_open(self, asked: str) -> None:
+        host = self.host
+        if host is not None and host.state == "closed":
+            raise ConflictError(
+                asked, uri=host.label, libvirt_text="the host of this report was closed",
+                hint="examine it again, and close it after mending",
+            )  # fmt: skip
 
     def df(self) -> pd.DataFrame:
         """Return the findings as a table, a row each.

@@ -60,6 +60,16 @@ def _settled(xml: str) -> str:
     return document.text()
 
 
+def _without_partition(live: str, stored: str) -> str:
+    """Return live XML without the cgroup partition that libvirt chose, as the definition names none."""
+    document = XmlDoc.parse(live)
+    found = document.root.find("resource")
+    if found is None or XmlDoc.parse(stored).root.find("resource") is not None:
+        return live
+    document.remove(found)
+    return document.text()
+
+
 class DomainHandle:
     """What every part of `Domain` builds on: identity, reading, and making one-call plans.
 
@@ -147,11 +157,9 @@ class DomainHandle:
         """
         if not self.is_active:
             return ""
-        return xml_diff(
-            _settled(calls.xml(self._link, self.uuid, migratable=True)),
-            _settled(calls.xml(self._link, self.uuid, inactive=True, migratable=True)),
-            self._name,
-        )
+        live = _settled(calls.xml(self._link, self.uuid, migratable=True))
+        stored = _settled(calls.xml(self._link, self.uuid, inactive=True, migratable=True))
+        return xml_diff(_without_partition(live, stored), stored, self._name)
 
     def scope(self, *, live: bool | None = None, config: bool | None = None) -> tuple[bool, bool]:
         """Settle what a change applies to: the running domain, its stored definition, or both.

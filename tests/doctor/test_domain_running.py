@@ -18,6 +18,7 @@ from labvirt.errors import LabvirtError, UnsupportedError
 from labvirt.host.migrating import looking
 from labvirt.model.units import Size
 from labvirt.model.xml.domain import DomainXml
+from tests.doctor.healthy import SPEC, ill, unexplained
 
 #: Every check of a running tiny guest that applies to it.
 GUEST = {
@@ -34,10 +35,7 @@ def only(host, *checks, others=(), deep=False):
 
 @pytest.fixture(scope="module")
 def tiny(lab):
-    spec = lv.DomainSpec(
-        name="tiny", memory="128 MiB", source=lv.TinyGuest(), disks=(lv.DiskSpec(size="16 MiB"),)
-    )
-    domain = lab["alpha"].plan(spec).apply()
+    domain = lab["alpha"].plan(SPEC).apply()
     domain.wait_for("agent", timeout_s=90)
     return domain
 
@@ -74,6 +72,15 @@ def test_a_healthy_guest_raises_no_alarm(alpha, beta, tiny):
     assert report["host.cpu-common"].verdict == "ok"
     assert report["host.migration-ports:beta"].verdict == "ok"
     assert report["domain.movable:tiny:beta"].verdict == "ok"
+
+
+def test_nothing_at_all_is_wrong_with_a_healthy_lab(alpha, tiny):
+    """The other back end and other users: test_healthy."""
+    report = lv.doctor.examine(alpha, deep=True)
+    assert unexplained(ill(report)) == {}
+    assert report.failures == ()
+    wanted = {"host.memory", "storage.active:default", "disk.readable:tiny/vda", "guest.boot:tiny"}
+    assert all(report[each].verdict == "ok" for each in wanted)
 
 
 #: What is not to be known of a healthy guest without a shell on its host.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,30 @@ def test_apparmor_and_selinux_are_told_where_they_are_at_work(tmp_path):
     notes, denied = security_notes(files, CAPABILITIES.format("selinux"), "/srv/a")
     assert "semanage fcontext" in notes[0]
     assert security_notes(files, CAPABILITIES.format("none"), "/srv/a") == ((), ())
+
+
+MAPPED = """<capabilities><host><secmodel><model>dac</model>
+<baselabel type='qemu'>+0:+0</baselabel></secmodel></host><guest/></capabilities>"""
+
+
+def test_root_in_a_user_namespace_is_the_user_who_made_it():
+    """A rootless daemon tells QEMU's user as it is inside; the files here know the one outside."""
+    if os.getuid() != 0:
+        pytest.skip("needs root: it writes the table of another process")
+    with subprocess.Popen(["unshare", "-U", "sleep", "60"]) as process:
+        try:
+            table = Path(f"/proc/{process.pid}/uid_map")
+            own = Path("/proc/self/ns/user").readlink()
+            deadline = time.monotonic() + 10
+            while Path(f"/proc/{process.pid}/ns/user").readlink() == own:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            table.write_text("0 4711 1")
+            table.with_name("gid_map").write_text("0 4712 1")
+            user = QemuUser.of(HostFiles("", process.pid, 4711, 4712), MAPPED, is_system=True)
+        finally:
+            process.kill()
+    assert (user.uid, user.gid, str(user)) == (4711, 4712, "user 4711:4712")
+    assert user.groups == {4712}
+    assert not user.almighty
+    assert not user.takes_over

@@ -141,7 +141,10 @@ def test_cancel_ends_the_job_and_says_so(form, host):
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
-        (ConnectionLostError("define web1", hint="host.reconnect()"), "host.reconnect()"),
+        (
+            ConnectionLostError("define web1", hint="host.connection.wait_link()"),
+            "host.connection.wait_link()",
+        ),
         (ConflictError("define web1", libvirt_text="web1 exists"), "web1 exists"),
         (RuntimeError(EVIL), EVIL),
     ],

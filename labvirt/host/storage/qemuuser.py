@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from labvirt.model.xml.text import XmlDoc
@@ -48,11 +49,14 @@ class QemuUser:
     @classmethod
     def of(cls, files: HostFiles, capabilities: str, *, is_system: bool) -> Self:
         """Find QEMU's user: libvirt tells it for a system connection, else it is the daemon's."""
-        uid, gid = files.uid, files.gid
         label = _dac_label(capabilities)
+        uid, gid = files.uid, files.gid
+        inside = (uid, gid)
         if label is not None:
-            uid, gid = label
-        name, groups = _groups(files, uid, gid)
+            inside = label
+            uid = _here(files.pid, "uid_map", label[0], uid)
+            gid = _here(files.pid, "gid_map", label[1], gid)
+        name, groups = _groups(files, *inside) if inside == (uid, gid) else ("", frozenset({gid}))
         return cls(
             uid,
             gid,
@@ -62,6 +66,26 @@ class QemuUser:
             # Root without its capabilities is a user like any other (clear_emulator_capabilities).
             almighty=uid == 0 and setting(files, "clear_emulator_capabilities") == "0",
         )
+
+
+def _here(pid: int, kind: str, number: int, otherwise: int) -> int:
+    """Return the id that one inside the daemon's user namespace has where we are (user_namespaces(7)).
+
+    Args:
+        pid: process of the daemon; 0 when it is not known: then the number counts as it is.
+        kind: ``uid_map`` or ``gid_map``.
+        number: the id as the daemon tells it.
+        otherwise: what an id is that has no counterpart here.
+    """
+    try:
+        rows = Path(f"/proc/{pid}/{kind}").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return number
+    for row in rows:
+        inside, outside, count = map(int, row.split())
+        if inside <= number < inside + count:
+            return outside + number - inside
+    return otherwise
 
 
 def _dac_label(capabilities: str) -> tuple[int, int] | None:
