@@ -136,6 +136,6 @@ def volumes(case: Case) -> Seen | None:
     if gone:
         named = f"{', '.join(gone[:8])}{' ...' if len(gone) > 8 else ''}"
         cause = "files were moved or deleted behind libvirt's back"
-        return warning(f"listed, but gone: {named}", cause, remedy, fix=pool.refresh.plan)
+        return warning(f"listed, but gone: {named}", cause, remedy, fix=pool.refreshing)
     told = f"{len(listed)} volumes"
     return ok(f"{told}; not listed yet: {', '.join(new[:8])}" if new else told)

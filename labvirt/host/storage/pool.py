@@ -115,12 +115,12 @@ class Pool(Resource):
             (action,), lambda: None, title=action.title, python=f".set_autostart({on})"
         )
 
-    @verb
-    def refresh(self) -> Plan[None]:
-        """Let libvirt look for volumes that came or went behind its back (``virsh pool-refresh``).
+    def refresh(self) -> None:
+        """Let libvirt look for volumes that came or went behind its back (``virsh pool-refresh``)."""
+        pools.refresh(self.host.connection, self.uuid)
 
-        No file is changed by it.
-        """
+    def refreshing(self) -> Plan[None]:
+        """Return `refresh` as a plan, for those who show what they will do; no file is changed."""
         return self.one_call(
             "refresh",
             lambda link, _: pools.refresh(link, self.uuid),
