@@ -62,12 +62,13 @@ def nothing_left(request):
         return
     hosts = list(request.getfixturevalue("lab"))
     before = {host.name: set(host.domains.names) for host in hosts}
-    volumes = {
-        (host.name, pool.name): set(pool.volumes.names)
-        for host in hosts
-        for pool in host.pools
-        if pool.info().is_active
-    }
+    volumes = {}
+    for host in hosts:
+        for pool in host.pools:
+            if pool.info().is_active:
+                # Hosts share a folder: one does not know yet what another has made in it.
+                pool.refresh()
+                volumes[host.name, pool.name] = set(pool.volumes.names)
     yield
     for host in hosts:
         for name in set(host.domains.names) - before[host.name]:
