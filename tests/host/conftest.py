@@ -54,6 +54,18 @@ def remove(host, name):
         domain.undefine(managed_save=True, confirm=True)
 
 
+def volumes_of(hosts):
+    """Return the names of the volumes of each active pool, by host and pool."""
+    found = {}
+    for host in hosts:
+        for pool in host.pools:
+            if pool.info().is_active:
+                # Hosts share a folder: one does not know yet what another has made in it.
+                pool.refresh()
+                found[host.name, pool.name] = set(pool.volumes.names)
+    return found
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(request):
     """Remove the domains and volumes that a test made."""
@@ -62,13 +74,7 @@ def nothing_left(request):
         return
     hosts = list(request.getfixturevalue("lab"))
     before = {host.name: set(host.domains.names) for host in hosts}
-    volumes = {}
-    for host in hosts:
-        for pool in host.pools:
-            if pool.info().is_active:
-                # Hosts share a folder: one does not know yet what another has made in it.
-                pool.refresh()
-                volumes[host.name, pool.name] = set(pool.volumes.names)
+    volumes = volumes_of(hosts)
     yield
     for host in hosts:
         for name in set(host.domains.names) - before[host.name]:
