@@ -142,6 +142,7 @@ def test_every_series_can_be_asked_of_prometheus():
             assert each.removesuffix("_total") in known, text
 
 
+@pytest.mark.slow(seconds=9)
 @needs_prometheus
 def test_a_real_prometheus_scrapes_and_gives_the_rates_back(tmp_path):
     host = FakeHost()

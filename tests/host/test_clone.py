@@ -171,6 +171,7 @@ def test_a_clone_equals_one_of_virt_clone_but_for_the_fresh_values(off, name):
         assert mine.compare(other).equal
 
 
+@pytest.mark.slow(seconds=10)
 def test_a_linked_clone_stands_on_disks_that_are_kept_from_change(off, name):
     plan = off.clone.plan(name, linked=True)
     assert any("must never change again" in text for text in plan.warnings)

@@ -53,6 +53,7 @@ def test_the_serial_console_runs_commands(tiny):
         assert caught.value.last_seen
 
 
+@pytest.mark.slow(seconds=7)
 def test_ask_by_the_serial_console_when_there_is_no_agent(alpha, name):
     spec = lv.DomainSpec(
         name=name, memory="128 MiB", source=lv.TinyGuest(), agent=False, interfaces=()

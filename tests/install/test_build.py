@@ -198,6 +198,7 @@ def test_a_cache_of_somebody_else_can_be_used(built_cache, scratch, python):
     built_cache.chmod(0o755)
 
 
+@pytest.mark.slow(seconds=9)
 def test_an_ordinary_user_builds_everything_from_nothing(scratch, python):
     wrap, user = ordinary_user()
     own = scratch / "own"
@@ -216,6 +217,7 @@ def test_an_ordinary_user_builds_everything_from_nothing(scratch, python):
     assert not left_in_staging(own / "cache")
 
 
+@pytest.mark.slow(seconds=11)
 def test_packages_are_found_when_the_machine_has_no_package_lists(scratch, python):
     wrap = [*namespaces("--mount"), "sh", "-c"]
     wrap += ['mount -t tmpfs none /var/lib/apt/lists && exec "$@"', "sh"]

@@ -29,6 +29,7 @@ def text_of(path):
     return "\n".join(found)
 
 
+@pytest.mark.slow(seconds=13)
 def test_a_guest_with_a_disk_is_installed_and_proved(lab, tmp_path):
     record = lv.run(
         "install",

@@ -70,6 +70,7 @@ def probed(make, process, folder, monkeypatch, name):
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.slow(seconds=9)
 def test_a_forked_kernel_is_like_one_that_was_started(make, tmp_path, home, server, monkeypatch):
     monkeypatch.chdir(tmp_path)
     forked = probed(make, server.worker, tmp_path, monkeypatch, "forked")

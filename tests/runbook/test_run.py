@@ -122,6 +122,7 @@ def test_the_working_folder_is_left_alone(tmp_path, home, monkeypatch):
     assert Path.cwd() == tmp_path
 
 
+@pytest.mark.slow(seconds=16)
 @pytest.mark.lab
 def test_plain_papermill_executes_the_install_runbook(tmp_path):
     """No labvirt runner needed: the book is an ordinary notebook."""

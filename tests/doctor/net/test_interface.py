@@ -74,6 +74,7 @@ def test_an_mtu_that_differs_along_the_way(system, guest, shell):
     assert look(system, "interface.mtu", NIC).verdict == "ok"
 
 
+@pytest.mark.slow(seconds=9)
 def test_a_filter_that_stops_everything_or_only_a_wrong_address(system, guest):
     every = system.define_nwfilter(
         NwFilterSpec(name="shut", rules=[NwRule(action="drop", direction="inout")])

@@ -54,6 +54,7 @@ def sum_of(path, folder):
     return told.split()[0]
 
 
+@pytest.mark.slow(seconds=9)
 @BOTH
 def test_full_and_incremental_backups_are_restored_as_domains(guest, host, place, fill, checksum):
     first_sum = fill(guest)

@@ -60,6 +60,7 @@ def stored(guest):
     return guest.xml(inactive=True)
 
 
+@pytest.mark.slow(seconds=16)
 @BOTH
 def test_a_volume_moves_to_another_pool_and_back_while_its_guest_runs(
     guest, other, fill, checksum, said
@@ -99,6 +100,7 @@ def test_a_volume_moves_to_another_pool_and_back_while_its_guest_runs(
     assert checksum(guest) == before
 
 
+@pytest.mark.slow(seconds=16)
 def test_commit_and_pull_keep_the_data_and_tell_what_is_unused(guest, fill, checksum):
     fill(guest)
     layered(guest, fill, "a", "b", "c")

@@ -38,6 +38,7 @@ def virsh(lab, *words):
     return done.stdout
 
 
+@pytest.mark.slow(seconds=8)
 def test_from_the_story_to_a_solution_with_virsh_alone(lab):
     exercise = lab.exercise("night-watch", student="petrov")
     guest = exercise.spec.vary["guest"]
