@@ -50,11 +50,16 @@ def _settled(xml: str) -> str:
     """Return XML without what libvirt writes of a running domain and nobody can have asked for.
 
     The period of the balloon's statistics is switched on while somebody looks at them, and waits for
-    no start.
+    no start. A dynamic label without anything of its own is what libvirt gives by itself; it is told
+    once the daemon was started anew.
     """
     document = XmlDoc.parse(xml)
-    for path in ("vcpus", "devices/disk/backingStore", "devices/memballoon/stats"):
+    for path in ("vcpus", "devices/disk/backingStore", "devices/memballoon/stats", "seclabel"):
         for element in document.root.findall(path):
+            if element.tag == "seclabel" and element.get("type", "dynamic") != "dynamic":
+                continue
+            if element.tag == "seclabel" and element.get("relabel") == "no":
+                continue
             if element.tag == "vcpus" or not len(element):
                 document.remove(element)
     return document.text()
